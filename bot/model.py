@@ -1,0 +1,148 @@
+"""The nouns of the program. Frozen, vendor-free, and the only things that travel between its rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Wrong input as a value: a sentence its author can act on, and detail for the operator's log."""
+
+    say: str
+    detail: str = ""
+
+
+# --- who and where -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """A repository as a signed payload names it. The id is the key: names move, ids do not."""
+
+    id: int
+    owner: str
+    name: str
+    private: bool
+    default_branch: str
+    archived: bool
+    installation: int
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+class ActorKind(StrEnum):
+    USER = "User"
+    BOT = "Bot"
+    ORGANIZATION = "Organization"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    id: int
+    login: str
+    kind: ActorKind
+
+
+class CommentKind(StrEnum):
+    """Which of GitHub's comment collections holds the triggering text."""
+
+    ISSUE = "issue"  # the conversation of an issue or a pull request
+    LINE = "line"  # an inline review comment on a pull request's diff
+    REVIEW = "review"  # the body of a submitted review
+    BODY = "body"  # the issue's or pull request's own description
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The conversation something happened in: an issue or a pull request, as of the delivery."""
+
+    repo: Repo
+    number: int
+    is_pull: bool
+    title: str
+    body: str
+    author: str  # login of whoever opened it; "" when the account was deleted
+    url: str  # html address; shown, never fetched
+
+
+# --- what happened --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Somebody wrote or edited text that may hold commands."""
+
+    place: Place
+    actor: Actor
+    text: str
+    kind: CommentKind
+    comment: int  # id of the comment or review; for BODY the issue's id
+    at: str  # RFC 3339 time of writing (of the edit, when edited)
+    before: str | None = None  # the text before the edit; None when newly written
+    path: str | None = None  # of the diff line, LINE only
+    line: int | None = None  # of the diff line, LINE only
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    place: Place
+    actor: Actor
+    label: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRequested:
+    """A review was asked of `user` (a login) or of `team` (a slug): one of them is set."""
+
+    place: Place
+    actor: Actor
+    user: str | None
+    team: str | None
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    place: Place
+    actor: Actor
+    assignee: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    place: Place
+    actor: Actor
+    merged: bool
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A delivery that asks nothing of us; the reason is for the log and the delivery's row."""
+
+    reason: str
+
+
+Event = Said | Labelled | ReviewRequested | Assigned | Closed
+
+
+# --- what was asked -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command in a text. `verb` is a verb of the grammar, or "run" for a free request.
+
+    `text` is the request verbatim (without the `/amp`), empty for verbs without arguments.
+    `index` is its place among the commands of the same text, from 0: it is part of the run's id.
+    """
+
+    verb: str
+    text: str
+    index: int
