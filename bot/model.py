@@ -85,6 +85,7 @@ class Said:
     before: str | None = None  # the text before the edit; None when newly written
     path: str | None = None  # of the diff line, LINE only
     line: int | None = None  # of the diff line, LINE only
+    via_app: int | None = None  # id of the GitHub App that wrote it, on its own or for a user
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +147,75 @@ class Command:
     verb: str
     text: str
     index: int
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+class RunKind(StrEnum):
+    WORK = "work"  # may change files
+    REVIEW = "review"  # reads a pull request; nothing is pushed
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    WORKING = "working"
+    COLLECTING = "collecting"
+    PUBLISHING = "publishing"
+    # The ends: each has exactly one visible sentence.
+    PUBLISHED = "published"
+    ANSWERED = "answered"
+    REVIEWED = "reviewed"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in _ENDS
+
+
+_ENDS = frozenset({RunState.PUBLISHED, RunState.ANSWERED, RunState.REVIEWED, RunState.REFUSED, RunState.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What to react to: a comment of some kind, or the issue itself (BODY)."""
+
+    kind: CommentKind
+    comment: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What somebody asked for, as it stood in the signed delivery."""
+
+    id: str  # uuid5 of repository, cause, command and attempt
+    kind: RunKind
+    place: Place
+    actor: Actor
+    trigger: Trigger
+    text: str
+    at: str  # RFC 3339; nothing written later may reach the prompt
+    path: str | None = None  # the diff line the request was written on
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What the run is measured against, read as it leaves the queue."""
+
+    repo_name: str  # owner/name at that moment: repositories are renamed
+    base_sha: str  # the commit the agent starts from
+    base_tree: str
+    base_branch: str  # where a pull request goes
+    head_branch: str | None = None  # pull requests of the same repository: where a commit goes
+    merge_base: str | None = None  # pull requests
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: its state, and the sentence its progress comment closes with (Markdown)."""
+
+    state: RunState
+    say: str

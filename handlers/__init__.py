@@ -1,1 +1,7 @@
-"""One small file for each command or trigger."""
+"""One small file for each command or trigger. The order is that of `/amp help`."""
+
+from bot.handler import Handler
+from handlers import help as help_
+from handlers import label, review, run
+
+HANDLERS: tuple[Handler, ...] = (run.HANDLER, review.HANDLER, label.HANDLER, help_.HANDLER)

@@ -1,0 +1,44 @@
+# Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
+.PHONY: demo test check bench serve format clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONTRACT := .cache/contract/.fetched
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ampbot needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[rig,dev]'
+	touch $@
+
+# GitHub's published contract and recorded webhooks: fetched at pinned versions, never committed.
+$(CONTRACT): $(STAMP) bot/rig/fixtures.py
+	$(BIN)/python -m bot.rig.fixtures
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/ampbot demo $(ARGS)
+
+test: $(STAMP) $(CONTRACT)
+	$(BIN)/pytest -n auto $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m bot.rig.bench $(ARGS)
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve: $(STAMP)
+	$(BIN)/ampbot serve
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,66 @@
+"""The web side: it stores what GitHub delivers and answers. Nothing else happens in a request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import sqlalchemy as sa
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot import receive
+from bot.receive import Rejected
+from bot.store import deliveries
+from bot.world import World
+
+log = structlog.get_logger()
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def create_app(world: World, lifespan: Lifespan | None = None) -> Starlette:
+    """`POST /webhook`, `GET /healthz` (the process answers) and `GET /readyz` (it can store)."""
+
+    async def webhook(request: Request) -> Response:
+        try:
+            delivery = await receive.read(request.headers, _chunks(request), world.settings.webhook_secrets)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if isinstance(delivery, Rejected):
+            log.warning("rejected", status=delivery.status, why=delivery.say)
+            return JSONResponse({"error": delivery.say}, delivery.status)
+        try:
+            fresh = await world.database.write(lambda connection: deliveries.add(connection, delivery))
+        except sa.exc.DBAPIError as error:
+            # Not stored, so not accepted: GitHub shows it as failed, and it can be delivered again.
+            log.error("not stored", guid=delivery.guid, error=type(error.orig).__name__)
+            return JSONResponse({"error": "The delivery could not be stored. Redeliver it later."}, 503)
+        if fresh:
+            world.work.set()
+        return JSONResponse({"delivery": delivery.guid, "stored": fresh}, 202)
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"ok": True})
+
+    async def readyz(_request: Request) -> Response:
+        try:
+            await world.database.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar())
+        except sa.exc.DBAPIError as error:
+            return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)
+        return JSONResponse({"ok": True})
+
+    routes = [
+        Route("/webhook", webhook, methods=["POST"]),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk

@@ -1,0 +1,189 @@
+"""The commands in a text, and the only place that knows their grammar.
+
+A command starts a line: `/amp`, or an @mention of the bot, then its text up to the next command or the end.
+Where Markdown says code, quote or HTML, nothing is a command. In a list only an unindented line can be one,
+since an indented line belongs to the item above it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.common.html_re import close_tag, open_tag
+from markdown_it.rules_block import StateBlock, blockquote
+
+from bot.model import Command, Problem
+
+VERBS: Final = ("help", "status", "stop", "retry", "review")
+# GitHub's own limit for a comment, in characters; what is beyond is not read.
+MOST: Final = 65_536
+
+_NOTHING_ASKED = Problem(
+    "Nothing was asked, so nothing was started. Write what you want after `/amp`, "
+    "for example `/amp fix the login test`, or try `/amp help`."
+)
+
+_Found = tuple[Command | Problem, ...]
+
+
+def parse(text: str, *, names: Sequence[str]) -> _Found:
+    """The commands of a newly written text, in order, with at most one Problem among them. Never raises.
+
+    `names` are the logins by which the bot is mentioned, without @ and without [bot].
+    """
+    return _with_one_problem(_read(text, names))
+
+
+def new_commands(text: str, before: str | None, names: Sequence[str]) -> _Found:
+    """The commands of an edited text that were not in it before the edit; indexes are those of `text`.
+
+    Two equal commands are told apart by their number alone: the first ones are the old ones.
+    """
+    old = Counter(map(_identity, _read(before or "", names)))
+    new = []
+    for found in _read(text, names):
+        if old[_identity(found)] > 0:
+            old[_identity(found)] -= 1
+        else:
+            new.append(found)
+    return _with_one_problem(new)
+
+
+def _identity(found: Command | Problem) -> tuple[str, str]:
+    return ("", found.say) if isinstance(found, Problem) else (found.verb, found.text)
+
+
+def _with_one_problem(found: Iterable[Command | Problem]) -> _Found:
+    """One text gets one useful reply, however many mistakes are in it."""
+    kept: list[Command | Problem] = []
+    for each in found:
+        if isinstance(each, Command) or not any(isinstance(other, Problem) for other in kept):
+            kept.append(each)
+    return tuple(kept)
+
+
+def _read(text: str, names: Sequence[str]) -> Iterator[Command | Problem]:
+    # Editing a comment in the browser turns all its line ends into CRLF; that must not make its commands new.
+    lines = text[:MOST].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    starts = [*_starts(lines, names), (len(lines), 0)]
+    for index, ((line, column), (end, _)) in enumerate(pairwise(starts)):
+        asked = "\n".join([lines[line][column:], *lines[line + 1 : end]])
+        yield _understand(asked.strip(), index)
+
+
+# --- what is asked ---------------------------------------------------------------------------------
+
+
+def _understand(asked: str, index: int) -> Command | Problem:
+    match asked.lower().split(maxsplit=2):
+        case []:
+            return _NOTHING_ASKED
+        case ["stop", "keep"]:
+            return Command("stop", "keep", index)
+        case [word] if word in VERBS:
+            return Command(word, "", index)
+        case [word] if meant := next((verb for verb in VERBS if _one_edit_apart(word, verb)), None):
+            return Problem(
+                f"Nothing was started: did you mean `/amp {meant}`? If it is a request, say it in a few words more."
+            )
+    return Command("run", asked, index)
+
+
+def _one_edit_apart(one: str, other: str) -> bool:
+    """Whether a letter added, left out, changed or swapped with its neighbour is all that differs."""
+    return any(
+        one[:at] == other[:at]
+        and (
+            one[at + 1 :] == other[at + 1 :]
+            or one[at + 1 :] == other[at:]
+            or one[at:] == other[at + 1 :]
+            or (one[at : at + 2] == other[at : at + 2][::-1] and one[at + 2 :] == other[at + 2 :])
+        )
+        for at in range(len(other) + 1)
+    )
+
+
+# --- where commands start --------------------------------------------------------------------------
+
+
+def _starts(lines: list[str], names: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The number of each line that starts a command, and the column behind `/amp` or the mention."""
+    mentions = "".join(rf"|@{re.escape(name)}(?:\[bot\])?" for name in names)
+    # ASCII only, so that no look-alike letter folds to one of the name.
+    start = re.compile(rf"( {{0,3}})(?ai:/amp{mentions})(?=\s|$)")
+    if not any(map(start.match, lines)):
+        return
+    for first, end, in_list in _paragraphs(lines):
+        visible = _without_inline_code("\n".join(lines[first:end])).split("\n")
+        for number, line in enumerate(visible, first):
+            begun = start.match(line)
+            if begun and not (in_list and begun[1]):
+                yield number, begun.end()
+
+
+def _paragraphs(lines: list[str]) -> Iterator[tuple[int, int, bool]]:
+    """The line ranges of running text outside quotes, and whether each is in a list."""
+    quotes = lists = 0
+    # The last line is ended, else the parser may look behind the text's end and raise an IndexError:
+    # https://github.com/executablebooks/markdown-it-py/issues/190
+    source = "\n".join([*lines, ""])
+    for token in _MARKDOWN.block.parse(source, _MARKDOWN, {}, []) or ():
+        if token.type in ("blockquote_open", "blockquote_close"):
+            quotes += token.nesting
+        elif token.type in ("list_item_open", "list_item_close"):
+            lists += token.nesting
+        elif token.type == "inline" and token.map and not quotes:
+            yield token.map[0], token.map[1], lists > 0
+
+
+def _outermost_quote(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """A quote in a quote is quoted all the same; looking for it would cost another pass for each level."""
+    if state.env.get("in_quote"):
+        return False
+    state.env["in_quote"] = True
+    try:
+        return blockquote(state, first, end, silent)
+    finally:
+        state.env["in_quote"] = False
+
+
+_MARKDOWN = MarkdownIt("commonmark")
+_MARKDOWN.block.ruler.at("blockquote", _outermost_quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+
+_BACKTICKS = re.compile("`+")
+_HTML_ENDS = {"<!--": "-->", "<?": "?>", "<![CDATA[": "]]>", "<!": ">"}
+_INLINE = re.compile(
+    rf"\\[!-/:-@\[-`{{-~]|(?P<whole><!---?>|{open_tag}|{close_tag})"
+    r"|(?P<open>`+|<!--|<\?|<!\[CDATA\[|<!(?=[A-Za-z]))"
+)
+
+
+def _without_inline_code(text: str) -> str:
+    """`text` with code spans and HTML blanked out, each line staying where it is.
+
+    Takes time in proportion to the text: nothing is looked for that is not known to be there.
+    """
+    last = {run.group(): run.start() for run in _BACKTICKS.finditer(text)}
+    last |= {end: text.rfind(end) for end in _HTML_ENDS.values()}
+    kept, done, position = [], 0, 0
+    while mark := _INLINE.search(text, position):
+        position = mark.end()
+        if opener := mark["open"]:
+            closer = _HTML_ENDS.get(opener, opener)
+            if last.get(closer, -1) < position:
+                continue
+            if opener == closer:  # backticks: a run of the same length, not a part of a longer one
+                runs = _BACKTICKS.finditer(text, position)
+                position = next(run.end() for run in runs if run.group() == closer)
+            else:
+                position = text.index(closer, position) + len(closer)
+        elif not mark["whole"]:
+            continue
+        kept += [text[done : mark.start()], re.sub(r"[^\n]", "\0", text[mark.start() : position])]
+        done = position
+    return "".join([*kept, text[done:]])

@@ -1,0 +1,95 @@
+"""The database: one engine, migrations at start, and work done in short transactions off the event loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine import Connection, Engine, make_url
+
+from bot import sqlite
+
+T = TypeVar("T")
+
+
+def now() -> float:
+    """Seconds since the epoch, UTC."""
+    return time.time()
+
+
+def engine_arguments(url: str) -> dict[str, Any]:
+    """What `sqlalchemy.create_engine` must be given for `url`, by us and by the durable engine alike."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"module": sqlite.module()}
+    return {}
+
+
+class Database:
+    """Our tables. Every method is a whole transaction; none is held over an await of anything else."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._engine: Engine = sa.create_engine(url, **engine_arguments(url))
+        self._threads = anyio.CapacityLimiter(8)
+        if self.is_sqlite:
+            sa.event.listen(self._engine, "connect", _configure)
+            sa.event.listen(self._engine, "begin", _begin)
+
+    def migrate(self) -> None:
+        """Bring our tables up to this code's revision.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: the database cannot be opened or written.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(files("bot").joinpath("migrations")))
+        with self._engine.connect() as connection:
+            if self.is_sqlite:
+                # Persistent in the file; readers and the one writer no longer wait for each other.
+                connection.exec_driver_sql("ROLLBACK")
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction and commit it. An exception rolls back and is raised here."""
+
+        def transaction() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        return await anyio.to_thread.run_sync(transaction, limiter=self._threads)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on one consistent view."""
+
+        def view() -> T:
+            with self._engine.connect().execution_options(ampbot_reads=True) as connection:
+                return work(connection)
+
+        return await anyio.to_thread.run_sync(view, limiter=self._threads)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin, not by the driver's guess
+    connection.execute("PRAGMA synchronous=FULL")  # a 202 is a promise
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA busy_timeout=30000")
+
+
+def _begin(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("ampbot_reads", False)
+    # IMMEDIATE: a transaction that reads, then writes, must not lose the race for the write lock half-way.
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,199 @@
+"""A pull request's diff as GitHub gives it: which lines can carry a review comment, and how to cut it.
+
+Pure and tolerant: text that is no diff is a Diff without files, never an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Side = Literal["LEFT", "RIGHT"]
+Status = Literal["added", "modified", "deleted", "renamed", "copied"]
+
+MAX_CHARS = 20_000_000  # far above what GitHub gives; what is behind is not read
+_MAX_LINE_CHARS = 500  # of a line in an excerpt
+
+_FILE = re.compile(r"^diff --git ", re.MULTILINE)
+_HUNK = re.compile(r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@")
+_ESCAPE = re.compile(rb"\\([0-3][0-7]{2}|.)", re.DOTALL)
+_LETTERS = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Lines with their mark (space, plus, minus; backslash for a note), and the file lines they stand for."""
+
+    old: range
+    new: range
+    lines: tuple[str, ...]
+
+    def covers(self, line: int, side: Side) -> bool:
+        return line in (self.old if side == "LEFT" else self.new)
+
+    def index(self, line: int, side: Side) -> int:
+        """Where in `lines` a covered line stands."""
+        marks, number = ("- ", self.old.start) if side == "LEFT" else ("+ ", self.new.start)
+        for index, text in enumerate(self.lines):
+            if (text[:1] or " ") in marks:
+                if number == line:
+                    return index
+                number += 1
+        raise ValueError(f"line {line} is not in the hunk")
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    path: str  # of the new file; of the old one when it was deleted
+    old_path: str | None  # None when added
+    status: Status
+    binary: bool
+    hunks: tuple[Hunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    files: tuple[FileDiff, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Diff:
+        return cls(tuple(file for part in _split(text[:MAX_CHARS])[1] if (file := _file(part))))
+
+    def accepts(self, path: str, line: int, side: Side = "RIGHT", start_line: int | None = None) -> bool:
+        """Whether GitHub takes a review comment on this line, or on the lines from `start_line` to it.
+
+        A range ends behind its start and stays within one hunk; on one line, leave `start_line` out.
+        """
+        hunk = self._hunk(path, line, side)
+        return hunk is not None and (start_line is None or (start_line < line and hunk.covers(start_line, side)))
+
+    def excerpt(self, path: str, line: int, context: int = 3, side: Side = "RIGHT") -> str:
+        """The diff's lines around this one, marks included; "" where the diff does not show it."""
+        hunk = self._hunk(path, line, side)
+        if hunk is None:
+            return ""
+        index = hunk.index(line, side)
+        lines = hunk.lines[max(0, index - context) : index + context + 1]
+        return "\n".join(text if len(text) <= _MAX_LINE_CHARS else text[: _MAX_LINE_CHARS - 1] + "…" for text in lines)
+
+    def _hunk(self, path: str, line: int, side: Side) -> Hunk | None:
+        # A file that became a symbolic link stands twice in a diff: deleted, then added.
+        hunks = (hunk for file in self.files if file.path == path for hunk in file.hunks)
+        return next((hunk for hunk in hunks if hunk.covers(line, side)), None)
+
+
+def text_limit(text: str, max_chars: int) -> str:
+    """The diff in at most `max_chars`: whole files from the front, and a note on those left out.
+
+    Of a first file that is too long alone, the beginning is kept.
+    """
+    if len(text) <= max_chars:
+        return text
+    head, parts = _split(text)
+    note = "\n[The diff is cut here: {} of {} files are left out or shown in part.]\n"
+    room = max_chars - len(note.format(len(parts), len(parts)))
+    if room <= 0:
+        return text[:max_chars]
+    kept, size = 0, len(head)
+    while kept < len(parts) and size + len(parts[kept]) <= room:
+        size += len(parts[kept])
+        kept += 1
+    if kept == 0:
+        size = text.rfind("\n", 0, room) + 1 or room
+    return text[:size] + note.format(len(parts) - kept, len(parts))
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    """What stands before the first file, and the text of each file."""
+    starts = [match.start() for match in _FILE.finditer(text)]
+    ends = [*starts[1:], len(text)]
+    return text[: starts[0] if starts else len(text)], [text[a:b] for a, b in zip(starts, ends, strict=True)]
+
+
+def _file(text: str) -> FileDiff | None:
+    lines = text.split("\n")  # not splitlines(): a carriage return or a form feed belongs to its line
+    if lines[-1] == "":
+        lines.pop()
+    names = _header_names(lines[0].removeprefix("diff --git "))
+    old, new = names or ("", "")
+    status: Status = "modified"
+    binary = False
+    at = 1
+    while at < len(lines) and not lines[at].startswith("@@ "):
+        word, _, rest = lines[at].partition(" ")
+        match word:
+            case "new" if rest.startswith("file"):
+                status = "added"
+            case "deleted":
+                status = "deleted"
+            case "rename" | "copy":
+                status = "renamed" if word == "rename" else "copied"
+                which, _, name = rest.partition(" ")
+                old, new = (_unquoted(name), new) if which == "from" else (old, _unquoted(name))
+            case "---":
+                old = _side_name(rest, old)
+            case "+++":
+                new = _side_name(rest, new)
+            case "Binary" | "GIT":
+                binary = True
+            case _:
+                pass
+        at += 1
+    path = old if status == "deleted" else new
+    if not path:
+        return None
+    return FileDiff(path, None if status == "added" else old, status, binary, tuple(_hunks(lines, at)))
+
+
+def _hunks(lines: list[str], at: int) -> Iterator[Hunk]:
+    while at < len(lines):
+        head = _HUNK.match(lines[at])
+        at += 1
+        if head is None:
+            continue
+        old_start, old_count, new_start, new_count = (1 if n is None else int(n) for n in head.groups())
+        old = new = 0
+        start = at
+        # The counts decide where a hunk ends, not how the lines look: a removed "-- x" reads "--- x".
+        while at < len(lines) and (old < old_count or new < new_count):
+            mark = lines[at][:1]
+            if mark not in ("", " ", "+", "-", "\\"):
+                break
+            old += mark in ("", " ", "-")
+            new += mark in ("", " ", "+")
+            at += 1
+        yield Hunk(range(old_start, old_start + old), range(new_start, new_start + new), tuple(lines[start:at]))
+
+
+def _header_names(text: str) -> tuple[str, str] | None:
+    """Both names of a `diff --git` line; where nothing else names the file (a new mode), they are equal."""
+    if text.endswith('"') and (middle := text.find(' "b/')) > 0:
+        return _strip(_unquoted(text[:middle])), _strip(_unquoted(text[middle + 1 :]))
+    half, odd = divmod(len(text), 2)
+    if odd and text[2:half] == text[half + 3 :]:
+        return text[2:half], text[half + 3 :]
+    return None
+
+
+def _side_name(text: str, otherwise: str) -> str:
+    """The name in a `---` or `+++` line; git ends it with a tab when it holds a space."""
+    text = text.removesuffix("\t")
+    return otherwise if text == "/dev/null" else _strip(_unquoted(text))
+
+
+def _strip(name: str) -> str:
+    return name[2:] if name.startswith(("a/", "b/")) else name
+
+
+def _unquoted(text: str) -> str:
+    """A name as git writes it: in quotes with C escapes when it holds odd characters."""
+    if len(text) < 2 or not (text.startswith('"') and text.endswith('"')):
+        return text
+    return _ESCAPE.sub(_unescaped, text[1:-1].encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    return bytes([int(code, 8)]) if len(code) == 3 else _LETTERS.get(code, code)

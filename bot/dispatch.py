@@ -1,0 +1,163 @@
+"""One delivery, from stored bytes to effects: understand, ask who may, decide, write the plan down, perform it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+import structlog
+
+from bot import commands, effects, events, messages, policy
+from bot.effects import Effect, React, Reply, StartRun, Unlabel
+from bot.engine import Engine
+from bot.github.app import Identity
+from bot.github.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
+from bot.github.repository import Repository
+from bot.handler import Ask, Facts
+from bot.model import Event, Ignored, Labelled, Problem, ReviewRequested, RunState, Said
+from bot.once import once
+from bot.store import deliveries, runs
+from bot.world import World
+from handlers import HANDLERS
+
+log = structlog.get_logger()
+
+
+async def dispatch(world: World, engine: Engine, guid: str) -> None:
+    """The delivery's workflow."""
+    count = await engine.step("plan", lambda: plan(world, guid))
+    await asyncio.gather(*(engine.step(f"perform {index}", _performing(world, guid, index)) for index in range(count)))
+
+
+def _performing(world: World, guid: str, index: int) -> Callable[[], Awaitable[None]]:
+    async def step() -> None:
+        stored = await world.database.read(lambda connection: deliveries.get(connection, guid))
+        await perform(world, effects.load(stored.plan or "[]")[index])
+
+    return step
+
+
+async def plan(world: World, guid: str) -> int:
+    """Decide what to do about a delivery, write it down, and say how many effects that is."""
+    stored = await world.database.read(lambda connection: deliveries.get(connection, guid))
+    if stored.plan is None:
+        decided, outcome = await _decide(world, stored)
+        text = effects.dump(decided)
+        await world.database.write(lambda connection: deliveries.decide(connection, guid, text))
+        await world.database.write(lambda connection: deliveries.close(connection, guid, outcome))
+        log.info("delivery", guid=guid, github_event=stored.event, outcome=outcome)
+        return len(decided)
+    return len(effects.load(stored.plan))
+
+
+async def _decide(world: World, stored: deliveries.Stored) -> tuple[tuple[Effect, ...], str]:
+    event = events.parse(stored.event, stored.body)
+    if isinstance(event, Ignored):
+        return (), f"ignored: {event.reason}"
+    if isinstance(event, Problem):
+        return (), f"unreadable: {event.say}"
+    me = await world.github.identity()
+    names = frozenset({me.slug.lower(), me.login.lower(), *(name.lower() for name in world.settings.reviewers)})
+    asks = tuple(_asks(event, me, names))
+    if not asks:
+        return (), "ignored: asks nothing"
+    if policy.is_machine(event.actor, policy.via_app(event), me.id):
+        return (), "ignored: written by a machine"
+    repository = await world.github.conversation(event.place.repo)
+    permission = await repository.permission(event.actor.login, event.actor.id)
+    verdict = policy.decide(event.actor, event.place, permission)
+    if isinstance(verdict, policy.Deny):
+        key = f"denied:{event.place.repo.id}:{event.place.number}"
+        said = () if verdict.say is None else (Reply(event.place, key, verdict.say, event.at),)
+        return said, f"denied: {verdict.reason}"
+    cause = await _cause(world, event, repository, stored.guid)
+    planned = [effect for ask in asks for effect in _planned(event, ask, cause)]
+    return tuple(planned), f"{len(planned)} effects"
+
+
+def _asks(event: Event, me: Identity, names: frozenset[str]) -> Iterator[Ask | Problem]:
+    """The things asked for in an event; a Problem is text that meant us but could not be understood."""
+    if isinstance(event, Said):
+        for command in commands.new_commands(event.text, event.before, names=(me.slug,)):
+            yield command if isinstance(command, Problem) else Ask(event, command, names)
+        return
+    ask = Ask(event, None, names)
+    if any(handler.wants(ask) for handler in HANDLERS):
+        yield ask
+
+
+def _planned(event: Event, ask: Ask | Problem, cause: str) -> tuple[Effect, ...]:
+    if isinstance(ask, Ask):
+        for handler in HANDLERS:
+            if handler.wants(ask):
+                return handler.plan(Facts(ask, cause))
+    say = ask.say if isinstance(ask, Problem) else messages.not_offered(ask.command.verb if ask.command else "")
+    return (Reply(event.place, f"reply:{cause}", say, event.at),)
+
+
+async def _cause(world: World, event: Event, repository: Repository, guid: str) -> str:
+    """The name of the gesture that asked: the same for a redelivery and for whoever finds it later."""
+    match event:
+        case Said(kind=kind, comment=comment):
+            return f"{kind.value}:{comment}"
+        case Labelled(label=label):
+            found = await repository.event(
+                event.place.number, "labeled", actor=event.actor.id, label=label, reviewer=None
+            )
+        case ReviewRequested(user=user):
+            found = await repository.event(
+                event.place.number, "review_requested", actor=event.actor.id, label=None, reviewer=user
+            )
+        case _:
+            found = None
+    return f"event:{found}" if found is not None else f"delivery:{guid}"
+
+
+async def perform(world: World, effect: Effect) -> None:
+    """Do one effect. It may have been done before, wholly or in part: every way through here is find-then-create.
+
+    What GitHub refuses for good (a locked conversation, an archived repository) is logged and left: the run itself
+    says the same in its own end.
+    """
+    try:
+        await _perform(world, effect)
+    except (ForbiddenError, NotFoundError, ConflictError, UnprocessableError) as error:
+        log.warning("effect refused", effect=effect.type, status=error.status, github=error.message)
+        if isinstance(effect, StartRun):
+            await world.database.write(lambda connection: runs.commented(connection, effect.request.id, 0))
+
+
+async def _perform(world: World, effect: Effect) -> None:
+    repository = await world.github.conversation(
+        effect.request.place.repo if isinstance(effect, StartRun) else effect.place.repo
+    )
+    match effect:
+        case React(place=place, trigger=trigger, content=content):
+            await repository.react(trigger.kind, place.number, trigger.comment, content)
+        case Unlabel(place=place, label=label):
+            await repository.unlabel(place.number, label)
+        case Reply(place=place, key=key, text=text, at=at):
+            mark = messages.key_marker(key)
+            await _comment(world, repository, place.number, key, mark, f"{mark}\n{text}", at)
+        case StartRun(request=request):
+            position = await world.database.write(lambda connection: runs.add(connection, request))
+            world.work.set()
+            body = messages.progress(request, RunState.QUEUED, position=position)
+            key, mark = f"comment:{request.id}", messages.marker(request.id)
+            comment = await _comment(world, repository, request.place.number, key, mark, body, request.at)
+            await world.database.write(lambda connection: runs.commented(connection, request.id, comment))
+
+
+async def _comment(
+    world: World, repository: Repository, number: int, key: str, mark: str, body: str, since: str
+) -> int:
+    me = await world.github.identity()
+
+    async def find() -> str | None:
+        found = await repository.find_comment(number, mark, me.login, since)
+        return str(found.id) if found else None
+
+    async def create() -> str:
+        return str((await repository.comment(number, world.redact(body))).id)
+
+    return int(await once(world, key, find=find, create=create))

@@ -1,0 +1,352 @@
+"""What GitHub's webhook payloads say, folded into the program's own events. No other file knows their shape.
+
+Addresses in payloads are for showing, never followed. The shapes are described at
+https://docs.github.com/en/webhooks/webhook-events-and-payloads
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from bot.model import (
+    Actor,
+    ActorKind,
+    Assigned,
+    Closed,
+    CommentKind,
+    Event,
+    Ignored,
+    Labelled,
+    Place,
+    Problem,
+    Repo,
+    ReviewRequested,
+    Said,
+)
+
+_ACTION = re.compile(r"[a-z_]{1,64}")
+
+
+def parse(event: str, body: bytes) -> Event | Ignored | Problem:
+    """What the delivery `body` of the event named `event` says. Never raises."""
+    payload = _decode(body)
+    if isinstance(payload, Problem):
+        return payload
+    action = payload.get("action")
+    name = f"{event}.{action}" if isinstance(action, str) and _ACTION.fullmatch(action) else event
+    model = _PAYLOADS.get(event)
+    if model is None or (isinstance(action, str) and action not in model.actions):
+        return Ignored(name)
+    if payload.get("installation") is None:
+        return Ignored("not sent to an App installation")
+    try:
+        return model.model_validate(payload).fold()
+    except ValidationError as error:
+        return Problem("The delivery does not have the shape of its event.", f"{name}: {_where(error)}")
+
+
+# --- JSON ------------------------------------------------------------------------------------------
+
+
+def _decode(body: bytes) -> dict[str, object] | Problem:
+    try:
+        payload = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+    except RecursionError:
+        return Problem("The delivery's JSON is nested too deeply.")
+    except ValueError as error:
+        return Problem("The delivery is not valid JSON.", str(error))
+    if not isinstance(payload, dict):
+        return Problem("The delivery is not a JSON object.", type(payload).__name__)
+    return payload
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # Readers differ on which of two equal keys counts; whoever signed it never sends that.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _where(error: ValidationError) -> str:
+    """The fields at fault and why, without their values: those are somebody's text."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return ", ".join(f"{'.'.join(map(str, fault['loc']))} ({fault['type']})" for fault in faults)
+
+
+# --- the pieces of a payload -----------------------------------------------------------------------
+
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})")
+# Half of a surrogate pair cannot be encoded, and PostgreSQL stores no NUL.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _storable(value: object) -> object:
+    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+def _null_is_empty(value: object) -> object:
+    return "" if value is None else value
+
+
+def _moment(value: str) -> str:
+    if not _RFC3339.fullmatch(value):
+        raise ValueError("not RFC 3339")
+    datetime.fromisoformat(value)  # the ranges of month, day, hour ...
+    return value
+
+
+_Id = Annotated[int, Field(gt=0, lt=2**63)]
+_Text = Annotated[str, BeforeValidator(_storable)]
+_Body = Annotated[_Text, BeforeValidator(_null_is_empty)]
+_Time = Annotated[str, AfterValidator(_moment)]
+
+
+class _Piece(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class _Account(_Piece):
+    id: _Id
+    login: _Text
+    type: _Text = ""
+
+
+class _Repository(_Piece):
+    id: _Id
+    owner: _Account
+    name: _Text
+    private: bool
+    default_branch: _Text
+    archived: bool = False
+
+
+class _Numbered(_Piece):
+    """Anything of which only the id matters: an installation, an App."""
+
+    id: _Id
+
+
+class _Written(_Piece):
+    """What issues, pull requests, comments and reviews share."""
+
+    id: _Id
+    body: _Body = ""
+    user: _Account | None = None  # null once the account is deleted
+    created_at: _Time
+    updated_at: _Time
+    performed_via_github_app: _Numbered | None = None
+
+
+class _Thread(_Written):
+    number: _Id
+    title: _Text
+    html_url: _Text
+
+
+class _Issue(_Thread):
+    pull_request: _Piece | None = None  # there when the issue is a pull request's conversation
+
+
+class _Pull(_Thread):
+    merged: bool = False
+
+
+class _LineComment(_Written):
+    path: _Text
+    line: _Id | None = None  # null on a whole file and on lines that are no longer in the diff
+
+
+class _ReviewBody(_Written):
+    created_at: _Time = Field(validation_alias="submitted_at")
+    updated_at: _Time = Field(validation_alias=AliasChoices("updated_at", "submitted_at"))
+
+
+class _Label(_Piece):
+    name: _Text
+
+
+class _Team(_Piece):
+    slug: _Text
+
+
+class _Before(_Piece):
+    text: _Body = Field(validation_alias="from")
+
+
+class _Changes(_Piece):
+    body: _Before | None = None
+    old_issue: _Numbered | None = None  # on an issue that was opened by a transfer
+
+
+# --- payloads --------------------------------------------------------------------------------------
+
+
+class _Payload(_Piece):
+    """What every payload has. `fold` says what happened; only the actions in `actions` get that far."""
+
+    actions: ClassVar[frozenset[str]]
+
+    action: str
+    repository: _Repository
+    sender: _Account
+    installation: _Numbered
+    changes: _Changes = _Changes()
+
+    def fold(self) -> Event | Ignored:
+        raise NotImplementedError
+
+    @property
+    def actor(self) -> Actor:
+        # A kind that GitHub adds later is not trusted to be a human.
+        kind = next((kind for kind in ActorKind if kind == self.sender.type), ActorKind.BOT)
+        return Actor(self.sender.id, self.sender.login, kind)
+
+    def place(self, thread: _Thread, *, is_pull: bool) -> Place:
+        repo = Repo(
+            id=self.repository.id,
+            owner=self.repository.owner.login,
+            name=self.repository.name,
+            private=self.repository.private,
+            default_branch=self.repository.default_branch,
+            archived=self.repository.archived,
+            installation=self.installation.id,
+        )
+        author = thread.user.login if thread.user else ""
+        return Place(repo, thread.number, is_pull, thread.title, thread.body, author, thread.html_url)
+
+    def said(self, place: Place, written: _Written, kind: CommentKind) -> Said | Ignored:
+        edited = self.action == "edited"
+        if edited and self.changes.body is None:
+            return Ignored("edited, but not its text")
+        if edited and (written.user is None or written.user.id != self.sender.id):
+            # Whoever corrects a stranger's spelling must not lend the stranger's command their rights.
+            return Ignored("edited by someone else than its author")
+        app = written.performed_via_github_app
+        said = Said(
+            place=place,
+            actor=self.actor,
+            text=written.body,
+            kind=kind,
+            comment=written.id,
+            at=written.created_at,
+            via_app=app.id if app else None,
+        )
+        if edited and self.changes.body:
+            said = replace(said, at=written.updated_at, before=self.changes.body.text)
+        if isinstance(written, _LineComment):
+            said = replace(said, path=written.path, line=written.line)
+        return said
+
+
+class _IssueComment(_Payload):
+    actions = frozenset({"created", "edited"})
+
+    issue: _Issue
+    comment: _Written
+
+    def fold(self) -> Event | Ignored:
+        place = self.place(self.issue, is_pull=self.issue.pull_request is not None)
+        return self.said(place, self.comment, CommentKind.ISSUE)
+
+
+class _ReviewComment(_Payload):
+    actions = frozenset({"created", "edited"})
+
+    pull_request: _Pull
+    comment: _LineComment
+
+    def fold(self) -> Event | Ignored:
+        return self.said(self.place(self.pull_request, is_pull=True), self.comment, CommentKind.LINE)
+
+
+class _Review(_Payload):
+    actions = frozenset({"submitted", "edited"})
+
+    pull_request: _Pull
+    review: _ReviewBody
+
+    def fold(self) -> Event | Ignored:
+        if not self.review.body.strip():
+            return Ignored("a review without text")
+        return self.said(self.place(self.pull_request, is_pull=True), self.review, CommentKind.REVIEW)
+
+
+class _ThreadPayload(_Payload):
+    """Something done to an issue or a pull request itself.
+
+    The event's name is not signed, and payloads of comments hold their thread too: such a body sent under
+    the thread's event must not pass for an edit of the thread.
+    """
+
+    comment: None = None
+    review: None = None
+    label: _Label | None = None
+    assignee: _Account | None = None
+
+    def happened(self, thread: _Thread, *, is_pull: bool, merged: bool) -> Event | Ignored:
+        place = self.place(thread, is_pull=is_pull)
+        match self.action:
+            case "opened" | "edited":
+                if self.changes.old_issue is not None:
+                    return Ignored("opened by a transfer: its text was said elsewhere")
+                return self.said(place, thread, CommentKind.BODY)
+            case "labeled" if self.label:
+                return Labelled(place, self.actor, self.label.name, thread.updated_at)
+            case "assigned" if self.assignee:
+                return Assigned(place, self.actor, self.assignee.login, thread.updated_at)
+            case "closed":
+                return Closed(place, self.actor, merged, thread.updated_at)
+        return Ignored(f"{self.action}, but the payload does not name what")
+
+
+class _Issues(_ThreadPayload):
+    actions = frozenset({"opened", "edited", "labeled", "assigned", "closed"})
+
+    issue: _Issue
+
+    def fold(self) -> Event | Ignored:
+        return self.happened(self.issue, is_pull=False, merged=False)
+
+
+class _PullRequest(_ThreadPayload):
+    actions = frozenset({*_Issues.actions, "review_requested"})
+
+    pull_request: _Pull
+    requested_reviewer: _Account | None = None
+    requested_team: _Team | None = None
+
+    def fold(self) -> Event | Ignored:
+        if self.action == "review_requested" and (self.requested_reviewer or self.requested_team):
+            user = self.requested_reviewer.login if self.requested_reviewer else None
+            team = self.requested_team.slug if self.requested_team and user is None else None
+            place = self.place(self.pull_request, is_pull=True)
+            return ReviewRequested(place, self.actor, user, team, self.pull_request.updated_at)
+        return self.happened(self.pull_request, is_pull=True, merged=self.pull_request.merged)
+
+
+_PAYLOADS: dict[str, type[_Payload]] = {
+    "issue_comment": _IssueComment,
+    "issues": _Issues,
+    "pull_request": _PullRequest,
+    "pull_request_review": _Review,
+    "pull_request_review_comment": _ReviewComment,
+}

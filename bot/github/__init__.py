@@ -1,0 +1,1 @@
+"""GitHub's room. `client` alone imports PyGithub; nothing of it leaves."""

@@ -1,0 +1,134 @@
+"""The App: who it is, and the tokens it mints. A token is cut to one repository and to what one step needs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from pydantic import Field
+
+from bot.github.client import Answer, Api, Client
+from bot.github.errors import GitHubError, UnauthorizedError
+from bot.github.repository import Repository
+from bot.model import Repo
+
+# Comments, reactions, labels, reviews, reading: what a run needs before it has something to publish.
+CONVERSE = {"issues": "write", "pull_requests": "write", "contents": "read", "metadata": "read"}
+# The sandbox's clone.
+CLONE = {"contents": "read", "metadata": "read"}
+PUBLISH = {"contents": "write", "pull_requests": "write", "metadata": "read"}
+
+# Installation tokens live an hour; none is used in its last minutes.
+MARGIN_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
+    """An installation token. Never stored, logged, or put on a command line."""
+
+    value: str
+    expires: float  # epoch seconds
+    installation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the App is on this GitHub."""
+
+    id: int
+    slug: str
+    permissions: Mapping[str, str]
+    events: tuple[str, ...]
+
+    @property
+    def login(self) -> str:
+        """The login its comments are attributed to."""
+        return f"{self.slug}[bot]"
+
+
+class _App(Answer):
+    id: int
+    slug: str
+    permissions: dict[str, str] = Field(default_factory=dict)
+    events: list[str] = Field(default_factory=list)
+
+
+class _HookConfig(Answer):
+    url: str | None = None
+
+
+class _Token(Answer):
+    token: str
+    expires_at: datetime
+
+
+class App:
+    """One per process. Minting and identity; everything else is a Repository's."""
+
+    def __init__(self, api: Api, app_id: int, key: RSAPrivateKey, clock: Callable[[], float] = time.time) -> None:
+        self._api = api
+        self._client = Client.as_app(api, app_id, key)
+        self._clock = clock
+        self._identity: Identity | None = None
+        self._cached: dict[tuple[int, int], Token] = {}
+        self._minting: dict[tuple[int, int], asyncio.Lock] = {}
+
+    async def identity(self) -> Identity:
+        """Who we are; asked of GitHub once a process."""
+        if self._identity is None:
+            app = await self._client.call("GET", "/app", _App)
+            self._identity = Identity(app.id, app.slug, app.permissions, tuple(app.events))
+        return self._identity
+
+    async def hook_url(self) -> str | None:
+        """Where GitHub sends deliveries."""
+        return (await self._client.call("GET", "/app/hook/config", _HookConfig)).url
+
+    async def mint(self, repo: Repo, permissions: Mapping[str, str]) -> Token:
+        """A new token for this one repository. Minting is harmless to repeat: unused tokens expire."""
+        minted = await self._client.call(
+            "POST",
+            f"/app/installations/{repo.installation}/access_tokens",
+            _Token,
+            body={"repository_ids": [repo.id], "permissions": dict(permissions)},
+            repeat=True,
+        )
+        return Token(minted.token, minted.expires_at.timestamp(), repo.installation)
+
+    async def revoke(self, token: Token) -> None:
+        """End a token's life now. Raises: GitHubError; a token that is dead already is no error."""
+        with suppress(UnauthorizedError):
+            await Client.as_installation(self._api, token.value, token.installation).call(
+                "DELETE", "/installation/token", urgent=True
+            )
+
+    async def conversation(self, repo: Repo, name: str | None = None) -> Repository:
+        """Speak in a repository's conversations. The token is kept while it lives and renewed when refused."""
+        return Repository(name or repo.full_name, await self._conversing(repo), lambda: self._renewed(repo))
+
+    @asynccontextmanager
+    async def using(self, token: Token, name: str) -> AsyncIterator[Repository]:
+        """Speak with a token that was just minted, and revoke it on the way out."""
+        try:
+            yield Repository(name, Client.as_installation(self._api, token.value, token.installation))
+        finally:
+            # It dies within the hour by itself; a failed revocation must not undo what was published.
+            with suppress(GitHubError):
+                await self.revoke(token)
+
+    async def _conversing(self, repo: Repo) -> Client:
+        key = (repo.installation, repo.id)
+        async with self._minting.setdefault(key, asyncio.Lock()):
+            token = self._cached.get(key)
+            if token is None or token.expires - MARGIN_SECONDS < self._clock():
+                token = self._cached[key] = await self.mint(repo, CONVERSE)
+        return Client.as_installation(self._api, token.value, token.installation)
+
+    async def _renewed(self, repo: Repo) -> Client:
+        self._cached.pop((repo.installation, repo.id), None)
+        return await self._conversing(repo)

@@ -1,0 +1,228 @@
+"""One job's connection to GitHub: PyGithub in a thread, its retries and throttle off, its errors put in our words.
+
+Requests are built from ids against one base address; addresses inside answers are never followed, which is why
+PyGithub's self-completing objects are not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import github
+import jwt
+import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+import bot
+from bot.github.errors import (
+    ConflictError,
+    ForbiddenError,
+    GitHubError,
+    LimitedError,
+    NotFoundError,
+    UnauthorizedError,
+    UnavailableError,
+    UnprocessableError,
+)
+from bot.github.pace import Pace
+
+T = TypeVar("T")
+
+# GitHub ends a request after 10 s itself; the rest is the way there and back.
+TIMEOUT_SECONDS = 20
+# The one policy for GitHub's trouble: how long to wait before each further attempt, in seconds.
+WAITS = (0.5, 2.0, 8.0, 20.0)
+# "wait for at least one minute before retrying", then exponentially longer (GitHub's rate limit page).
+LIMIT_WAITS = (60.0, 120.0, 240.0)
+LONGEST_LIMIT_WAIT = 900.0
+
+# PyGithub logs requests with bodies at DEBUG.
+logging.getLogger("github.Requester").setLevel(logging.WARNING)
+
+
+class Answer(BaseModel):
+    """Base of the answers we read: only the fields we need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where GitHub is. `Enterprise Server`: https://HOST/api/v3."""
+
+    url: str
+    pace: Pace
+    sleep: Callable[[float], Any] = asyncio.sleep
+
+
+class Client:
+    """Calls under one identity. Not shared between jobs; calls of one client may overlap."""
+
+    def __init__(self, api: Api, auth: github.Auth.Auth, installation: int) -> None:
+        self._api = api
+        self._installation = installation
+        self._github = github.Github(
+            auth=auth,
+            base_url=api.url,
+            timeout=TIMEOUT_SECONDS,
+            user_agent=f"ampbot/{bot.__version__}",
+            per_page=100,
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            pool_size=4,
+        )
+
+    @classmethod
+    def as_app(cls, api: Api, app_id: int, key: RSAPrivateKey) -> Client:
+        """Speak as the App itself: tokens, deliveries, its own record."""
+
+        def sign(payload: dict[str, Any]) -> str:
+            return jwt.encode(payload, key, algorithm="RS256")
+
+        return cls(api, github.Auth.AppAuth(app_id, sign_func=sign), installation=0)
+
+    @classmethod
+    def as_installation(cls, api: Api, token: str, installation: int) -> Client:
+        return cls(api, github.Auth.Token(token), installation)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        answer: type[T] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        accept: str | None = None,
+        repeat: bool | None = None,
+        creates: bool = False,
+        urgent: bool = False,
+    ) -> T:
+        """One request, with the policy for trouble around it.
+
+        `repeat`: the request may be sent again when its outcome is unknown (default: unless it is a POST).
+        `creates`: it makes content that people are notified of. `urgent`: it does not wait for the bucket.
+
+        Raises:
+            GitHubError: one of its kinds; UnavailableError where `repeat` was not allowed or did not help.
+        """
+        may_repeat = method != "POST" if repeat is None else repeat
+        trouble = limits = 0
+        while True:
+            await self._api.pace.turn(self._installation, creates=creates, urgent=urgent)
+            try:
+                raw = await anyio.to_thread.run_sync(self._send, method, path, body, query, accept)
+                return _read(raw, answer)
+            except LimitedError as error:
+                wait = max(error.wait, 0 if error.wait else LIMIT_WAITS[min(limits, len(LIMIT_WAITS) - 1)])
+                if limits == len(LIMIT_WAITS) or wait > LONGEST_LIMIT_WAIT:
+                    raise
+                limits += 1
+            except UnavailableError:
+                if not may_repeat or trouble == len(WAITS):
+                    raise
+                wait = WAITS[trouble]
+                trouble += 1
+            await self._api.sleep(wait)
+
+    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
+        """A GraphQL query (reads only: it is repeated on trouble).
+
+        Raises:
+            GitHubError: as `call`; NotFoundError when the object asked for is not there.
+        """
+
+        class Envelope(BaseModel):
+            data: Any = None
+            errors: list[dict[str, Any]] = []
+
+        root = self._api.url.removesuffix("/v3")
+        got = await self.call(
+            "POST", f"{root}/graphql", Envelope, body={"query": query, "variables": dict(variables)}, repeat=True
+        )
+        if got.errors:
+            first = got.errors[0]
+            message = str(first.get("message", "GraphQL error"))
+            raise (NotFoundError(404, message) if first.get("type") == "NOT_FOUND" else GitHubError(200, message))
+        return _read(got.data, answer)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, Any] | None,
+        accept: str | None,
+    ) -> Any:
+        headers = {"Accept": accept} if accept else None
+        try:
+            _, data = self._github.requester.requestJsonAndCheck(
+                method, path, parameters=dict(query) if query else None, headers=headers, input=body
+            )
+        except github.GithubException as error:
+            raise _translated(error) from None
+        except requests.RequestException as error:
+            raise UnavailableError(0, f"no answer ({type(error).__name__})") from None
+        except ValueError:
+            raise UnavailableError(200, "GitHub's answer is not JSON") from None
+        except RuntimeError as error:  # PyGithub's word for a redirect to another host: the token stays here
+            raise UnavailableError(301, str(error).split(",", 1)[0]) from None
+        return data
+
+
+def _read(raw: Any, answer: type[T] | None) -> T:
+    if answer is None:
+        return None  # type: ignore[return-value]  # no answer type: the caller reads nothing
+    try:
+        return TypeAdapter(answer).validate_python(raw)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, item["loc"])) or "the whole" for item in error.errors()[:3])
+        raise UnavailableError(200, f"GitHub's answer could not be read: {fields}") from None
+
+
+def _translated(error: github.GithubException) -> GitHubError:
+    data: Any = error.data
+    message = str(data.get("message", "")) if isinstance(data, dict) else ""
+    details = data.get("errors", ()) if isinstance(data, dict) else ()
+    for detail in details if isinstance(details, list) else ():
+        message += (
+            f"; {detail.get('message') or detail.get('code') or ''}" if isinstance(detail, dict) else f"; {detail}"
+        )
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    status = error.status
+    if status in (403, 429):
+        wait = _limit(status, message, headers)
+        if wait is not None:
+            return LimitedError(status, message, wait)
+    kinds: dict[int, type[GitHubError]] = {
+        401: UnauthorizedError,
+        403: ForbiddenError,
+        404: NotFoundError,
+        409: ConflictError,
+        410: NotFoundError,
+        422: UnprocessableError,
+    }
+    if status in kinds:
+        return kinds[status](status, message)
+    return UnavailableError(status, message) if status >= 500 or status == 408 else GitHubError(status, message)
+
+
+def _limit(status: int, message: str, headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait if this is a rate limit (0: GitHub did not say how long), else None."""
+    if "retry-after" in headers:
+        try:
+            return max(1.0, float(headers["retry-after"]))
+        except ValueError:
+            return 0.0
+    if headers.get("x-ratelimit-remaining") == "0":
+        try:
+            return max(1.0, float(headers.get("x-ratelimit-reset", "")) - time.time() + 1)
+        except ValueError:
+            return 0.0
+    return 0.0 if status == 429 or "rate limit" in message.lower() else None

@@ -1,0 +1,191 @@
+"""One GraphQL read as a run leaves the queue: what it is pinned to, and what was said before it was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from bot.github.repository import Repository
+
+_COMMENTS = "comments(last: 60) { nodes { databaseId body createdAt lastEditedAt author { login __typename } } }"
+_TARGET = "target { oid ... on Commit { tree { oid } } }"
+
+_QUERY = f"""
+query Conversation($owner: String!, $name: String!, $number: Int!) {{
+  repository(owner: $owner, name: $name) {{
+    databaseId nameWithOwner isArchived isEmpty
+    defaultBranchRef {{ name {_TARGET} }}
+    issueOrPullRequest(number: $number) {{
+      __typename
+      ... on Issue {{ {_COMMENTS} }}
+      ... on PullRequest {{
+        {_COMMENTS}
+        pullState: state
+        headRefName headRefOid baseRefName baseRefOid isCrossRepository
+        headRef {{ {_TARGET} }}
+      }}
+    }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """A branch and the commit and tree it is at."""
+
+    branch: str
+    commit: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """An earlier comment of the conversation. `bot` marks authors that are not people."""
+
+    id: int
+    author: str
+    bot: bool
+    at: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullFacts:
+    head: Tip | None  # None: the head branch is gone
+    head_sha: str
+    base_branch: str
+    base_sha: str
+    from_fork: bool
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """An issue or pull request as it is now. `default` is None in an empty repository."""
+
+    repository: int
+    name: str
+    archived: bool
+    default: Tip | None
+    pull: PullFacts | None
+    remarks: tuple[Remark, ...]
+
+
+class _Camel(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class _Oid(_Camel):
+    oid: str
+
+
+class _Target(_Oid):
+    tree: _Oid | None = None
+
+
+class _Ref(_Camel):
+    name: str = ""
+    target: _Target | None = None
+
+    def tip(self, branch: str) -> Tip | None:
+        if self.target is None or self.target.tree is None:
+            return None
+        return Tip(branch, self.target.oid, self.target.tree.oid)
+
+
+class _Author(_Camel):
+    login: str
+    typename: str = Field(alias="__typename")
+
+
+class _Comment(_Camel):
+    database_id: int | None = None
+    body: str
+    created_at: datetime
+    last_edited_at: datetime | None = None
+    author: _Author | None = None
+
+
+class _Comments(_Camel):
+    nodes: list[_Comment | None] = []
+
+
+class _Subject(_Camel):
+    typename: str = Field(alias="__typename")
+    comments: _Comments = _Comments()
+    pull_state: str = ""
+    head_ref_name: str = ""
+    head_ref_oid: str = ""
+    base_ref_name: str = ""
+    base_ref_oid: str = ""
+    is_cross_repository: bool = False
+    head_ref: _Ref | None = None
+
+
+class _Repository(_Camel):
+    database_id: int
+    name_with_owner: str
+    is_archived: bool
+    is_empty: bool
+    default_branch_ref: _Ref | None = None
+    issue_or_pull_request: _Subject | None = None
+
+
+class _Answer(_Camel):
+    repository: _Repository | None = None
+
+
+async def read(repository: Repository, number: int, *, until: str, without: int) -> Conversation | None:
+    """The conversation, with the remarks that stood unchanged at `until` (RFC 3339), less comment `without`.
+
+    None when the repository or the issue is not there (any more).
+
+    Raises:
+        GitHubError: as Repository.
+    """
+    got = (await repository.graphql(_QUERY, {"number": number}, _Answer)).repository
+    if got is None or got.issue_or_pull_request is None:
+        return None
+    subject, moment = got.issue_or_pull_request, datetime.fromisoformat(until)
+    pull = None
+    if subject.typename == "PullRequest":
+        pull = PullFacts(
+            head=subject.head_ref.tip(subject.head_ref_name) if subject.head_ref else None,
+            head_sha=subject.head_ref_oid,
+            base_branch=subject.base_ref_name,
+            base_sha=subject.base_ref_oid,
+            from_fork=subject.is_cross_repository,
+            open=subject.pull_state == "OPEN",
+        )
+    default = got.default_branch_ref.tip(got.default_branch_ref.name) if got.default_branch_ref else None
+    return Conversation(
+        repository=got.database_id,
+        name=got.name_with_owner,
+        archived=got.is_archived,
+        default=None if got.is_empty else default,
+        pull=pull,
+        remarks=tuple(
+            _remark(comment)
+            for comment in subject.comments.nodes
+            # Text written or changed after the request may not speak for it (time-of-trigger).
+            if comment is not None
+            and comment.database_id != without
+            and comment.created_at <= moment
+            and (comment.last_edited_at is None or comment.last_edited_at <= moment)
+        ),
+    )
+
+
+def _remark(comment: _Comment) -> Remark:
+    author = comment.author
+    return Remark(
+        id=comment.database_id or 0,
+        author=author.login if author else "",
+        bot=author is not None and author.typename != "User",
+        at=comment.created_at.isoformat(),
+        body=comment.body,
+    )

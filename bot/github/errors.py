@@ -1,0 +1,44 @@
+"""What can go wrong at GitHub, in our words."""
+
+from __future__ import annotations
+
+
+class GitHubError(Exception):
+    """GitHub refused. `status` is the HTTP status, `message` GitHub's own words."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status} {message}")
+        self.status = status
+        self.message = message
+
+
+class UnauthorizedError(GitHubError):
+    """401: the token or the App's key is no longer accepted."""
+
+
+class ForbiddenError(GitHubError):
+    """403: this installation may not do that (or the repository is archived, the installation suspended)."""
+
+
+class NotFoundError(GitHubError):
+    """404 or 410: it is gone, or hidden from this installation."""
+
+
+class ConflictError(GitHubError):
+    """409: an empty repository, or a state that does not allow this."""
+
+
+class UnprocessableError(GitHubError):
+    """422: GitHub understood and says no; the message says why."""
+
+
+class UnavailableError(GitHubError):
+    """5xx, a timeout, a cut connection or an unreadable answer: the effect may or may not have happened."""
+
+
+class LimitedError(GitHubError):
+    """A rate limit: the effect did not happen. `wait` is in seconds."""
+
+    def __init__(self, status: int, message: str, wait: float) -> None:
+        super().__init__(status, message)
+        self.wait = wait

@@ -1,0 +1,364 @@
+"""What the bot does in one repository: few calls, each one request, each answered in our own types."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from bot.github.client import Answer, Client
+from bot.github.errors import NotFoundError, UnauthorizedError, UnprocessableError
+from bot.model import CommentKind
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    id: int
+    body: str
+    author: str  # "" when the account was deleted
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change to a tree: inline text, a blob's sha, or neither (deleted)."""
+
+    path: str
+    mode: str
+    text: str | None = None
+    blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    number: int
+    url: str
+    head_sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class InlineComment:
+    """A review comment on lines of the diff."""
+
+    path: str
+    line: int
+    side: str
+    body: str
+    start_line: int | None = None
+
+
+class _User(Answer):
+    login: str
+    id: int = 0
+
+
+class _Permission(Answer):
+    permission: str
+    user: _User | None = None
+
+
+class _Comment(Answer):
+    id: int
+    body: str | None = None
+    user: _User | None = None
+    html_url: str = ""
+
+    def value(self) -> Comment:
+        return Comment(self.id, self.body or "", self.user.login if self.user else "", self.html_url)
+
+
+class _Sha(Answer):
+    sha: str
+
+
+class _Verification(Answer):
+    verified: bool = False
+
+
+class _Commit(Answer):
+    sha: str
+    tree: _Sha
+    parents: list[_Sha]
+    verification: _Verification = _Verification()
+
+    def value(self) -> Commit:
+        return Commit(self.sha, self.tree.sha, tuple(p.sha for p in self.parents), self.verification.verified)
+
+
+class _Ref(Answer):
+    object: _Sha
+
+
+class _Compare(Answer):
+    merge_base_commit: _Sha
+
+
+class _Text(Answer):
+    data: str  # PyGithub's wrapping of an answer that is not JSON
+
+
+class _Pull(Answer):
+    number: int
+    html_url: str
+    head: _Sha
+
+    def value(self) -> Pull:
+        return Pull(self.number, self.html_url, self.head.sha)
+
+
+class _Named(Answer):
+    name: str
+
+
+class _Event(Answer):
+    id: int
+    event: str
+    actor: _User | None = None
+    label: _Named | None = None
+    requested_reviewer: _User | None = None
+
+
+class Repository:
+    """Calls on one repository with one token. `renew` gives a new client when GitHub refuses the token."""
+
+    def __init__(self, name: str, client: Client, renew: Callable[[], Awaitable[Client]] | None = None) -> None:
+        self.name = name
+        self._client = client
+        self._renew = renew
+
+    async def _call(self, method: str, path: str, answer: type[T] | None = None, **options: Any) -> T:
+        whole = f"/repos/{self.name}{path}"
+        try:
+            return await self._client.call(method, whole, answer, **options)
+        except UnauthorizedError:
+            if self._renew is None:
+                raise
+            self._client = await self._renew()
+            return await self._client.call(method, whole, answer, **options)
+
+    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
+        owner, name = self.name.split("/")
+        variables = {"owner": owner, "name": name, **variables}
+        try:
+            return await self._client.graphql(query, variables, answer)
+        except UnauthorizedError:
+            if self._renew is None:
+                raise
+            self._client = await self._renew()
+            return await self._client.graphql(query, variables, answer)
+
+    # --- people ---
+
+    async def permission(self, login: str, user: int) -> str:
+        """`admin`, `write`, `read` or `none` as of now (maintain counts as write, triage as read).
+
+        A login that now belongs to another account has none.
+        """
+        try:
+            got = await self._call(
+                "GET", f"/collaborators/{quote(login, safe='')}/permission", _Permission, urgent=True
+            )
+        except NotFoundError:
+            return "none"
+        return got.permission if got.user is not None and got.user.id == user else "none"
+
+    # --- conversations ---
+
+    async def react(self, kind: CommentKind, number: int, comment: int, content: str) -> None:
+        """Put a reaction on the triggering text. GitHub keeps one of a kind, so this may be repeated."""
+        paths = {
+            CommentKind.ISSUE: f"/issues/comments/{comment}/reactions",
+            CommentKind.LINE: f"/pulls/comments/{comment}/reactions",
+            CommentKind.BODY: f"/issues/{number}/reactions",
+        }
+        if kind in paths:  # GitHub has no reactions on the body of a review
+            await self._call("POST", paths[kind], body={"content": content}, repeat=True, urgent=True)
+
+    async def comment(self, number: int, body: str) -> Comment:
+        got = await self._call(
+            "POST", f"/issues/{number}/comments", _Comment, body={"body": body}, creates=True, urgent=True
+        )
+        return got.value()
+
+    async def edit_comment(self, comment: int, body: str, *, urgent: bool = False) -> None:
+        await self._call("PATCH", f"/issues/comments/{comment}", body={"body": body}, urgent=urgent)
+
+    async def find_comment(self, number: int, marker: str, author: str, since: str) -> Comment | None:
+        """The oldest comment by `author` that holds `marker`, among those changed since `since` (RFC 3339)."""
+        page = 1
+        while True:
+            query = {"since": since, "per_page": 100, "page": page}
+            got = await self._call("GET", f"/issues/{number}/comments", list[_Comment], query=query)
+            for found in (item.value() for item in got):
+                if found.author == author and marker in found.body:
+                    return found
+            if len(got) < 100:
+                return None
+            page += 1
+
+    async def unlabel(self, number: int, label: str) -> None:
+        """Take a label off; it may be off already."""
+        try:
+            await self._call("DELETE", f"/issues/{number}/labels/{quote(label, safe='')}")
+        except NotFoundError:
+            return
+
+    async def event(self, number: int, kind: str, *, actor: int, label: str | None, reviewer: str | None) -> int | None:
+        """Id of the newest event of `kind` by this actor in an issue's event list (oldest first, so walked whole)."""
+        newest, page = None, 1
+        while True:
+            query = {"per_page": 100, "page": page}
+            got = await self._call("GET", f"/issues/{number}/events", list[_Event], query=query)
+            for item in got:
+                same_label = label is None or (item.label is not None and item.label.name.lower() == label.lower())
+                asked = item.requested_reviewer.login if item.requested_reviewer else None
+                if item.event == kind and item.actor and item.actor.id == actor and same_label:
+                    newest = item.id if reviewer in (None, asked) else newest
+            if len(got) < 100:
+                return newest
+            page += 1
+
+    # --- reading a pull request ---
+
+    async def merge_base(self, base: str, head: str) -> str:
+        got = await self._call("GET", f"/compare/{base}...{head}", _Compare, query={"per_page": 1})
+        return got.merge_base_commit.sha
+
+    async def diff(self, number: int) -> str:
+        """GitHub's own unified diff of a pull request. Raises: GitHubError 406 when it is too large."""
+        return (await self._call("GET", f"/pulls/{number}", _Text, accept="application/vnd.github.v3.diff")).data
+
+    # --- writing ---
+
+    async def blob(self, content: bytes) -> str:
+        body = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
+        return (await self._call("POST", "/git/blobs", _Sha, body=body, repeat=True)).sha
+
+    async def tree(self, base: str, entries: Sequence[Entry]) -> str:
+        """A tree's sha. Content-addressed, so making it twice is harmless."""
+        body = {"base_tree": base, "tree": [_tree_entry(entry) for entry in entries]}
+        return (await self._call("POST", "/git/trees", _Sha, body=body, repeat=True)).sha
+
+    async def make_commit(self, message: str, tree: str, parent: str) -> Commit:
+        """A commit without author or committer: only then does GitHub sign it as the App's."""
+        body = {"message": message, "tree": tree, "parents": [parent]}
+        return (await self._call("POST", "/git/commits", _Commit, body=body, repeat=True)).value()
+
+    async def commit(self, sha: str) -> Commit:
+        return (await self._call("GET", f"/git/commits/{sha}", _Commit)).value()
+
+    async def branch(self, name: str) -> str | None:
+        """The commit a branch is at, or None."""
+        try:
+            return (await self._call("GET", f"/git/ref/heads/{quote(name)}", _Ref)).object.sha
+        except NotFoundError:
+            return None
+
+    async def create_branch(self, name: str, sha: str) -> bool:
+        """Create only. False if the name is taken."""
+        body = {"ref": f"refs/heads/{name}", "sha": sha}
+        try:
+            await self._call("POST", "/git/refs", body=body)
+        except UnprocessableError as error:
+            if "already exists" not in error.message:
+                raise
+            return False
+        return True
+
+    async def move_branch(self, name: str, sha: str) -> bool:
+        """Fast-forward, never forced. False if the branch has moved elsewhere."""
+        try:
+            await self._call("PATCH", f"/git/refs/heads/{quote(name)}", body={"sha": sha, "force": False})
+        except UnprocessableError as error:
+            if "fast forward" not in error.message:
+                raise
+            return False
+        return True
+
+    async def delete_branch(self, name: str) -> None:
+        try:
+            await self._call("DELETE", f"/git/refs/heads/{quote(name)}")
+        except UnprocessableError as error:
+            if "does not exist" not in error.message:
+                raise
+
+    async def open_pull(self, title: str, body: str, head: str, base: str) -> Pull | None:
+        """Open a pull request. None if one is open for this head already."""
+        try:
+            got = await self._call(
+                "POST",
+                "/pulls",
+                _Pull,
+                body={"title": title, "body": body, "head": head, "base": base, "maintainer_can_modify": True},
+                creates=True,
+            )
+        except UnprocessableError as error:
+            if "already exists" not in error.message:
+                raise
+            return None
+        return got.value()
+
+    async def find_pull(self, head: str) -> Pull | None:
+        owner = self.name.split("/")[0]
+        query = {"head": f"{owner}:{head}", "state": "all"}
+        got = await self._call("GET", "/pulls", list[_Pull], query=query)
+        return got[0].value() if got else None
+
+    async def review(self, number: int, commit: str, body: str, comments: Sequence[InlineComment]) -> str:
+        """Post a review that neither approves nor blocks; answers its address."""
+        got = await self._call(
+            "POST",
+            f"/pulls/{number}/reviews",
+            _Comment,
+            body={
+                "commit_id": commit,
+                "event": "COMMENT",
+                "body": body,
+                "comments": [_inline(comment) for comment in comments],
+            },
+            creates=True,
+        )
+        return got.html_url
+
+    async def find_review(self, number: int, marker: str, author: str) -> str | None:
+        page = 1
+        while True:
+            query = {"per_page": 100, "page": page}
+            got = await self._call("GET", f"/pulls/{number}/reviews", list[_Comment], query=query)
+            for found in (item.value() for item in got):
+                if found.author == author and marker in found.body:
+                    return found.url
+            if len(got) < 100:
+                return None
+            page += 1
+
+
+def _tree_entry(entry: Entry) -> dict[str, Any]:
+    made: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "type": "blob"}
+    if entry.text is not None:
+        return made | {"content": entry.text}
+    return made | {"sha": entry.blob}  # null deletes
+
+
+def _inline(comment: InlineComment) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "path": comment.path,
+        "line": comment.line,
+        "side": comment.side,
+        "body": comment.body,
+    }
+    if comment.start_line is not None:
+        made |= {"start_line": comment.start_line, "start_side": comment.side}
+    return made

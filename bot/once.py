@@ -1,0 +1,48 @@
+"""Effects that GitHub would do twice are done once: an intent row first, and a search before any second attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from bot.database import now
+from bot.github.errors import UnavailableError
+from bot.store import effects
+from bot.world import World
+
+# GitHub's lists may lag behind a write; a second look is taken only after this long.
+LAG_SECONDS = 10.0
+ATTEMPTS = 3
+
+
+async def once(
+    world: World,
+    key: str,
+    *,
+    find: Callable[[], Awaitable[str | None]],
+    create: Callable[[], Awaitable[str]],
+) -> str:
+    """The result of the effect named `key`: from memory, found outside, or made now.
+
+    Raises:
+        GitHubError: it was refused, or its outcome is still unknown after every attempt.
+    """
+    for attempt in range(ATTEMPTS):
+        claim = await world.database.write(lambda connection: effects.claim(connection, key))
+        if isinstance(claim, effects.Done):
+            return claim.result
+        result = None
+        if isinstance(claim, effects.Tried) or attempt:
+            tried = claim.at if isinstance(claim, effects.Tried) else now()
+            await world.sleep(max(0.0, tried + LAG_SECONDS - now()))
+            result = await find()
+        if result is None:
+            try:
+                result = await create()
+            except UnavailableError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                continue
+        await world.database.write(partial(effects.settle, key=key, result=result))
+        return result
+    raise AssertionError("unreachable")

@@ -1,0 +1,54 @@
+"""Take the change set out of the sandbox, whatever the agent did there, and keep it with the run."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot import changes, messages
+from bot.changes import Limits
+from bot.model import Ending, Problem, RunKind, RunState
+from bot.run.scripts import ARCHIVE, script
+from bot.settings import Settings
+from bot.store import runs
+from bot.store.runs import Run
+from bot.world import World
+
+log = structlog.get_logger()
+
+COLLECT_SECONDS = 600
+CHANGES = "changes"  # the artifact's name
+
+_WHERE = """\
+export AMPBOT_BASE_GIT="$HOME/.ampbot/base.git" AMPBOT_WORKTREE="$HOME/repo" AMPBOT_OUT="$HOME/.ampbot/out"
+"""
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(files=settings.max_files, total_bytes=settings.max_change_mb * 1_000_000)
+
+
+async def collect(world: World, run: Run) -> Ending | None:
+    """The archive of the change set becomes an artifact; a failed run's partial work is kept the same way."""
+    assert run.sandbox is not None  # noqa: S101 - prepare() has seen to it
+    assert run.pinned is not None  # noqa: S101 - as above
+    if run.request.kind is RunKind.REVIEW:
+        return None
+    await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.COLLECTING))
+    box = await world.sandboxes.open(run.sandbox)
+    most = limits(world.settings)
+    env = {
+        "AMPBOT_TREE": run.pinned.base_tree,
+        "AMPBOT_MAX_FILES": str(most.files),
+        "AMPBOT_MAX_BYTES": str(most.total_bytes),
+    }
+    ran = await box.run(_WHERE + script("collect"), env=env, seconds=COLLECT_SECONDS)
+    trouble = changes.outcome(ran.stdout)
+    archive = await box.read(ARCHIVE, most=most.archive_bytes) if trouble is None else None
+    if archive is None:
+        trouble = trouble or Problem("The change is too large.")
+        log.warning("not collected", run=run.id, why=trouble.detail or trouble.say)
+        # Of a run that failed anyway, its own reason is the one to tell.
+        return messages.refused_change(trouble.say) if run.outcome is not None and run.outcome.ok else None
+    content = archive
+    await world.database.write(lambda connection: runs.keep(connection, run.id, CHANGES, content))
+    return None

@@ -1,0 +1,189 @@
+"""Pin what the run is measured against, and put it into a sandbox. When this ends, no token of ours lives there."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import shlex
+from contextlib import suppress
+
+import structlog
+
+from bot import agent, diff, messages, prompt
+from bot.github import conversation
+from bot.github.app import CLONE, Token
+from bot.github.conversation import Conversation, Remark
+from bot.github.errors import GitHubError
+from bot.github.repository import Repository
+from bot.model import Ending, Pinned, Problem, RunKind, RunRequest, RunState
+from bot.run.scripts import AMP_SETTINGS, COMMAND, PROMPT, PULL_DIFF, script
+from bot.sandbox import Box
+from bot.store import runs
+from bot.store.runs import Run
+from bot.together import together
+from bot.world import World
+
+log = structlog.get_logger()
+
+# What the sandbox may live beyond the agent's own time: for preparing and collecting.
+MARGIN_SECONDS = 300
+FETCH_SECONDS = 600
+FETCH_WAITS = (1.0, 5.0)
+# Characters of a pull request's diff that are laid beside the prompt.
+MOST_DIFF = 2_000_000
+
+
+async def prepare(world: World, run: Run) -> Ending | None:
+    """From a queued run to a sandbox with a checkout, a prompt, and no credential."""
+    request = run.request
+    await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PREPARING))
+    repository = await world.github.conversation(request.place.repo)
+    box, talk, token = await together(
+        _sandbox(world, run),
+        conversation.read(repository, request.place.number, until=request.at, without=request.trigger.comment),
+        world.github.mint(request.place.repo, CLONE),
+    )
+    try:
+        if talk is None or (refusal := refuse(request, talk)):
+            await world.github.revoke(token)
+            return messages.gone() if talk is None else refusal
+        pinned = run.pinned or await _pin(repository, talk)
+        await world.database.write(lambda connection: runs.pin(connection, run.id, pinned))
+        fetched = await _fetch(world, box, pinned, token)
+    except BaseException:
+        with suppress(GitHubError):
+            await world.github.revoke(token)
+        raise
+    # The token has served: it dies while the checkout is made, and before the agent is started.
+    _, installed = await together(
+        world.github.revoke(token),
+        _furnish(world, run, box, pinned, talk, repository) if fetched else _nothing(),
+    )
+    if not fetched:
+        return messages.fetch_failed()
+    return messages.amp_missing(installed.say) if isinstance(installed, Problem) else None
+
+
+async def _sandbox(world: World, run: Run) -> Box:
+    """Create it and write its id down at once: whatever else fails, those who end sandboxes must know of it."""
+    settings = world.settings
+    box = await world.sandboxes.create(
+        run.id,
+        settings.e2b_template,
+        seconds=settings.run_minutes * 60 + MARGIN_SECONDS,
+        repository=run.request.place.repo.id,
+    )
+    await world.database.write(lambda connection: runs.in_sandbox(connection, run.id, box.id))
+    return box
+
+
+def refuse(request: RunRequest, talk: Conversation) -> Ending | None:
+    """The first reason why this run cannot work here."""
+    if talk.repository != request.place.repo.id:
+        return messages.gone()
+    if talk.default is None:
+        return messages.empty()
+    if request.kind is RunKind.REVIEW:
+        return None if talk.pull is not None else messages.gone()
+    if talk.archived:
+        return messages.archived()
+    if talk.pull is not None and talk.pull.from_fork:
+        return messages.fork_work()
+    if talk.pull is not None and (talk.pull.head is None or not talk.pull.open):
+        return messages.closed_pull()
+    return None
+
+
+async def _pin(repository: Repository, talk: Conversation) -> Pinned:
+    pull, default = talk.pull, talk.default
+    assert default is not None  # noqa: S101 - refuse() has seen to it
+    if pull is None:
+        return Pinned(talk.name, default.commit, default.tree, default.branch)
+    return Pinned(
+        repo_name=talk.name,
+        base_sha=pull.head_sha,
+        base_tree=pull.head.tree if pull.head is not None else "",
+        base_branch=pull.base_branch,
+        head_branch=pull.head.branch if pull.head is not None and not pull.from_fork else None,
+        merge_base=await repository.merge_base(pull.base_sha, pull.head_sha),
+    )
+
+
+async def _fetch(world: World, box: Box, pinned: Pinned, token: Token) -> bool:
+    """Fetch the pinned commits by id. The token is in git's environment alone: no argv, no file, no address."""
+    basic = base64.b64encode(f"x-access-token:{token.value}".encode()).decode()
+    env = {
+        "AMPBOT_URL": f"{world.settings.github_url}/{pinned.repo_name}.git",
+        "AMPBOT_COMMITS": " ".join(filter(None, (pinned.base_sha, pinned.merge_base))),
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_COUNT": "1",
+        # GitHub's git wants Basic, not Bearer; scoped to the one host, so that no redirect carries it on.
+        "GIT_CONFIG_KEY_0": f"http.{world.settings.github_url}/.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+    }
+    for wait in (*FETCH_WAITS, None):
+        ran = await box.run(script("fetch"), env=env, seconds=FETCH_SECONDS)
+        if ran.exit_code == 0:
+            return True
+        log.warning("fetch failed", repository=pinned.repo_name, git=world.redact(ran.stderr[-500:]))
+        if wait is not None:
+            await world.sleep(wait)
+    return False
+
+
+async def _furnish(
+    world: World, run: Run, box: Box, pinned: Pinned, talk: Conversation, repository: Repository
+) -> agent.Installed | Problem:
+    """Everything the agent finds: its checkout, its prompt, its settings, its command line."""
+    changes = None
+    if talk.pull is not None:
+        changes = await _diff(repository, run.request.place.number)
+        await box.write(PULL_DIFF, changes.encode("utf-8", "replace"))
+    text = _prompt(run.request, pinned, talk.remarks, has_diff=changes is not None)
+    env = {
+        "AMPBOT_URL": f"{world.settings.github_url}/{pinned.repo_name}.git",
+        "AMPBOT_COMMIT": pinned.base_sha,
+        "AMPBOT_TREE": pinned.base_tree,
+        "AMPBOT_BRANCH": "amp-work",
+    }
+    checkout, probe, _, _ = await asyncio.gather(
+        box.run(script("checkout"), env=env, seconds=FETCH_SECONDS),
+        box.run(agent.PROBE, seconds=60),
+        box.write(PROMPT, text.encode("utf-8", "replace")),
+        box.write(AMP_SETTINGS, agent.SETTINGS.encode()),
+    )
+    if checkout.exit_code != 0:
+        log.warning("checkout failed", run=run.id, git=world.redact(checkout.stderr[-500:]))
+        return Problem("The checkout could not be made in the sandbox.", checkout.stderr[-500:])
+    installed = agent.installed(probe.stdout)
+    if isinstance(installed, agent.Installed):
+        argv = agent.command(installed.era, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None)
+        await box.write(COMMAND, f"{shlex.join(argv)}\n".encode())
+        log.info("amp", run=run.id, version=installed.version, era=installed.era.name, note=installed.note)
+    return installed
+
+
+async def _diff(repository: Repository, number: int) -> str:
+    try:
+        return diff.text_limit(await repository.diff(number), MOST_DIFF)
+    except GitHubError as error:
+        if error.status != 406:  # GitHub's word for a diff of too many files or lines
+            raise
+        return "GitHub gives no diff of this pull request: it is too large. Compare the commits with git instead.\n"
+
+
+def _prompt(request: RunRequest, pinned: Pinned, remarks: tuple[Remark, ...], *, has_diff: bool) -> str:
+    return prompt.compose(
+        request,
+        nonce=secrets.token_hex(4),
+        repo=pinned.repo_name,
+        sha=pinned.base_sha,
+        remarks=remarks,
+        merge_base=pinned.merge_base,
+        diff=f"~/{PULL_DIFF}" if has_diff else None,
+    )
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,149 @@
+"""What came of the work goes to GitHub: checked, under a permission asked for again, with a token minted now."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot import agent, changes, messages, names
+from bot.changes import ChangeSet
+from bot.database import now
+from bot.github.app import PUBLISH
+from bot.github.errors import NotFoundError, UnavailableError, UnprocessableError
+from bot.github.repository import Pull, Repository
+from bot.messages import Price
+from bot.model import Ending, Pinned, Problem, RunKind, RunState
+from bot.policy import MAY_ASK
+from bot.run import pack, tree
+from bot.run.collect import CHANGES, limits
+from bot.run.review import review
+from bot.store import runs
+from bot.store.runs import Run
+from bot.together import together
+from bot.world import World
+
+log = structlog.get_logger()
+
+
+async def publish(world: World, run: Run) -> Ending | None:
+    """How the run ends, once its work is where it belongs."""
+    outcome, pinned = run.outcome, run.pinned
+    assert outcome is not None  # noqa: S101 - work() has seen to it
+    assert pinned is not None  # noqa: S101 - prepare() has seen to it
+    archive = await world.database.read(lambda connection: runs.kept(connection, run.id, CHANGES))
+    if not outcome.ok:
+        return messages.agent_failed(outcome, kept=_changed(world, archive, pinned))
+    await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PUBLISHING))
+    answer = agent.split_answer(world.redact(outcome.answer))
+    if run.request.kind is RunKind.REVIEW:
+        return await review(world, run, answer)
+    assert archive is not None  # noqa: S101 - collect() has seen to it
+    change_set = changes.read(archive, base_tree=pinned.base_tree, limits=limits(world.settings))
+    if isinstance(change_set, Problem):
+        log.warning("change set refused", run=run.id, why=change_set.detail)
+        return messages.refused_change(change_set.say)
+    if not change_set.changes:
+        return messages.answered(answer.text)
+    violations = changes.check(
+        change_set,
+        symlinks=world.settings.symlinks,
+        limits=limits(world.settings),
+        leaks=world.redact.leaks,
+    )
+    if violations:
+        return messages.refused_paths(violations)
+    return await _publish(world, run, pinned, change_set, answer)
+
+
+def _changed(world: World, archive: bytes | None, pinned: Pinned) -> bool:
+    if archive is None:
+        return False
+    found = changes.read(archive, base_tree=pinned.base_tree, limits=limits(world.settings))
+    return isinstance(found, Problem) or bool(found.changes)
+
+
+async def _publish(world: World, run: Run, pinned: Pinned, change_set: ChangeSet, answer: agent.Answer) -> Ending:
+    actor, repo = run.request.actor, run.request.place.repo
+    conversation = await world.github.conversation(repo, pinned.repo_name)
+    permission, token = await together(conversation.permission(actor.login, actor.id), world.github.mint(repo, PUBLISH))
+    async with world.github.using(token, pinned.repo_name) as repository:
+        if permission not in MAY_ASK:
+            return messages.permission_lost(actor)
+        title, description = answer.pull_request or (None, answer.text)
+        headline = messages.pull_title(run.request, title)
+        commit = run.commit
+        if commit is None:
+            made = await tree.publish(world, repository, token, change_set, pinned, run.id)
+            if made != change_set.tree:
+                log.error("tree differs", run=run.id, made=made, collected=change_set.tree)
+                return messages.tree_differs()
+            message = messages.commit_message(headline, run.request, world.host)
+            done = await repository.make_commit(message, made, pinned.base_sha)
+            log.info("commit", run=run.id, sha=done.sha, verified=done.verified)
+            commit = done.sha
+            if tree.is_large(change_set):
+                await repository.delete_branch(pack.temporary_branch(run.id))
+            await world.database.write(
+                lambda c: runs.committed(c, run.id, done.sha, names.branch(run.request, headline))
+            )
+        branch = run.branch or names.branch(run.request, headline)
+        if pinned.head_branch is not None:
+            return await _onto(world, repository, pinned, commit, branch, answer.text, change_set)
+        await _branch_at(repository, branch, commit, pinned, change_set)
+        price = Price(now() - run.created_at, run.outcome, thread_url(world, run))
+        body = world.redact(messages.pull_body(run.request, pinned, description, price))
+        pull = await _pull(world, repository, headline, body, branch, pinned.base_branch)
+        await world.database.write(lambda connection: runs.opened(connection, run.id, pull.number))
+        return messages.pull_opened(pull.number, answer.text or description, change_set.changes)
+
+
+async def _onto(
+    world: World,
+    repository: Repository,
+    pinned: Pinned,
+    commit: str,
+    own: str,
+    answer: str,
+    change_set: ChangeSet,
+) -> Ending:
+    """A commit on the pull request's own branch; where that moved meanwhile, on a branch beside it."""
+    head = pinned.head_branch
+    assert head is not None  # noqa: S101 - the caller's condition
+    if await repository.branch(head) == commit or await repository.move_branch(head, commit):
+        return messages.commit_added(commit, head, answer, change_set.changes)
+    await _branch_at(repository, own, commit, pinned, change_set)
+    url = f"{world.settings.github_url}/{pinned.repo_name}/compare/{head}...{own}"
+    return messages.branch_moved(head, own, url, answer)
+
+
+async def _branch_at(repository: Repository, branch: str, commit: str, pinned: Pinned, change_set: ChangeSet) -> None:
+    """Create the branch, or find that an earlier attempt of this run did."""
+    try:
+        if await repository.create_branch(branch, commit):
+            return
+    except UnavailableError:
+        if await repository.branch(branch) != commit and not await repository.create_branch(branch, commit):
+            raise
+    there = await repository.branch(branch)
+    if there == commit:
+        return
+    # An earlier attempt's commit differs by its time alone.
+    found = await repository.commit(there) if there else None
+    if found is None or found.tree != change_set.tree or found.parents != (pinned.base_sha,):
+        raise UnprocessableError(422, f"The branch {branch} exists already and holds something else.")
+
+
+async def _pull(world: World, repository: Repository, title: str, body: str, branch: str, base: str) -> Pull:
+    try:
+        opened = await repository.open_pull(title, body, branch, base)
+    except UnavailableError:
+        # Done or not? GitHub's own uniqueness of (head, base) answers on the second try.
+        opened = await repository.open_pull(title, body, branch, base)
+    found = opened or await repository.find_pull(branch)
+    if found is None:
+        raise NotFoundError(404, f"GitHub says a pull request for {branch} exists, and shows none.")
+    return found
+
+
+def thread_url(world: World, run: Run) -> str | None:
+    thread = run.outcome.thread if run.outcome is not None else None
+    return f"{world.settings.amp_url}/threads/{thread}" if thread else None

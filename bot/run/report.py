@@ -1,0 +1,52 @@
+"""The last word: the one comment says how it ended, and the conversation is free for the next run."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot import messages
+from bot.database import now
+from bot.github.errors import GitHubError
+from bot.messages import Price
+from bot.model import Ending
+from bot.run.publish import thread_url
+from bot.store import runs
+from bot.store.runs import Run
+from bot.world import World
+
+log = structlog.get_logger()
+
+# Dispatch posts the comment while the run is under way already; it is durable too, so this wait ends.
+COMMENT_WAIT_SECONDS = 300.0
+
+
+async def report(world: World, run: str) -> None:
+    """Edit the progress comment into the run's ending, then let the next run of the conversation in."""
+    row = await _with_comment(world, run)
+    ending = row.ending or messages.internal_error(run)
+    if row.comment:
+        await _say(world, row, ending)
+    await world.database.write(lambda connection: runs.release(connection, row))
+    world.work.set()
+    log.info("run ended", run=run, state=ending.state, seconds=round(now() - row.created_at, 1))
+
+
+async def _with_comment(world: World, run: str) -> Run:
+    deadline = now() + COMMENT_WAIT_SECONDS
+    while True:
+        row = await world.database.read(lambda connection: runs.get(connection, run))
+        if row.comment is not None or now() > deadline:
+            return row
+        await world.sleep(0.1)
+
+
+async def _say(world: World, row: Run, ending: Ending) -> None:
+    price = Price(now() - row.created_at, row.outcome, thread_url(world, row))
+    body = world.redact(messages.final(row.request, ending, price))
+    name = row.pinned.repo_name if row.pinned is not None else None
+    try:
+        repository = await world.github.conversation(row.request.place.repo, name)
+        await repository.edit_comment(row.comment or 0, body, urgent=True)
+    except GitHubError as error:
+        # Deleted, locked, archived, uninstalled: there is nobody left to tell. The run's row has it all.
+        log.warning("ending not shown", run=row.id, status=error.status, github=world.redact(error.message))

@@ -1,0 +1,79 @@
+"""Amp's answer becomes one review, bound to the commit it read. What does not fit the diff goes into its summary."""
+
+from __future__ import annotations
+
+from bot import agent, messages
+from bot.agent import LineComment
+from bot.database import now
+from bot.diff import Diff
+from bot.github.errors import GitHubError, UnprocessableError
+from bot.github.repository import InlineComment, Repository
+from bot.markdown import defuse
+from bot.messages import Price
+from bot.model import Ending
+from bot.once import once
+from bot.policy import MAY_ASK
+from bot.store.runs import Run
+from bot.world import World
+
+
+async def review(world: World, run: Run, answer: agent.Answer) -> Ending:
+    """Post the review, once."""
+    request, pinned = run.request, run.pinned
+    assert pinned is not None  # noqa: S101 - prepare() has seen to it
+    repository = await world.github.conversation(request.place.repo, pinned.repo_name)
+    if await repository.permission(request.actor.login, request.actor.id) not in MAY_ASK:
+        return messages.permission_lost(request.actor)
+    summary = answer.review.summary if answer.review is not None else ""
+    comments = answer.review.comments if answer.review is not None else ()
+    fitting, homeless = await _sorted(repository, request.place.number, comments)
+    thread = run.outcome.thread if run.outcome is not None else None
+    price = Price(now() - run.created_at, run.outcome, f"{world.settings.amp_url}/threads/{thread}" if thread else None)
+    text = "\n\n".join(filter(None, (answer.text, summary if summary not in answer.text else "")))
+    me = await world.github.identity()
+
+    async def post(inline: list[LineComment], rest: list[LineComment]) -> str:
+        rows = [messages.homeless_comment(item.path, item.line, item.body) for item in rest]
+        return await repository.review(
+            request.place.number,
+            pinned.base_sha,
+            messages.review_body(request, text, rows, price),
+            [_inline(item) for item in inline],
+        )
+
+    async def create() -> str:
+        try:
+            return await post(fitting, homeless)
+        except UnprocessableError:
+            # GitHub disagrees with us about a line, or the head moved: better a plain review than none.
+            homeless.extend(fitting)
+            fitting.clear()
+            return await post([], homeless)
+
+    url = await once(
+        world,
+        f"review:{run.id}",
+        find=lambda: repository.find_review(request.place.number, messages.marker(run.id), me.login),
+        create=create,
+    )
+    return messages.reviewed(url, len(fitting), len(homeless))
+
+
+async def _sorted(
+    repository: Repository, number: int, comments: tuple[LineComment, ...]
+) -> tuple[list[LineComment], list[LineComment]]:
+    """(those on a line of the diff, those that are not)"""
+    if not comments:
+        return [], []
+    try:
+        parsed = Diff.parse(await repository.diff(number))
+    except GitHubError as error:
+        if error.status != 406:
+            raise
+        parsed = Diff.parse("")
+    fitting = [c for c in comments if parsed.accepts(c.path, c.line, c.side, c.start_line)]
+    return fitting, [c for c in comments if c not in fitting]
+
+
+def _inline(comment: LineComment) -> InlineComment:
+    return InlineComment(comment.path, comment.line, comment.side, defuse(comment.body, 10_000), comment.start_line)

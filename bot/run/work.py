@@ -1,0 +1,160 @@
+"""The agent at work: started once, followed by polling its output file, so that it does not notice when we are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot import agent, messages
+from bot.agent import Failure, Stream, Text, ToolUse
+from bot.agent.stream import LINE_CAP
+from bot.database import now
+from bot.github.errors import GitHubError
+from bot.model import Ending, RunState
+from bot.run.scripts import AGENT_ERRORS, script
+from bot.sandbox import Box
+from bot.store import runs
+from bot.store.runs import Run
+from bot.world import World
+
+log = structlog.get_logger()
+
+# One look waits this long in the sandbox for something to happen, and brings at most so much.
+LOOK_SECONDS = 15
+LOOK_BYTES = 512 * 1024
+# An agent that writes more than this has run wild.
+MOST_OUTPUT = 100 * 1024 * 1024
+MOST_ERRORS = 64 * 1024
+
+
+@dataclass(slots=True)
+class _Following:
+    """Where we are in the agent's output: rebuilt from the transcript after a restart."""
+
+    stream: Stream = field(default_factory=Stream)
+    sequence: int = 0  # of the next transcript line
+    offset: int = 0  # read so far
+    rest: bytes = b""  # read, but not yet a whole line
+    tools: int = 0
+    latest: str = ""  # the agent's last words
+    heard: float = 0.0  # monotonic time of the last growth
+    shown: float = 0.0  # monotonic time of the last edit of the progress comment
+
+    def take(self, data: bytes) -> tuple[tuple[int, str], ...]:
+        """The whole lines that `data` completes, each with the offset just after it."""
+        start = self.offset - len(self.rest)
+        self.offset += len(data)
+        *whole, self.rest = (self.rest + data).split(b"\n")
+        lines = []
+        for line in whole:
+            start += len(line) + 1
+            self.note(line + b"\n")
+            lines.append((start, line.decode("utf-8", "replace") if len(line) <= LINE_CAP else ""))
+        if len(self.rest) > LINE_CAP:
+            # The stream drops such a line too; keeping it would hold all of a flood in memory.
+            self.note(self.rest)
+            self.rest = b""
+        return tuple(lines)
+
+    def note(self, data: bytes) -> None:
+        for event in self.stream.feed(data):
+            if isinstance(event, ToolUse):
+                self.tools += 1
+            elif isinstance(event, Text) and not event.nested:
+                self.latest = event.text
+
+
+async def work(world: World, run: Run) -> Ending | None:
+    """Start Amp if it is not running, follow it to its end, and store what came of it."""
+    assert run.sandbox is not None  # noqa: S101 - prepare() has seen to it
+    box = await world.sandboxes.open(run.sandbox)
+    await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.WORKING))
+    await box.run(script("start"), env={"AMP_API_KEY": world.settings.amp_api_key.get_secret_value()}, seconds=30)
+    following = await _resumed(world, run)
+    exit_code, stopped = await _follow(world, run, box, following)
+    errors = await _errors(box)
+    if following.rest:
+        following.note(following.rest)
+    following.stream.finish()
+    outcome = agent.conclude(following.stream, exit_code, errors, stopped=stopped)
+    await world.database.write(lambda connection: runs.concluded(connection, run, outcome))
+    log.info("agent ended", run=run.id, ok=outcome.ok, failure=outcome.failure, turns=outcome.turns)
+    return None
+
+
+async def _resumed(world: World, run: Run) -> _Following:
+    following = _Following(heard=time.monotonic(), shown=time.monotonic())
+    following.sequence, following.offset = await world.database.read(lambda c: runs.lines_from(c, run.id))
+    for line in await world.database.read(lambda connection: runs.lines(connection, run.id)):
+        following.note(line.encode() + b"\n")
+    return following
+
+
+async def _follow(world: World, run: Run, box: Box, following: _Following) -> tuple[int | None, Failure | None]:
+    """Until the agent has ended or a limit has ended it: (exit code if anybody saw one, the limit if one did)."""
+    settings = world.settings
+    started = run.agent_at or now()
+    editing: asyncio.Task[None] | None = None
+    stopped: Failure | None = None
+    try:
+        while True:
+            state, size, data = await _look(box, following.offset)
+            if data:
+                following.heard = time.monotonic()
+                first, lines = following.sequence, following.take(data)
+                following.sequence += len(lines)
+                await world.database.write(lambda c, f=first, n=lines: runs.append_lines(c, run.id, f, n))  # type: ignore[misc]  # bound now
+            if state != "running" and following.offset >= size:
+                code = state.removeprefix("exit ")
+                return (int(code) if code.lstrip("-").isdigit() else None), stopped
+            if stopped is None:
+                stopped = _limit(following, settings.idle_minutes * 60, started + settings.run_minutes * 60)
+                if stopped is not None:
+                    log.warning("agent stopped", run=run.id, why=stopped)
+                    await box.run(script("stop"), seconds=30)
+            if time.monotonic() - following.shown >= settings.progress_seconds and (editing is None or editing.done()):
+                following.shown = time.monotonic()
+                editing = asyncio.create_task(_show(world, run, following))
+    finally:
+        # A late edit must not come after the final one.
+        if editing is not None:
+            await asyncio.gather(editing, return_exceptions=True)
+
+
+def _limit(following: _Following, idle_seconds: float, deadline: float) -> Failure | None:
+    if now() >= deadline:
+        return Failure.WALL
+    if following.offset > MOST_OUTPUT:
+        return Failure.FLOOD
+    return Failure.IDLE if time.monotonic() - following.heard >= idle_seconds else None
+
+
+async def _look(box: Box, offset: int) -> tuple[str, int, bytes]:
+    """(state, size of the output, what follows `offset`); the state is "running", "lost" or "exit CODE"."""
+    env = {"AMPBOT_OFFSET": str(offset), "AMPBOT_WAIT": str(LOOK_SECONDS), "AMPBOT_MOST": str(LOOK_BYTES)}
+    ran = await box.run(script("follow"), env=env, seconds=LOOK_SECONDS + 45)
+    state, size, data = (*ran.stdout.split("\n", 2), "", "")[:3]
+    return state or "lost", int(size) if size.isdigit() else 0, base64.b64decode(data.strip() or "", validate=False)
+
+
+async def _errors(box: Box) -> str:
+    """The end of what the agent said on standard error."""
+    ran = await box.run(f'tail -c {MOST_ERRORS} "$HOME/{AGENT_ERRORS}"', seconds=30)
+    return ran.stdout if ran.exit_code == 0 else ""
+
+
+async def _show(world: World, run: Run, following: _Following) -> None:
+    """Bring the progress comment up to date. It is a courtesy: trouble with it never stops the work."""
+    row = await world.database.read(lambda connection: runs.get(connection, run.id))
+    if not row.comment:
+        return
+    body = messages.progress(run.request, RunState.WORKING, latest=following.latest, tools=following.tools)
+    repository = await world.github.conversation(run.request.place.repo)
+    try:
+        await repository.edit_comment(row.comment, world.redact(body))
+    except GitHubError as error:
+        log.warning("progress not shown", run=run.id, status=error.status)

@@ -1,0 +1,230 @@
+"""E2B's room: sandboxes by id, commands and files in them. No vendor type or exception leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+from e2b import (
+    E2B,
+    AsyncSandbox,
+    AuthenticationException,
+    CommandExitException,
+    InvalidArgumentException,
+    RateLimitException,
+    SandboxException,
+    SandboxQuery,
+    TemplateException,
+    TimeoutException,
+)
+from e2b.exceptions import (
+    FileNotFoundException,
+    SandboxNotFoundException,
+    SandboxNotRunningException,
+    ServiceBusyException,
+)
+
+T = TypeVar("T")
+
+# The one policy for E2B's trouble: seconds to wait before each further attempt. A sandbox slot takes longest to free.
+WAITS = (0.5, 2.0, 8.0, 20.0, 40.0)
+REQUEST_SECONDS = 60.0
+
+
+class SandboxError(Exception):
+    """E2B did not do it; the message says why. The effect is unknown."""
+
+
+class SandboxGoneError(SandboxError):
+    """The sandbox was killed, reached its timeout, or vanished."""
+
+
+class SandboxBusyError(SandboxError):
+    """E2B has no room or is overloaded, also after every wait of the policy."""
+
+
+class SandboxRefusedError(SandboxError):
+    """The key, the template or a setting is wrong: waiting will not help."""
+
+
+class CommandTimeoutError(SandboxError):
+    """The command did not end in the time it was given; E2B has killed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Box:
+    """One sandbox. Every operation may be repeated, and is, under the policy."""
+
+    def __init__(self, sandbox: AsyncSandbox, patiently: Patience) -> None:
+        self._sandbox = sandbox
+        self._patiently = patiently
+
+    @property
+    def id(self) -> str:
+        return self._sandbox.sandbox_id
+
+    async def run(self, command: str, *, env: Mapping[str, str] | None = None, seconds: float = 60) -> Ran:
+        """Run a shell line that is safe to run twice. `env` is this command's alone: never argv, never a file.
+
+        Raises:
+            CommandTimeoutError: it ran for longer than `seconds`.
+            SandboxError: one of its kinds.
+        """
+
+        async def once() -> Ran:
+            try:
+                result = await self._sandbox.commands.run(
+                    command, envs=dict(env or {}), timeout=seconds, request_timeout=REQUEST_SECONDS
+                )
+            except CommandExitException as error:
+                return Ran(error.exit_code, error.stdout, error.stderr)
+            return Ran(result.exit_code, result.stdout, result.stderr)
+
+        return await self._patiently(once)
+
+    async def write(self, path: str, content: bytes) -> None:
+        """Write a file; `path` is absolute or relative to the home folder."""
+
+        async def once() -> None:
+            await self._sandbox.files.write(path, content, request_timeout=REQUEST_SECONDS)
+
+        await self._patiently(once)
+
+    async def read(self, path: str, *, most: int) -> bytes | None:
+        """A file's content, None if it is longer than `most` bytes. Raises: SandboxError; FileNotFoundError."""
+
+        async def once() -> bytes | None:
+            stream = await self._sandbox.files.read(path, format="stream", request_timeout=REQUEST_SECONDS)
+            parts, size = [], 0
+            async for part in stream:
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    return None
+            return b"".join(parts)
+
+        return await self._patiently(once)
+
+
+class Sandboxes:
+    """The way to E2B. One per process."""
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        instance: str,
+        api_url: str | None = None,
+        sandbox_url: str | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`instance` marks our sandboxes, so that two ampbots on one E2B account do not reap each other's."""
+        addresses: dict[str, Any] = {
+            name: url for name, url in (("api_url", api_url), ("sandbox_url", sandbox_url)) if url
+        }
+        self._client = E2B(api_key=api_key, **addresses)
+        self._instance = instance
+        self._patiently = Patience(sleep)
+        self._open: dict[str, Box] = {}
+
+    async def create(self, run: str, template: str, *, seconds: float, repository: int) -> Box:
+        """This run's sandbox; asked twice, E2B answers with the same one (idempotency key). It lives `seconds`."""
+
+        async def once() -> AsyncSandbox:
+            return await self._client.AsyncSandbox.create(
+                template=template,
+                timeout=int(seconds),
+                metadata={"app": "ampbot", "instance": self._instance, "run": run, "repository": str(repository)},
+                lifecycle={"on_timeout": "kill"},  # E2B may change what happens when it is not said
+                idempotency_key=run,
+                request_timeout=REQUEST_SECONDS,
+            )
+
+        box = Box(await self._patiently(once), self._patiently)
+        self._open[box.id] = box
+        return box
+
+    async def open(self, sandbox: str) -> Box:
+        """Connect to a running sandbox. Raises: SandboxGoneError and others of SandboxError."""
+        if sandbox not in self._open:
+
+            async def once() -> AsyncSandbox:
+                return await self._client.AsyncSandbox.connect(sandbox, request_timeout=REQUEST_SECONDS)
+
+            self._open[sandbox] = Box(await self._patiently(once), self._patiently)
+        return self._open[sandbox]
+
+    async def kill(self, sandbox: str) -> None:
+        """End a sandbox; it may be gone already."""
+
+        async def once() -> None:
+            await self._client.AsyncSandbox.kill(sandbox, request_timeout=REQUEST_SECONDS)
+
+        self._open.pop(sandbox, None)
+        await self._patiently(once)
+
+    async def mine(self) -> Mapping[str, str]:
+        """Live sandboxes of this instance: sandbox id -> run id."""
+
+        async def once() -> dict[str, str]:
+            query = SandboxQuery(metadata={"app": "ampbot", "instance": self._instance})
+            pages = self._client.AsyncSandbox.list(query=query, limit=100)
+            found: dict[str, str] = {}
+            while pages.has_next:
+                for item in await pages.next_items():
+                    found[item.sandbox_id] = (item.metadata or {}).get("run", "")
+            return found
+
+        return await self._patiently(once)
+
+
+class Patience:
+    """Runs an operation under the policy, and puts what E2B raises into our words."""
+
+    def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._sleep = sleep
+
+    async def __call__(self, once: Callable[[], Awaitable[T]]) -> T:
+        for wait in (*WAITS, None):
+            try:
+                return await once()
+            except (SandboxNotRunningException, SandboxNotFoundException) as error:
+                raise SandboxGoneError(str(error).split(":", 1)[0]) from None
+            except (AuthenticationException, InvalidArgumentException, TemplateException) as error:
+                raise SandboxRefusedError(str(error)) from None
+            except (RateLimitException, ServiceBusyException) as error:
+                trouble: SandboxError = SandboxBusyError(str(error))
+            except FileNotFoundException as error:
+                raise FileNotFoundError(str(error)) from None
+            except TimeoutException as error:
+                if type(error) is TimeoutException and "timed out" not in str(error).lower():
+                    raise CommandTimeoutError(str(error)) from None
+                trouble = SandboxError(str(error))
+            except SandboxException as error:
+                if error.status_code is not None and 400 <= error.status_code < 500:
+                    raise SandboxRefusedError(str(error)) from None
+                trouble = SandboxError(str(error))
+            except (httpx.TransportError, json.JSONDecodeError) as error:
+                # A refused connection, or a gateway's plain-text page that the SDK takes for JSON.
+                trouble = SandboxError(f"E2B could not be reached ({type(error).__name__})")
+            except Exception as error:
+                # The SDK raises a bare Exception when a stream ends without its end event.
+                if type(error) is not Exception:
+                    raise
+                trouble = SandboxError(str(error))
+            if wait is None:
+                raise trouble
+            await self._sleep(wait)
+        raise AssertionError("unreachable")

@@ -1,0 +1,155 @@
+"""The operator's settings, from the environment or `.env`. Every problem is reported at once; secrets never print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.model import Problem
+
+
+class Settings(BaseSettings):
+    """One field per setting. The environment's name is in `validation_alias`, or AMPBOT_ and the field's name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AMPBOT_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    # GitHub
+    github_app_id: int = Field(description="The App's id, from its settings page")
+    github_private_key: SecretStr | None = Field(None, description="The App's private key (PEM)")
+    github_private_key_file: Path | None = Field(None, validate_default=True, description="Or the file that holds it")
+    webhook_secret: SecretStr = Field(min_length=8, description="The App's webhook secret")
+    webhook_secret_previous: SecretStr | None = Field(None, description="The one before, while it is being rotated")
+    github_api_url: str = Field("https://api.github.com", description="https://HOST/api/v3 on Enterprise Server")
+    github_url: str = Field("https://github.com", description="https://HOST on Enterprise Server")
+    reviewers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Users or team slugs whose review request means ampbot, comma-separated"
+    )
+
+    # E2B and Amp
+    e2b_api_key: SecretStr = Field(validation_alias="E2B_API_KEY", description="The E2B key")
+    e2b_api_url: str | None = Field(None, description="Another E2B control API")
+    e2b_sandbox_url: str | None = Field(None, description="Another E2B sandbox address")
+    e2b_template: str = Field("amp", description="The sandbox template; pin your own as name:tag")
+    amp_api_key: SecretStr = Field(validation_alias="AMP_API_KEY", min_length=1, description="The Amp key")
+    amp_url: str = Field("https://ampcode.com", description="Where thread links lead")
+
+    # This service
+    database_url: str = Field("sqlite:///ampbot.sqlite3", description="SQLite file or PostgreSQL address")
+    host: str = Field("127.0.0.1", description="The address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="The port to listen on")
+    instance: str = Field("ampbot", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name in sandbox metadata")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines are written")
+
+    # Limits
+    run_minutes: float = Field(50, gt=0, le=24 * 60, description="Longest life of one agent run")
+    idle_minutes: float = Field(15, gt=0, description="Longest silence of the agent")
+    max_runs: int = Field(20, ge=1, description="Runs at once, in all")
+    max_runs_per_installation: int = Field(5, ge=1, description="Runs at once for one installation")
+    max_files: int = Field(3000, ge=1, description="Most files in one change")
+    max_change_mb: int = Field(100, ge=1, description="Largest change, in MB of new content")
+    symlinks: Literal["refuse", "inside"] = Field("refuse", description="What to do with symbolic links")
+    progress_seconds: float = Field(15, ge=10, description="Least time between edits of a progress comment")
+
+    @field_validator("reviewers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("github_api_url", "github_url", "amp_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// (or http:// for a stand-in on loopback)")
+        return value.rstrip("/")
+
+    @field_validator("webhook_secret", "webhook_secret_previous", "e2b_api_key", "amp_api_key")
+    @classmethod
+    def _not_blank(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("must not be blank")
+        return value
+
+    @field_validator("github_private_key_file")
+    @classmethod
+    def _one_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "github_private_key" in info.data:
+            given: SecretStr | None = info.data["github_private_key"]
+            if (given is None) == (value is None):
+                raise ValueError("set exactly one of AMPBOT_GITHUB_PRIVATE_KEY and AMPBOT_GITHUB_PRIVATE_KEY_FILE")
+            _parsed_key(given, value)
+        return value
+
+    @field_validator("idle_minutes")
+    @classmethod
+    def _within(cls, value: float, info: ValidationInfo) -> float:
+        if value > info.data.get("run_minutes", value):
+            raise ValueError("must not exceed AMPBOT_RUN_MINUTES")
+        return value
+
+    def private_key(self) -> RSAPrivateKey:
+        """The App's key, parsed. Raises: ValueError where the file has gone bad since the start."""
+        return _parsed_key(self.github_private_key, self.github_private_key_file)
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        both = (self.webhook_secret, self.webhook_secret_previous)
+        return tuple(secret.get_secret_value() for secret in both if secret is not None)
+
+
+def _parsed_key(given: SecretStr | None, path: Path | None) -> RSAPrivateKey:
+    if given is not None:
+        # One-line environments carry the PEM with \n written out.
+        pem = given.get_secret_value().replace("\\n", "\n").encode()
+    else:
+        try:
+            pem = (path or Path()).read_bytes()
+        except OSError as error:
+            raise ValueError(f"the private key file {path} cannot be read: {error.strerror}") from None
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise ValueError("this is not an unencrypted RSA key in PEM form, as GitHub hands out")
+    return key
+
+
+def environment_name(field: str) -> str:
+    """The environment variable that sets `field`."""
+    info = Settings.model_fields[field]
+    return str(info.validation_alias or f"AMPBOT_{field.upper()}")
+
+
+def load(**overrides: Any) -> Settings | tuple[Problem, ...]:
+    """The settings, or every problem with them, each a sentence that names the variable and never its value."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        return tuple(_problem(dict(item)) for item in json.loads(error.json(include_url=False, include_input=False)))
+
+
+def _problem(item: dict[str, Any]) -> Problem:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    by_alias = {environment_name(field): field for field in Settings.model_fields}
+    named = str(item["loc"][0])
+    field = by_alias.get(named, named)
+    description = (Settings.model_fields[field].description or "") if field in Settings.model_fields else ""
+    name = environment_name(field) if field in Settings.model_fields else named
+    if item["type"] == "missing":
+        return Problem(f"{name} is not set. {description}.")
+    return Problem(f"{name}: {message[0].lower()}{message[1:]}. {description}.")

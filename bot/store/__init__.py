@@ -1,0 +1,1 @@
+"""Our rows as types. Every function takes a connection and is part of its caller's transaction."""

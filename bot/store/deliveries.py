@@ -1,0 +1,72 @@
+"""The inbox: what GitHub delivered, stored before it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bot.database import now
+from bot.receive import Delivery
+from bot.tables import deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored delivery. `plan` is None until it has been decided what to do about it."""
+
+    guid: str
+    event: str
+    body: bytes
+    received_at: float
+    plan: str | None
+    outcome: str | None
+
+
+def add(connection: Connection, delivery: Delivery) -> bool:
+    """Store one delivery. False if its GUID, or the same event and body, is stored already."""
+    known = connection.execute(
+        sa.select(deliveries.c.guid).where(
+            sa.or_(deliveries.c.guid == delivery.guid, deliveries.c.digest == delivery.digest)
+        )
+    ).first()
+    if known is not None:
+        return False
+    connection.execute(
+        deliveries.insert().values(
+            guid=delivery.guid,
+            digest=delivery.digest,
+            event=delivery.event,
+            body=delivery.body,
+            received_at=now(),
+        )
+    )
+    return True
+
+
+def untaken(connection: Connection, limit: int = 100) -> tuple[str, ...]:
+    """GUIDs whose workflow may not exist yet, oldest first."""
+    query = sa.select(deliveries.c.guid).where(deliveries.c.taken_at.is_(None))
+    return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
+
+
+def take(connection: Connection, guid: str) -> None:
+    connection.execute(deliveries.update().where(deliveries.c.guid == guid).values(taken_at=now()))
+
+
+def get(connection: Connection, guid: str) -> Stored:
+    """Raises: sqlalchemy.exc.NoResultFound."""
+    row = connection.execute(sa.select(deliveries).where(deliveries.c.guid == guid)).one()
+    return Stored(row.guid, row.event, row.body, row.received_at, row.plan, row.outcome)
+
+
+def decide(connection: Connection, guid: str, plan: str) -> None:
+    """Write down what is to be done, once: a second attempt must do the same."""
+    where = sa.and_(deliveries.c.guid == guid, deliveries.c.plan.is_(None))
+    connection.execute(deliveries.update().where(where).values(plan=plan))
+
+
+def close(connection: Connection, guid: str, outcome: str) -> None:
+    where = sa.and_(deliveries.c.guid == guid, deliveries.c.closed_at.is_(None))
+    connection.execute(deliveries.update().where(where).values(closed_at=now(), outcome=outcome))

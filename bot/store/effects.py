@@ -1,0 +1,43 @@
+"""Intents: the row written before an effect that GitHub would do twice, and its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bot.database import now
+from bot.tables import effects
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Nobody has tried this effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An earlier attempt began at `at` (epoch seconds) and its outcome is unknown: look outside first."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    result: str
+
+
+def claim(connection: Connection, key: str) -> Fresh | Tried | Done:
+    """Announce an attempt at the effect named `key`, and say what is known of earlier ones."""
+    row = connection.execute(sa.select(effects).where(effects.c.key == key)).first()
+    if row is None:
+        connection.execute(effects.insert().values(key=key, tried_at=now()))
+        return Fresh()
+    if row.done_at is None:
+        return Tried(row.tried_at)
+    return Done(row.result)
+
+
+def settle(connection: Connection, key: str, result: str) -> None:
+    connection.execute(effects.update().where(effects.c.key == key).values(done_at=now(), result=result))

@@ -1,0 +1,231 @@
+"""Runs: their rows, their order within a conversation, what they kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.engine import Connection
+
+from bot.agent import Outcome
+from bot.database import now
+from bot.model import Ending, Pinned, RunRequest, RunState
+from bot.tables import artifacts, runs, threads, transcript
+
+_REQUEST = TypeAdapter(RunRequest)
+_PINNED = TypeAdapter(Pinned)
+_OUTCOME = TypeAdapter(Outcome)
+_ENDING = TypeAdapter(Ending)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as its row has it. Times are epoch seconds; ids are GitHub's."""
+
+    id: str
+    state: RunState
+    active: bool
+    request: RunRequest
+    created_at: float
+    started_at: float | None
+    agent_at: float | None
+    ended_at: float | None
+    comment: int | None
+    pinned: Pinned | None
+    sandbox: str | None
+    outcome: Outcome | None
+    commit: str | None
+    branch: str | None
+    pull: int | None
+    ending: Ending | None
+
+
+def add(connection: Connection, request: RunRequest) -> int:
+    """Store a run and say its position in its conversation's queue: 0 if it may start now.
+
+    Adding the same run again changes nothing and answers the position it has.
+    """
+    place = request.place
+    if connection.execute(sa.select(runs.c.id).where(runs.c.id == request.id)).first() is None:
+        moment = now()
+        connection.execute(
+            runs.insert().values(
+                id=request.id,
+                installation=place.repo.installation,
+                repository=place.repo.id,
+                number=place.number,
+                state=RunState.QUEUED,
+                active=False,
+                request=_REQUEST.dump_json(request).decode(),
+                created_at=moment,
+                progress_at=moment,
+            )
+        )
+    promote(connection, place.repo.id, place.number)
+    return _position(connection, request)
+
+
+def _position(connection: Connection, request: RunRequest) -> int:
+    query = sa.select(runs.c.id).where(
+        runs.c.repository == request.place.repo.id,
+        runs.c.number == request.place.number,
+        runs.c.ended_at.is_(None),
+    )
+    ids = list(connection.scalars(query.order_by(runs.c.active.desc(), runs.c.created_at, runs.c.id)))
+    return ids.index(request.id) if request.id in ids else 0
+
+
+def promote(connection: Connection, repository: int, number: int) -> None:
+    """Let the oldest waiting run of a conversation hold it, if no other does."""
+    here = sa.and_(runs.c.repository == repository, runs.c.number == number, runs.c.ended_at.is_(None))
+    if connection.execute(sa.select(runs.c.id).where(here, runs.c.active)).first() is not None:
+        return
+    waiting = sa.select(runs.c.id).where(here).order_by(runs.c.created_at, runs.c.id).limit(1)
+    chosen = connection.scalar(waiting)
+    if chosen is not None:
+        connection.execute(runs.update().where(runs.c.id == chosen).values(active=True))
+
+
+def unqueued(connection: Connection, limit: int = 100) -> tuple[tuple[str, int], ...]:
+    """(run id, installation) of runs that may start and that the engine may not know yet."""
+    query = sa.select(runs.c.id, runs.c.installation).where(
+        runs.c.active, runs.c.queued_in_engine_at.is_(None), runs.c.ended_at.is_(None)
+    )
+    return tuple(
+        (row.id, row.installation) for row in connection.execute(query.order_by(runs.c.created_at).limit(limit))
+    )
+
+
+def queued_in_engine(connection: Connection, run: str) -> None:
+    connection.execute(runs.update().where(runs.c.id == run).values(queued_in_engine_at=now()))
+
+
+def get(connection: Connection, run: str) -> Run:
+    """Raises: sqlalchemy.exc.NoResultFound."""
+    row = connection.execute(sa.select(runs).where(runs.c.id == run)).one()
+    return Run(
+        id=row.id,
+        state=RunState(row.state),
+        active=row.active,
+        request=_REQUEST.validate_json(row.request),
+        created_at=row.created_at,
+        started_at=row.started_at,
+        agent_at=row.agent_at,
+        ended_at=row.ended_at,
+        comment=row.comment,
+        pinned=_PINNED.validate_json(row.pinned) if row.pinned else None,
+        sandbox=row.sandbox,
+        outcome=_OUTCOME.validate_json(row.outcome) if row.outcome else None,
+        commit=row.commit,
+        branch=row.branch,
+        pull=row.pull,
+        ending=_ENDING.validate_json(row.ending) if row.ending else None,
+    )
+
+
+def _set(connection: Connection, run: str, **values: Any) -> None:
+    connection.execute(runs.update().where(runs.c.id == run).values(progress_at=now(), **values))
+
+
+def commented(connection: Connection, run: str, comment: int) -> None:
+    """The progress comment's id; 0 where GitHub refused one."""
+    _set(connection, run, comment=comment)
+
+
+def enter(connection: Connection, run: str, state: RunState) -> None:
+    """The run reached `state`; leaving the queue starts its clock."""
+    values: dict[str, Any] = {"state": state}
+    if state is RunState.PREPARING:
+        values["started_at"] = sa.func.coalesce(runs.c.started_at, now())
+    if state is RunState.WORKING:
+        values["agent_at"] = sa.func.coalesce(runs.c.agent_at, now())
+    _set(connection, run, **values)
+
+
+def pin(connection: Connection, run: str, pinned: Pinned) -> None:
+    _set(connection, run, pinned=_PINNED.dump_json(pinned).decode())
+
+
+def in_sandbox(connection: Connection, run: str, sandbox: str) -> None:
+    _set(connection, run, sandbox=sandbox)
+
+
+def concluded(connection: Connection, run: Run, outcome: Outcome) -> None:
+    """What the agent's stream said in the end; its thread becomes the conversation's."""
+    _set(connection, run.id, outcome=_OUTCOME.dump_json(outcome).decode())
+    if outcome.thread is None:
+        return
+    place = run.request.place
+    here = sa.and_(threads.c.repository == place.repo.id, threads.c.number == place.number)
+    connection.execute(threads.delete().where(here))
+    connection.execute(
+        threads.insert().values(
+            repository=place.repo.id, number=place.number, thread=outcome.thread, run=run.id, updated_at=now()
+        )
+    )
+
+
+def committed(connection: Connection, run: str, commit: str, branch: str) -> None:
+    _set(connection, run, commit=commit, branch=branch)
+
+
+def opened(connection: Connection, run: str, pull: int) -> None:
+    _set(connection, run, pull=pull)
+
+
+def end(connection: Connection, run: str, ending: Ending) -> None:
+    """Decide how the run ends. The first decision stands."""
+    where = sa.and_(runs.c.id == run, runs.c.ending.is_(None))
+    connection.execute(
+        runs.update()
+        .where(where)
+        .values(state=ending.state, ending=_ENDING.dump_json(ending).decode(), progress_at=now())
+    )
+
+
+def release(connection: Connection, run: Run) -> None:
+    """The run's end is visible: free its conversation and let the next one in."""
+    _set(connection, run.id, active=False, ended_at=sa.func.coalesce(runs.c.ended_at, now()))
+    promote(connection, run.request.place.repo.id, run.request.place.number)
+
+
+# --- what a run keeps -----------------------------------------------------------------------------
+
+
+def keep(connection: Connection, run: str, name: str, content: bytes) -> None:
+    """Store an artifact, replacing one of the same name."""
+    connection.execute(artifacts.delete().where(artifacts.c.run == run, artifacts.c.name == name))
+    connection.execute(artifacts.insert().values(run=run, name=name, content=content, created_at=now()))
+
+
+def kept(connection: Connection, run: str, name: str) -> bytes | None:
+    content: bytes | None = connection.scalar(
+        sa.select(artifacts.c.content).where(artifacts.c.run == run, artifacts.c.name == name)
+    )
+    return content
+
+
+def lines_from(connection: Connection, run: str) -> tuple[int, int]:
+    """(next sequence, offset in the agent's output) to go on from."""
+    query = sa.select(transcript.c.sequence, transcript.c.until).where(transcript.c.run == run)
+    row = connection.execute(query.order_by(transcript.c.sequence.desc()).limit(1)).first()
+    return (0, 0) if row is None else (row.sequence + 1, row.until)
+
+
+def append_lines(connection: Connection, run: str, first: int, lines: tuple[tuple[int, str], ...]) -> None:
+    """Append transcript lines, each with the offset just after it; `first` is the first one's sequence."""
+    if lines:
+        moment = now()
+        rows = [
+            {"run": run, "sequence": first + index, "until": until, "at": moment, "line": line}
+            for index, (until, line) in enumerate(lines)
+        ]
+        connection.execute(transcript.insert(), rows)
+        _set(connection, run)
+
+
+def lines(connection: Connection, run: str, since: int = 0) -> tuple[str, ...]:
+    query = sa.select(transcript.c.line).where(transcript.c.run == run, transcript.c.sequence >= since)
+    return tuple(connection.scalars(query.order_by(transcript.c.sequence)))

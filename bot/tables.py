@@ -1,0 +1,117 @@
+"""Our own tables. The engine keeps its tables beside them in the same database and owns those alone."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.types import BigInteger
+
+metadata = MetaData()
+
+# Times are seconds since the epoch, UTC.
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("guid", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),  # both headers are unsigned: replays change the GUID
+    Column("event", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("taken_at", Float),  # its workflow exists
+    Column("closed_at", Float),
+    Column("outcome", Text),
+    Column("plan", Text),  # the effects decided on, as JSON; written once, then performed
+    Index(
+        "deliveries_untaken",
+        "received_at",
+        sqlite_where=text("taken_at IS NULL"),
+        postgresql_where=text("taken_at IS NULL"),
+    ),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("installation", BigInteger, nullable=False),
+    Column("repository", BigInteger, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("active", Boolean, nullable=False),  # holds its conversation: at most one run of an issue or PR does
+    Column("request", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("queued_in_engine_at", Float),
+    Column("started_at", Float),  # left the queue
+    Column("agent_at", Float),
+    Column("progress_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("comment", BigInteger),  # the progress comment; 0 where GitHub refused one
+    Column("pinned", Text),
+    Column("sandbox", String(128)),
+    Column("outcome", Text),  # what the agent's stream said
+    Column("commit", String(40)),
+    Column("branch", Text),
+    Column("pull", Integer),
+    Column("ending", Text),  # the sentence's name and its details, as JSON
+    Index(
+        "runs_one_active",
+        "repository",
+        "number",
+        unique=True,
+        sqlite_where=text("active"),
+        postgresql_where=text("active"),
+    ),
+    Index("runs_of_place", "repository", "number", "created_at"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("run", String(36), primary_key=True),
+    Column("name", String(32), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+transcript = Table(
+    "transcript",
+    metadata,
+    Column("run", String(36), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("until", BigInteger, nullable=False),  # offset in the agent's output file just after this line
+    Column("at", Float, nullable=False),
+    Column("line", Text, nullable=False),
+)
+
+# An effect that GitHub would do twice gets its row before it is tried (find-then-create).
+effects = Table(
+    "effects",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("tried_at", Float, nullable=False),
+    Column("done_at", Float),
+    Column("result", Text),
+)
+
+# The Amp thread of an issue or pull request.
+threads = Table(
+    "threads",
+    metadata,
+    Column("repository", BigInteger, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("thread", String(64), nullable=False),
+    Column("run", String(36), nullable=False),
+    Column("updated_at", Float, nullable=False),
+)

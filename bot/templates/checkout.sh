@@ -1,0 +1,14 @@
+# Makes the agent's checkout from the fetched commits. No token any more: everything is here.
+# AMPBOT_URL, AMPBOT_COMMIT, AMPBOT_TREE, AMPBOT_BRANCH.
+set -eu
+base="$HOME/.ampbot/base.git"
+if [ -n "$AMPBOT_TREE" ]; then
+  test "$(git -C "$base" rev-parse "$AMPBOT_COMMIT^{tree}")" = "$AMPBOT_TREE"
+fi
+git init --quiet "$HOME/repo"
+cd "$HOME/repo"
+printf '%s/objects\n' "$base" > .git/objects/info/alternates
+if [ -e "$base/shallow" ]; then cp "$base/shallow" .git/shallow; fi
+git remote add origin "$AMPBOT_URL"
+# Submodules are not fetched and LFS files stay pointers.
+GIT_LFS_SKIP_SMUDGE=1 git checkout --quiet -B "$AMPBOT_BRANCH" "$AMPBOT_COMMIT" --

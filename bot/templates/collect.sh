@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# Measures what the agent left in AMPBOT_WORKTREE against the pinned tree and bundles it as AMPBOT_OUT/change.tar.gz.
+#
+# Runs in the sandbox once the agent has ended. The agent could write to the checkout's .git (HEAD, index, config,
+# hooks, info/*), so none of it is read: repository, index and configuration are made afresh here, and only the pinned
+# objects are borrowed. Reader and format: bot/changes.py, which trusts nothing that comes out of here.
+#
+#   in   AMPBOT_BASE_GIT   bare repository that holds the pinned commit, complete
+#        AMPBOT_TREE       the pinned commit's tree (sha-1)
+#        AMPBOT_WORKTREE   the checkout the agent worked in
+#        AMPBOT_OUT        folder to write to, outside the worktree (all three as absolute paths)
+#        AMPBOT_MAX_FILES, AMPBOT_MAX_BYTES
+#   out  one status line, on standard output and in AMPBOT_OUT/status:
+#        exit 0   ok <files> <bytes>
+#        exit 3   over-files <files> <limit>  |  over-bytes <bytes> <limit>
+#        exit 4   failed <reason>
+set -Eeuo pipefail
+export LC_ALL=C
+umask 077
+unset CDPATH POSIXLY_CORRECT TAR_OPTIONS GZIP "${!GIT_@}"
+
+out=${AMPBOT_OUT:?} worktree=${AMPBOT_WORKTREE:?} base=${AMPBOT_TREE:?} base_git=${AMPBOT_BASE_GIT:?}
+max_files=${AMPBOT_MAX_FILES:?} max_bytes=${AMPBOT_MAX_BYTES:?}
+work=$out/collecting
+
+finish() { # <exit code> <status line>
+  trap - ERR
+  printf '%s\n' "$2" >"$out/status" || true
+  printf '%s\n' "$2"
+  exit "$1"
+}
+failed() { # the last thing git or the shell complained about is the reason
+  local said
+  ((BASH_SUBSHELL == 0)) || exit 4 # only the outermost shell reports
+  said=$(grep -E '^(fatal|error):|No space left' "$work/stderr" 2>/dev/null | tail -n 1 | tr -d '\0' | cut -c 1-300) || true
+  finish 4 "failed ${said:-line $1}"
+}
+
+mkdir -p "$out"
+rm -rf "$work" "$out/change.tar.gz" "$out/status"
+mkdir "$work" "$work/home" "$work/pristine" "$work/bundle"
+trap 'rm -rf "$work"' EXIT
+trap 'failed $LINENO' ERR
+exec 2>"$work/stderr"
+[[ $base =~ ^[0-9a-f]{40}$ ]] || finish 4 'failed only sha-1 repositories are supported'
+cd "$worktree" || finish 4 'failed the worktree is gone'
+
+# HOME besides GIT_CONFIG_GLOBAL, which git knows since 2.32 only.
+export HOME=$work/home XDG_CONFIG_HOME=$work/home GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+export GIT_ATTR_NOSYSTEM=1 GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0
+git init --quiet --bare --template= --object-format=sha1 "$work/git"
+export GIT_DIR=$work/git GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$work/index
+# No filter is defined here, so none can run. Odd names (git~1) are left to the reader's rules, which can name the path.
+cat >"$GIT_DIR/config" <<'CONFIG'
+[core]
+	repositoryFormatVersion = 0
+	attributesFile = /dev/null
+	autocrlf = false
+	bigFileThreshold = 16m
+	excludesFile = /dev/null
+	fileMode = true
+	fsmonitor = false
+	hooksPath = /dev/null
+	ignoreCase = false
+	looseCompression = 0
+	precomposeUnicode = false
+	protectHFS = false
+	protectNTFS = false
+	safecrlf = false
+	symlinks = true
+	untrackedCache = false
+[advice]
+	addEmbeddedRepo = false
+[gc]
+	auto = 0
+CONFIG
+mkdir -p "$GIT_DIR/info" "$GIT_DIR/objects/info"
+printf '%s\n' "$base_git/objects" >"$GIT_DIR/objects/info/alternates"
+
+# Entries of `--raw -z` are of fixed width: ":<mode> <new mode> <id> <new id> <letter>", then the path.
+nuls() { tr -cd '\0' | wc -c | tr -d ' '; }
+within_files() { ((10#$1 <= max_files)) || finish 3 "over-files $1 $max_files"; }
+
+git read-tree "$base"
+cp "$work/index" "$work/base.index"
+# A forgotten dependency folder is refused before it is hashed.
+within_files "$(git ls-files -z --others --exclude-standard | nuls)"
+git add -A --ignore-errors || (($? == 1)) || failed "$LINENO"
+
+# What is still not in the index git would not take: a `.GIT`, an unreadable file, a repository without a commit ...
+git ls-files -z --others --modified --exclude-standard >"$work/bundle/left"
+# ... or files put into a submodule that was never fetched.
+git ls-files -z --stage | { grep -z '^160000' || true; } | while IFS= read -r -d '' entry; do
+  folder=${entry#*$'\t'}
+  [[ ! -d $folder || -e $folder/.git || -z $(ls -A -- "$folder") ]] || printf '%s/\0' "$folder"
+done >>"$work/bundle/left"
+
+# Where the pinned blob is not normalised as its attributes ask (CRLF under `text`, an expanded `$Id$`), `git add` rewrites
+# a file that nobody touched. A file with the very bytes of a fresh checkout keeps its pinned blob.
+modes=() olds=() paths=()
+git diff-index --cached --raw -z --no-renames --ignore-submodules=none "$base" >"$work/modified.raw"
+while IFS= read -r -d '' entry && IFS= read -r -d '' path; do
+  [[ $entry == :100*' 100'*' M' ]] || continue
+  modes+=("${entry:8:6}") olds+=("${entry:15:40}") paths+=("$path")
+done <"$work/modified.raw"
+as_it_stands() { # <folder> <index>: the blob of each of those files, byte for byte
+  cd "$1"
+  export GIT_WORK_TREE=$1 GIT_INDEX_FILE=$2
+  git update-index --add -z --stdin <"$work/modified"
+  git ls-files -z --stage
+}
+if ((${#paths[@]})); then
+  printf '%s\0' "${paths[@]}" >"$work/modified"
+  (cd "$work/pristine" && GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$work/base.index git checkout-index -z --stdin <"$work/modified")
+  echo '* -text -ident -filter !eol !crlf !working-tree-encoding' >"$GIT_DIR/info/attributes"
+  (as_it_stands "$GIT_WORK_TREE" "$work/raw.index") >"$work/raw"
+  (as_it_stands "$work/pristine" "$work/pristine.index") >"$work/pristine.raw"
+  rm "$GIT_DIR/info/attributes"
+  i=0
+  while IFS= read -r -d '' here <&3 && IFS= read -r -d '' fresh <&4; do # both in index order; the mode is not compared
+    [[ ${here#* } != "${fresh#* }" || ${here#*$'\t'} != "${paths[i]}" ]] ||
+      printf '%s %s\t%s\0' "${modes[i]}" "${olds[i]}" "${paths[i]}"
+    i=$((i + 1))
+  done 3<"$work/raw" 4<"$work/pristine.raw" >"$work/untouched"
+  git update-index -z --index-info <"$work/untouched"
+  rm -r "$work/pristine"
+fi
+
+git write-tree >"$work/bundle/tree"
+git diff-tree -r --raw -z --no-renames --ignore-submodules=none "$base" "$(cat "$work/bundle/tree")" >"$work/bundle/raw"
+files=$(($(nuls <"$work/bundle/raw") / 2))
+within_files $((files + $(nuls <"$work/bundle/left")))
+
+while IFS= read -r -d '' entry && IFS= read -r -d '' path; do
+  printf '%s\0' "$path" >&3
+  [[ $entry == ?*' 000000 '* || $entry == ?*' 160000 '* ]] || echo "${entry:56:40}" >&4
+done <"$work/bundle/raw" 3>"$work/paths" 4>"$work/shas"
+sort -u -o "$work/shas" "$work/shas"
+bytes=$(git cat-file --batch-check='%(objectsize)' <"$work/shas" | awk '{ sum += $1 } END { printf "%.0f", sum }')
+((bytes <= max_bytes)) || finish 3 "over-bytes $bytes $max_bytes"
+
+# By the pinned attributes and by the new ones: a change must not lift a file out of LFS to slip it in.
+for index in base.index index; do
+  GIT_INDEX_FILE=$work/$index git check-attr -z --cached --stdin filter <"$work/paths"
+done >"$work/bundle/attrs"
+git cat-file --batch <"$work/shas" >"$work/bundle/blobs"
+tar -C "$work/bundle" -cf - tree raw left attrs blobs | gzip -1 >"$work/change.tar.gz"
+mv "$work/change.tar.gz" "$out/change.tar.gz"
+finish 0 "ok $files $bytes"

@@ -1,0 +1,9 @@
+# Fetches the pinned commits into a bare repository of ours, outside the checkout. Runs once more from the start
+# after a crash. AMPBOT_URL, AMPBOT_COMMITS (the first is the one to work on); the token is in git's own environment.
+set -eu
+ours="$HOME/.ampbot"
+rm -rf "$ours" "$HOME/repo"
+mkdir -p "$ours"
+git init --quiet --bare "$ours/base.git"
+# shellcheck disable=SC2086 - the commits are a list of ids
+git -C "$ours/base.git" fetch --quiet --depth=1 --no-tags --no-recurse-submodules "$AMPBOT_URL" $AMPBOT_COMMITS

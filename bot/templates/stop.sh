@@ -1,0 +1,6 @@
+# Ends the agent and every process it started.
+cd "$HOME/.ampbot/agent" || exit 0
+[ -s pid ] || exit 0
+kill -TERM -- "-$(cat pid)" 2> /dev/null || exit 0
+for _ in $(seq 50); do kill -0 -- "-$(cat pid)" 2> /dev/null || exit 0; sleep 0.1; done
+kill -KILL -- "-$(cat pid)" 2> /dev/null || true

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bot.agent import CUR, OLD, PROBE, SETTINGS, Era, Installed, command, identify, installed
+from bot.model import Problem
+
+CUR_HELP = "  -x, --execute [message]\n  --stream-json\n  --no-archive-after-execute\n"
+OLD_HELP = "  -x, --execute [message]\n  --stream-json\n  --dangerously-allow-all\n  --archive\n"
+HEADLESS = "-x --stream-json --dangerously-allow-all --visibility private"
+WRAPPER = "Amp native binary not installed. Reinstall the package."
+
+
+@pytest.mark.parametrize(
+    ("version", "help_text", "era"),
+    [
+        ("0.0.1790142911-g7618fb (released 2026-09-23)", CUR_HELP, CUR),
+        ("0.0.1775390627-g406649", OLD_HELP, OLD),
+        ("", CUR_HELP + OLD_HELP, CUR),
+    ],
+)
+def test_the_help_tells_the_era(version: str, help_text: str, era: Era) -> None:
+    assert identify(version, help_text) is era
+
+
+@pytest.mark.parametrize(
+    ("version", "help_text", "words"),
+    [
+        ("9.0.0", "  --execute\n  --json-lines\n", "(9.0.0) is of no kind ampbot knows"),
+        ("9.0.0", "  --execute\n  --stream-json\n", "(9.0.0) is of no kind ampbot knows"),
+        ("9.0.0", "  --execute\n  --stream-json-thinking\n  --dangerously-allow-all\n", "is of no kind ampbot knows"),
+        ("", "", "(version unknown) is of no kind ampbot knows"),
+        (WRAPPER, WRAPPER, "is a wrapper without its native binary"),
+        ("bash: line 1: amp: command not found", "bash: line 1: amp: command not found", "has no `amp`"),
+    ],
+)
+def test_what_cannot_be_used_gets_a_sentence_of_its_own(version: str, help_text: str, words: str) -> None:
+    problem = identify(version, help_text)
+    assert isinstance(problem, Problem)
+    assert words in problem.say
+    assert problem.detail == f"{version}\n{help_text}".strip()
+
+
+def sh(home: Path, path: str) -> str:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", PROBE], env={"HOME": str(home), "PATH": path}, capture_output=True, text=True, check=True
+    )
+    return ended.stdout
+
+
+def put(place: Path, version: str, help_text: str) -> str:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(f"#!/bin/sh\nif [ $1 = --version ]; then echo '{version}'; else echo '{help_text}'; exit 1; fi\n")
+    place.chmod(0o755)
+    return str(place)
+
+
+def test_the_probe_finds_amp_on_the_path(tmp_path: Path) -> None:
+    binary = put(tmp_path / "bin/amp", "1.2.3-gabc (released)", OLD_HELP)
+    found = installed(sh(tmp_path, f"{tmp_path}/bin:/usr/bin:/bin"))
+    assert found == Installed(binary, "1.2.3-gabc", OLD)
+
+
+def test_the_probe_finds_amp_beside_the_path(tmp_path: Path) -> None:
+    binary = put(tmp_path / ".local/bin/amp", "1.2.3", CUR_HELP)
+    found = installed(sh(tmp_path, "/usr/bin:/bin"))
+    assert isinstance(found, Installed)
+    assert (found.binary, found.version, found.era) == (binary, "1.2.3", CUR)
+    assert "not on the sandbox's PATH" in found.note
+
+
+def test_the_probe_tells_an_empty_template_from_a_bare_local_bin(tmp_path: Path) -> None:
+    missing = installed(sh(tmp_path, "/usr/bin:/bin"))
+    (tmp_path / ".local/bin").mkdir(parents=True)
+    bare = installed(sh(tmp_path, "/usr/bin:/bin"))
+    assert isinstance(missing, Problem)
+    assert isinstance(bare, Problem)
+    assert "neither on PATH nor in ~/.local/bin" in missing.say
+    assert "~/.local/bin is bare" in bare.say
+
+
+def test_the_probe_tells_a_wrapper_without_its_binary(tmp_path: Path) -> None:
+    put(tmp_path / "bin/amp", WRAPPER, WRAPPER)
+    problem = installed(sh(tmp_path, f"{tmp_path}/bin:/usr/bin:/bin"))
+    assert isinstance(problem, Problem)
+    assert "native binary" in problem.say
+
+
+@pytest.mark.parametrize("output", ["", "binary \n", "garbage", "binary /amp\n--- ampbot ---"])
+def test_an_odd_probe_is_a_problem(output: str) -> None:
+    assert isinstance(installed(output), Problem)
+
+
+@pytest.mark.parametrize(
+    ("era", "thread", "argv"),
+    [
+        (CUR, None, f"amp {HEADLESS} --no-archive-after-execute --settings-file /s.json"),
+        (OLD, None, f"amp {HEADLESS} --settings-file /s.json"),
+        (OLD, "T-1", f"amp threads continue T-1 {HEADLESS} --settings-file /s.json"),
+    ],
+)
+def test_the_command_line_of_a_run(era: Era, thread: str | None, argv: str) -> None:
+    assert command(era, binary="amp", settings_file="/s.json", thread=thread) == argv.split()
+
+
+def test_the_settings_stop_updates_notifications_and_commit_trailers() -> None:
+    assert json.loads(SETTINGS) == {
+        "amp.updates.mode": "disabled",
+        "amp.notifications.enabled": False,
+        "amp.git.commit.coauthor.enabled": False,
+        "amp.git.commit.ampThread.enabled": False,
+    }
