@@ -1,0 +1,200 @@
+"""The command line as each era knows it: which options exist, which the help shows, how they are read."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from .account import ExitError
+from .stream import Era
+
+VERSIONS = {
+    Era.CUR: "0.0.1790142911-g7618fb (released 2026-09-23T05:15:11.000Z)",
+    Era.OLD: "0.0.1775390627-g406649 (released 2026-04-05T12:03:47.000Z)",
+}
+MODES = {Era.CUR: ("low", "medium", "high", "ultra"), Era.OLD: ("deep", "free", "large", "rush", "smart")}
+VISIBILITIES = {
+    Era.CUR: ("private", "unlisted", "workspace", "group"),
+    Era.OLD: ("private", "public", "workspace", "group"),
+}
+COMMANDS = {
+    "threads": "Work with threads: new, continue, list, markdown, export, delete",
+    "usage": "Show the credit balance",
+    "permissions": "Show the tool permissions",
+    "tools": "Show the tools",
+}
+
+
+class Help(Enum):
+    SHOWN = "shown"
+    HIDDEN = "hidden"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    name: str
+    short: str = ""
+    value: str = ""  # "<x>" is required, "[x]" optional
+    meaning: str = ""
+    cur: Help = Help.SHOWN
+    old: Help = Help.SHOWN
+    only: str = ""  # the one subcommand that takes it
+
+    def shown(self, era: Era) -> Help:
+        return self.cur if era is Era.CUR else self.old
+
+    @property
+    def usage(self) -> str:
+        return ", ".join(part for part in (self.short, f"{self.name} {self.value}".rstrip()) if part)
+
+
+def _cur(name: str, value: str = "", meaning: str = "", short: str = "", cur: Help = Help.SHOWN) -> Option:
+    return Option(name, short, value, meaning, cur=cur, old=Help.ABSENT)
+
+
+OPTIONS = (
+    Option("--version", "-V", "", "Print the version"),
+    Option("--help", "-h", "", "Print this help"),
+    Option("--execute", "-x", "[message]", "Run one message without a terminal interface, then exit"),
+    Option("--stream-json", "", "", "With --execute: print JSON lines in Claude Code's shape"),
+    Option("--stream-json-thinking", "", "", "The same with thinking blocks"),
+    Option("--stream-json-input", "", "", "With --stream-json: read JSON lines from standard input"),
+    Option("--visibility", "", "<visibility>", "Who sees a new thread"),
+    Option("--mode", "-m", "<mode>", "The agent's mode"),
+    Option("--settings-file", "", "<path>", "Settings to use in place of the user's"),
+    Option("--log-level", "", "<level>", "error, warn, info, debug"),
+    Option("--log-file", "", "<path>", "Where the log goes"),
+    Option("--mcp-config", "", "<value>", "MCP servers, as JSON or as a file's path"),
+    Option("--no-ide", "", "", "Do not connect to an editor"),
+    Option("--no-jetbrains", "", "", "Do not connect to a JetBrains editor"),
+    Option("--no-color", "", "", "No colours"),
+    Option("--no-notifications", "", "", "No sounds or notifications"),
+    Option("--dangerously-allow-all", "", "", "Run every tool without asking", cur=Help.HIDDEN),
+    Option("--stats", "", "", "With --execute: print figures", cur=Help.HIDDEN),
+    Option("--archive", "", "", "Archive the thread at the end", cur=Help.ABSENT),
+    _cur("--no-archive-after-execute", meaning="With --execute: leave a new thread unarchived"),
+    _cur("--title", "<title>", "The title of a new thread"),
+    _cur("--label", "<label>", "A label of a new thread; may be repeated", "-l"),
+    _cur("--plugin-ready-timeout", "<seconds>", "How long to wait for plugins"),
+    _cur("--executor", "<executor>", "local, orb or runner:<id>"),
+    _cur("-ox", "", "Run one message in an orb"),
+    _cur("--project", "<project>", "The project of a new thread"),
+    _cur("--attach", "<path>", "A file to send along"),
+    _cur("--features", "<features>", "Features to switch on"),
+    _cur("--fast", "", "Prefer speed"),
+    _cur("--no-tui", "", "No terminal interface"),
+    _cur("--model", "<model>", cur=Help.HIDDEN),
+    Option("--json", only="threads list", meaning="Print JSON"),
+    Option("--limit", value="<n>", only="threads list", meaning="How many"),
+    Option("--offset", value="<n>", only="threads list", meaning="From which"),
+    Option("--include-archived", only="threads list", meaning="Archived ones too", old=Help.ABSENT),
+    Option("--last", only="threads continue", meaning="The thread used last"),
+)
+
+
+@dataclass(slots=True)
+class Line:
+    """A command line, read: option name to its values (an optional value left out is None), and the rest."""
+
+    options: dict[str, list[str | None]] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+
+    def has(self, name: str) -> bool:
+        return name in self.options
+
+    def last(self, name: str) -> str | None:
+        return self.options.get(name, [None])[-1]
+
+
+def read(argv: list[str], era: Era) -> Line:
+    """Reads a command line. Raises ExitError as the real program does before it asks the server anything."""
+    line = Line()
+    used: list[Option] = []
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            line.words += rest
+            break
+        if not word.startswith("-") or word == "-":
+            line.words.append(word)
+            continue
+        name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        option = _find(name, era)
+        if option is None and not word.startswith("--"):
+            option, equals, value = _find(word[:2], era), "=", word[2:]  # -mlow
+        if option is None or (equals and not option.value):
+            raise ExitError(f"error: unknown option '{name}'")
+        taken: str | None = value if equals else None
+        if option.value and not equals and rest and (option.value[0] == "<" or not rest[0].startswith("-")):
+            taken = rest.pop(0)
+        elif option.value.startswith("<") and not equals:
+            raise ExitError(f"error: option '{option.usage}' argument missing")
+        line.options.setdefault(option.name, []).append(taken)
+        used.append(option)
+    for option in used:
+        if option.only and option.only != " ".join(line.words[:2]):
+            raise ExitError(f"error: unknown option '{option.name}'")
+    _check(line, era)
+    return line
+
+
+def _find(name: str, era: Era) -> Option | None:
+    for option in OPTIONS:
+        if name in {option.name, option.short} and option.shown(era) is not Help.ABSENT:
+            return option
+    return None
+
+
+def _check(line: Line, era: Era) -> None:
+    """Values that are refused before the server is asked; the real cur leaves the others to it."""
+    servers = line.last("--mcp-config")
+    if servers is not None and not Path(servers).is_file():
+        try:
+            json.loads(servers)
+        except ValueError as problem:
+            raise ExitError(f"Invalid --mcp-config: {problem}") from problem
+    visibility = line.last("--visibility")
+    if era is Era.OLD and visibility is not None and visibility not in VISIBILITIES[era]:
+        choices = ", ".join(VISIBILITIES[era])
+        given = f"option '--visibility <visibility>' argument '{visibility}'"
+        raise ExitError(f"error: {given} is invalid. Allowed choices are {choices}.")
+    if line.has("--stream-json-input") and not (line.has("--execute") and line.has("--stream-json")):
+        raise ExitError("--stream-json-input requires --execute and --stream-json")
+    if line.has("--stats") and not line.has("--execute"):
+        raise ExitError("--stats requires --execute")
+
+
+def refused_by_server(line: Line, era: Era) -> str | None:
+    """Why a command line that was read without complaint does not get its turn: for the log."""
+    visibility = line.last("--visibility")
+    if visibility is not None and visibility not in VISIBILITIES[era]:
+        return f"visibility {visibility!r} is none of {', '.join(VISIBILITIES[era])}"
+    mode = line.last("--mode")
+    if mode is not None and mode not in MODES[era]:
+        return f"mode {mode!r} is none of {', '.join(MODES[era])}"
+    if line.has("--model"):
+        return "--model: what it does is unknown"
+    if line.has("-ox") or (line.last("--executor") or "local") != "local":
+        return "there are no orbs and no runners here"
+    for label in line.options.get("--label", []):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}", label or ""):
+            return f"label {label!r} is not 1 to 32 letters, digits and hyphens"
+    return None
+
+
+def help_text(era: Era, scope: str = "") -> str:
+    """The help of the program, or of one subcommand."""
+    shown = [option for option in OPTIONS if option.only in {"", scope} and option.shown(era) is Help.SHOWN]
+    choices = {"--mode": MODES[era], "--visibility": VISIBILITIES[era]}
+    options = "\n".join(
+        f"  {option.usage:<34}  {option.meaning}"
+        + (f" ({', '.join(choices[option.name])})" if option.name in choices else "")
+        for option in shown
+    )
+    commands = "\n".join(f"  {name:<34}  {meaning}" for name, meaning in COMMANDS.items())
+    return f"Usage: amp [options] [command]\n\nAmp CLI\n\nOptions:\n{options}\n\nCommands:\n{commands}\n"

@@ -1,0 +1,5 @@
+"""Cuts a list into pages."""
+
+from paging.pages import page, page_count
+
+__all__ = ["page", "page_count"]
