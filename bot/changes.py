@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -196,11 +195,7 @@ def _status(old_mode: str, mode: str) -> Status:
         return "added"
     if mode == ABSENT:
         return "deleted"
-    return "modified" if _kind(old_mode) == _kind(mode) else "type changed"
-
-
-def _kind(mode: str) -> int:
-    return stat.S_IFMT(int(mode, 8))
+    return "modified" if old_mode[:2] == mode[:2] else "type changed"
 
 
 def _lfs(attrs: bytes) -> frozenset[str]:
@@ -241,12 +236,15 @@ def check(
     names that collide with an unchanged one; `leaks` tells whether bytes hold a secret of ours.
     """
     entries = changes.changes
+    if any(leaks(_bytes(path)) for path in (*changes.left_out, *(change.path for change in entries))):
+        return (Violation("", "the name of a file holds a secret of this installation"),)  # so: name none
     found = [Violation(paths.shown(path), _left_out_reason(path)) for path in changes.left_out]
-    found += [
-        Violation(paths.shown(change.path), reason)
-        for change in entries
-        if (reason := _reason(change, changes.lfs, limits, symlinks, leaks))
-    ]
+    for change in entries:
+        reason = _reason(change, changes.lfs, limits, symlinks)
+        if reason is None and leaks(change.content or b""):
+            reason = "holds a secret of this installation"
+        if reason:
+            found.append(Violation(paths.shown(change.path), reason))
     before = {*base_paths, *(change.path for change in entries if change.old_mode is not None)}
     deleted = {change.path for change in entries if change.status == "deleted"}
     after = (before - deleted) | {change.path for change in entries if change.status == "added"}
@@ -262,13 +260,7 @@ def _left_out_reason(path: str) -> str:
     return paths.fault(path) or "is no regular file, or cannot be read"
 
 
-def _reason(
-    change: Change,
-    lfs: frozenset[str],
-    limits: Limits,
-    symlinks: SymlinkRule,
-    leaks: Callable[[bytes], object],
-) -> str | None:
+def _reason(change: Change, lfs: frozenset[str], limits: Limits, symlinks: SymlinkRule) -> str | None:
     path, content = change.path, change.content
     if SUBMODULE in (change.mode, change.old_mode):
         return "is a submodule, or a repository of its own"
@@ -287,8 +279,6 @@ def _reason(
         return "is stored in Git LFS"
     if len(content) > limits.file_bytes:
         return f"has {len(content):,} bytes, where the limit for one file is {limits.file_bytes:,}"
-    if leaks(content) or leaks(_bytes(path)):
-        return "holds a secret of this installation"
     return None
 
 

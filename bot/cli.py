@@ -48,20 +48,9 @@ def load_settings() -> Settings:
 @app.command()
 def serve() -> None:
     """Receive webhooks and work on them, in one process."""
-    import uvicorn
+    from bot.service import serve as serve_with
 
-    from bot.service import create_service
-
-    settings = load_settings()
-    uvicorn.run(
-        create_service(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=75,
-    )
+    serve_with(load_settings())
 
 
 @app.command()
@@ -88,3 +77,38 @@ def check() -> None:
     problems = sum(finding.problem is not None for finding in findings)
     console.print(f"{problems} problem{'s' if problems != 1 else ''}." if problems else "Everything is in order.")
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def demo(
+    repo: Annotated[str | None, typer.Option(help="A local git repository; it is cloned, never touched.")] = None,
+    ask: Annotated[
+        str | None, typer.Option(help="What to ask for. The scripted agent's language: ampbot rig -h.")
+    ] = None,
+    agent: Annotated[str, typer.Option(help="scripted, or amp: the real one of this machine.")] = "scripted",
+    sandbox: Annotated[str, typer.Option(help="local, or e2b: needs --github live.")] = "local",
+    github: Annotated[str, typer.Option(help="local, or live: the real one, with --repo OWNER/NAME.")] = "local",
+    json: Annotated[bool, typer.Option("--json", help="End with one line of JSON on standard output.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it up, to be looked at in a browser.")] = False,
+    i_accept_host_access: Annotated[
+        bool, typer.Option("--i-accept-host-access", help="Let a real agent loose on this machine.")
+    ] = False,
+) -> None:
+    """A comment becomes a pull request, on this machine, before your eyes."""
+    import os
+
+    from bot.rig.demo import Options
+    from bot.rig.demo import demo as play
+
+    options = Options(
+        repo=repo,
+        ask=ask,
+        agent=agent,
+        sandbox=sandbox,
+        github=github,
+        json=json,
+        keep=keep,
+        accept_host_access=i_accept_host_access,
+        amp_key=os.environ.get("AMP_API_KEY", "") if agent == "amp" else "",
+    )
+    raise typer.Exit(play(options))

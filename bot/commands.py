@@ -141,19 +141,21 @@ def _paragraphs(lines: list[str]) -> Iterator[tuple[int, int, bool]]:
             yield token.map[0], token.map[1], lists > 0
 
 
-def _outermost_quote(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """A quote in a quote is quoted all the same; looking for it would cost another pass for each level."""
-    if state.env.get("in_quote"):
+def _shallow_quote(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """Markdown's rule for quotes, to four levels: each level costs another pass over the text, and what
+    is quoted more deeply is quoted all the same."""
+    depth = state.env.get("quotes", 0)
+    if depth == 4:
         return False
-    state.env["in_quote"] = True
+    state.env["quotes"] = depth + 1
     try:
         return blockquote(state, first, end, silent)
     finally:
-        state.env["in_quote"] = False
+        state.env["quotes"] = depth
 
 
 _MARKDOWN = MarkdownIt("commonmark")
-_MARKDOWN.block.ruler.at("blockquote", _outermost_quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+_MARKDOWN.block.ruler.at("blockquote", _shallow_quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
 
 _BACKTICKS = re.compile("`+")
 _HTML_ENDS = {"<!--": "-->", "<?": "?>", "<![CDATA[": "]]>", "<!": ">"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 Side = Literal["LEFT", "RIGHT"]
@@ -108,8 +109,8 @@ def text_limit(text: str, max_chars: int) -> str:
 def _split(text: str) -> tuple[str, list[str]]:
     """What stands before the first file, and the text of each file."""
     starts = [match.start() for match in _FILE.finditer(text)]
-    ends = [*starts[1:], len(text)]
-    return text[: starts[0] if starts else len(text)], [text[a:b] for a, b in zip(starts, ends, strict=True)]
+    edges = [*starts, len(text)]
+    return text[: edges[0]], [text[start:end] for start, end in pairwise(edges)]
 
 
 def _file(text: str) -> FileDiff | None:

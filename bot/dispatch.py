@@ -16,6 +16,7 @@ from bot.github.repository import Repository
 from bot.handler import Ask, Facts
 from bot.model import Event, Ignored, Labelled, Problem, ReviewRequested, RunState, Said
 from bot.once import once
+from bot.outage import outlast
 from bot.store import deliveries, runs
 from bot.world import World
 from handlers import HANDLERS
@@ -25,14 +26,15 @@ log = structlog.get_logger()
 
 async def dispatch(world: World, engine: Engine, guid: str) -> None:
     """The delivery's workflow."""
-    count = await engine.step("plan", lambda: plan(world, guid))
+    count = await engine.step("plan", lambda: outlast(world.sleep, lambda: plan(world, guid)))
     await asyncio.gather(*(engine.step(f"perform {index}", _performing(world, guid, index)) for index in range(count)))
 
 
 def _performing(world: World, guid: str, index: int) -> Callable[[], Awaitable[None]]:
     async def step() -> None:
         stored = await world.database.read(lambda connection: deliveries.get(connection, guid))
-        await perform(world, effects.load(stored.plan or "[]")[index])
+        effect = effects.load(stored.plan or "[]")[index]
+        await outlast(world.sleep, lambda: perform(world, effect))
 
     return step
 
@@ -41,7 +43,11 @@ async def plan(world: World, guid: str) -> int:
     """Decide what to do about a delivery, write it down, and say how many effects that is."""
     stored = await world.database.read(lambda connection: deliveries.get(connection, guid))
     if stored.plan is None:
-        decided, outcome = await _decide(world, stored)
+        try:
+            decided, outcome = await _decide(world, stored)
+        except (ForbiddenError, NotFoundError) as error:
+            # Uninstalled, suspended, transferred: there is nobody here to answer.
+            decided, outcome = (), f"refused by GitHub: {error.status} {error.message}"
         text = effects.dump(decided)
         await world.database.write(lambda connection: deliveries.decide(connection, guid, text))
         await world.database.write(lambda connection: deliveries.close(connection, guid, outcome))

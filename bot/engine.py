@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 
 from bot.database import engine_arguments
+
+log = structlog.get_logger()
 
 Plain = TypeVar("Plain", str, int, bool, None)
 
@@ -44,7 +47,15 @@ class Engine:
 
     def workflow(self, name: str, function: Callable[[str], Awaitable[None]]) -> None:
         """Register `function` under a name that carries its shape (`run_v1`): names outlive deploys."""
-        self._workflows[name] = DBOS.workflow(name=name)(function)
+
+        async def logged(argument: str) -> None:
+            try:
+                await function(argument)
+            except Exception:
+                log.exception("workflow failed", workflow=name, argument=argument)
+                raise
+
+        self._workflows[name] = DBOS.workflow(name=name)(logged)
 
     def queue(self, name: str, *, at_once: int, at_once_per_partition: int) -> None:
         """Declare a queue; limits hold over all processes."""

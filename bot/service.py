@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from socket import socket
 
 import structlog
+import uvicorn
 from starlette.applications import Starlette
 
 from bot import inbox, log
@@ -82,3 +84,28 @@ def create_service(settings: Settings) -> Starlette:
             world.database.close()
 
     return create_app(world, lifespan)
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens: the port may have been left to the system."""
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                host, port = listening.getsockname()[:2]
+                logger.info("listening", host=host, port=port)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    config = uvicorn.Config(
+        create_service(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+    )
+    _Server(config).run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import secrets
 import shlex
@@ -13,7 +12,7 @@ import structlog
 from bot import agent, diff, messages, prompt
 from bot.github import conversation
 from bot.github.app import CLONE, Token
-from bot.github.conversation import Conversation, Remark
+from bot.github.conversation import Conversation
 from bot.github.errors import GitHubError
 from bot.github.repository import Repository
 from bot.model import Ending, Pinned, Problem, RunKind, RunRequest, RunState
@@ -50,19 +49,22 @@ async def prepare(world: World, run: Run) -> Ending | None:
             return messages.gone() if talk is None else refusal
         pinned = run.pinned or await _pin(repository, talk)
         await world.database.write(lambda connection: runs.pin(connection, run.id, pinned))
-        fetched = await _fetch(world, box, pinned, token)
+        fetched, installed = await together(
+            _fetch(world, box, pinned, token), _furnish(run, box, pinned, talk, repository)
+        )
     except BaseException:
         with suppress(GitHubError):
             await world.github.revoke(token)
         raise
     # The token has served: it dies while the checkout is made, and before the agent is started.
-    _, installed = await together(
-        world.github.revoke(token),
-        _furnish(world, run, box, pinned, talk, repository) if fetched else _nothing(),
-    )
-    if not fetched:
+    _, checked_out = await together(world.github.revoke(token), _check_out(world, run, box, pinned, fetched))
+    if not checked_out:
         return messages.fetch_failed()
-    return messages.amp_missing(installed.say) if isinstance(installed, Problem) else None
+    if isinstance(installed, Problem):
+        log.warning("no usable amp", run=run.id, why=installed.detail)
+        return messages.amp_missing(installed.say)
+    log.info("amp", run=run.id, version=installed.version, era=installed.era.name, note=installed.note)
+    return None
 
 
 async def _sandbox(world: World, run: Run) -> Box:
@@ -133,35 +135,46 @@ async def _fetch(world: World, box: Box, pinned: Pinned, token: Token) -> bool:
 
 
 async def _furnish(
-    world: World, run: Run, box: Box, pinned: Pinned, talk: Conversation, repository: Repository
+    run: Run, box: Box, pinned: Pinned, talk: Conversation, repository: Repository
 ) -> agent.Installed | Problem:
-    """Everything the agent finds: its checkout, its prompt, its settings, its command line."""
-    changes = None
+    """Everything the agent finds beside its checkout: its prompt, its settings, its command line."""
     if talk.pull is not None:
         changes = await _diff(repository, run.request.place.number)
         await box.write(PULL_DIFF, changes.encode("utf-8", "replace"))
-    text = _prompt(run.request, pinned, talk.remarks, has_diff=changes is not None)
+    text = prompt.compose(
+        run.request,
+        nonce=secrets.token_hex(4),
+        repo=pinned.repo_name,
+        sha=pinned.base_sha,
+        remarks=talk.remarks,
+        merge_base=pinned.merge_base,
+        diff=f"~/{PULL_DIFF}" if talk.pull is not None else None,
+    )
+    probe, _, _ = await together(
+        box.run(agent.PROBE, seconds=60),
+        box.write(PROMPT, text.encode("utf-8", "replace")),
+        box.write(AMP_SETTINGS, agent.SETTINGS.encode()),
+    )
+    installed = agent.installed(probe.stdout)
+    if isinstance(installed, agent.Installed):
+        argv = agent.command(installed.era, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None)
+        await box.write(COMMAND, f"{shlex.join(argv)}\n".encode())
+    return installed
+
+
+async def _check_out(world: World, run: Run, box: Box, pinned: Pinned, fetched: bool) -> bool:
+    if not fetched:
+        return False
     env = {
         "AMPBOT_URL": f"{world.settings.github_url}/{pinned.repo_name}.git",
         "AMPBOT_COMMIT": pinned.base_sha,
         "AMPBOT_TREE": pinned.base_tree,
         "AMPBOT_BRANCH": "amp-work",
     }
-    checkout, probe, _, _ = await asyncio.gather(
-        box.run(script("checkout"), env=env, seconds=FETCH_SECONDS),
-        box.run(agent.PROBE, seconds=60),
-        box.write(PROMPT, text.encode("utf-8", "replace")),
-        box.write(AMP_SETTINGS, agent.SETTINGS.encode()),
-    )
-    if checkout.exit_code != 0:
-        log.warning("checkout failed", run=run.id, git=world.redact(checkout.stderr[-500:]))
-        return Problem("The checkout could not be made in the sandbox.", checkout.stderr[-500:])
-    installed = agent.installed(probe.stdout)
-    if isinstance(installed, agent.Installed):
-        argv = agent.command(installed.era, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None)
-        await box.write(COMMAND, f"{shlex.join(argv)}\n".encode())
-        log.info("amp", run=run.id, version=installed.version, era=installed.era.name, note=installed.note)
-    return installed
+    ran = await box.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
+    if ran.exit_code != 0:
+        log.warning("checkout failed", run=run.id, git=world.redact(ran.stderr[-500:]))
+    return ran.exit_code == 0
 
 
 async def _diff(repository: Repository, number: int) -> str:
@@ -171,19 +184,3 @@ async def _diff(repository: Repository, number: int) -> str:
         if error.status != 406:  # GitHub's word for a diff of too many files or lines
             raise
         return "GitHub gives no diff of this pull request: it is too large. Compare the commits with git instead.\n"
-
-
-def _prompt(request: RunRequest, pinned: Pinned, remarks: tuple[Remark, ...], *, has_diff: bool) -> str:
-    return prompt.compose(
-        request,
-        nonce=secrets.token_hex(4),
-        repo=pinned.repo_name,
-        sha=pinned.base_sha,
-        remarks=remarks,
-        merge_base=pinned.merge_base,
-        diff=f"~/{PULL_DIFF}" if has_diff else None,
-    )
-
-
-async def _nothing() -> None:
-    return None

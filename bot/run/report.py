@@ -9,6 +9,7 @@ from bot.database import now
 from bot.github.errors import GitHubError
 from bot.messages import Price
 from bot.model import Ending
+from bot.outage import outlast
 from bot.run.publish import thread_url
 from bot.store import runs
 from bot.store.runs import Run
@@ -44,9 +45,13 @@ async def _say(world: World, row: Run, ending: Ending) -> None:
     price = Price(now() - row.created_at, row.outcome, thread_url(world, row))
     body = world.redact(messages.final(row.request, ending, price))
     name = row.pinned.repo_name if row.pinned is not None else None
-    try:
+
+    async def say() -> None:
         repository = await world.github.conversation(row.request.place.repo, name)
         await repository.edit_comment(row.comment or 0, body, urgent=True)
+
+    try:
+        await outlast(world.sleep, say)
     except GitHubError as error:
         # Deleted, locked, archived, uninstalled: there is nobody left to tell. The run's row has it all.
         log.warning("ending not shown", run=row.id, status=error.status, github=world.redact(error.message))

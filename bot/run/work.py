@@ -74,6 +74,7 @@ async def work(world: World, run: Run) -> Ending | None:
     box = await world.sandboxes.open(run.sandbox)
     await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.WORKING))
     await box.run(script("start"), env={"AMP_API_KEY": world.settings.amp_api_key.get_secret_value()}, seconds=30)
+    log.info("agent at work", run=run.id)
     following = await _resumed(world, run)
     exit_code, stopped = await _follow(world, run, box, following)
     errors = await _errors(box)

@@ -18,6 +18,7 @@ from bot.github.errors import (
     UnprocessableError,
 )
 from bot.model import Ending
+from bot.outage import outlast
 from bot.run.collect import collect
 from bot.run.prepare import prepare
 from bot.run.publish import publish
@@ -59,8 +60,14 @@ async def attempt(world: World, run: str, stage: Stage) -> bool:
     row = await world.database.read(lambda connection: runs.get(connection, run))
     if row.ending is not None:
         return True
+
+    async def again() -> Ending | None:
+        # What an earlier try has done stands in the row.
+        return await stage(world, await world.database.read(lambda connection: runs.get(connection, run)))
+
     try:
-        ending = await stage(world, row)
+        # Once there is work to lose, an outage is waited out.
+        ending = await (outlast(world.sleep, again) if stage is publish else stage(world, row))
     except SandboxGoneError:
         ending = messages.sandbox_gone()
     except SandboxRefusedError as error:

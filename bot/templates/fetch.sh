@@ -2,7 +2,7 @@
 # after a crash. AMPBOT_URL, AMPBOT_COMMITS (the first is the one to work on); the token is in git's own environment.
 set -eu
 ours="$HOME/.ampbot"
-rm -rf "$ours" "$HOME/repo"
+rm -rf "$ours/base.git" "$HOME/repo"
 mkdir -p "$ours"
 git init --quiet --bare "$ours/base.git"
 # shellcheck disable=SC2086 - the commits are a list of ids

@@ -1,0 +1,27 @@
+"""Patience beyond a request's own: what must be said or published waits for GitHub to come back, within reason."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bot.github.errors import LimitedError, UnauthorizedError, UnavailableError
+
+T = TypeVar("T")
+
+# Seconds; together some twenty minutes on top of what each request waits by itself (bot/github/client.py).
+WAITS = (10.0, 60.0, 300.0, 900.0)
+
+
+async def outlast(sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]]) -> T:
+    """The result of `work`, begun again after each outage; it must be safe to run twice.
+
+    Raises:
+        GitHubError: GitHub is still away, or the error is not one that waiting cures.
+    """
+    for wait in WAITS:
+        try:
+            return await work()
+        except (UnavailableError, LimitedError, UnauthorizedError):
+            await sleep(wait)
+    return await work()

@@ -1,0 +1,191 @@
+"""The way to a box's own server: which box a request means, whether it may, and what is said when it is gone."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bot.rig.e2b import rpc
+from bot.rig.e2b.fleet import Fleet, Refusal
+from bot.rig.e2b.machine import Machine
+from bot.rig.e2b.rpc import Message, RpcError
+from bot.rig.e2b.state import DEFAULT_TIMEOUT, Box, State
+
+_USERS = ("user", "root")
+_DENIED = "unauthorized access, please provide a valid access token or method signing if supported"
+
+
+class GatewayError(Exception):
+    """An answer in the form of E2B's proxy and of envd's plain HTTP routes."""
+
+    def __init__(self, status: int, message: str, *, box_id: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.box_id = box_id
+
+    def response(self) -> Response:
+        # The words of the 502 matter: the SDK looks for "was not found".
+        who = {"sandboxId": self.box_id} if self.box_id else {}
+        return JSONResponse({**who, "message": self.message, "code": self.status}, self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that reached its box."""
+
+    machine: Machine
+    request: Request
+    user: str
+
+
+Unary = Callable[[Call, dict[str, Any]], Awaitable[Message]]
+Streaming = Callable[[Call, dict[str, Any]], AsyncGenerator[Message, None]]
+Plain = Callable[[Call], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Gate:
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def unary(self, handler: Unary) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                call = await self._call(request)
+                return JSONResponse(await handler(call, await rpc.message(request)))
+            except GatewayError as failure:
+                return failure.response()
+            except RpcError as failure:
+                return rpc.error(failure)
+
+        return endpoint
+
+    def streaming(self, handler: Streaming) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                call = await self._call(request)
+                return rpc.Stream(handler(call, await rpc.first_message(request)))
+            except GatewayError as failure:
+                return failure.response()
+            except RpcError as failure:
+                return rpc.Stream(_failing(failure))
+
+        return endpoint
+
+    def client_streaming(self, handler: Callable[[Call], Awaitable[Message]]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                return rpc.Stream(_single(await handler(await self._call(request))))
+            except GatewayError as failure:
+                return failure.response()
+            except RpcError as failure:
+                return rpc.Stream(_failing(failure))
+
+        return endpoint
+
+    def signed(self, handler: Plain, operation: str) -> Endpoint:
+        """For /files: the token may be replaced by a signature in the address."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                box = self._signed_box(request, operation)
+                user = request.query_params.get("username") or "user"
+                if user not in _USERS:
+                    raise GatewayError(401, f"error looking up user '{user}': user: unknown user {user}")
+                return await handler(Call(await self._running(box.id), request, user))
+            except GatewayError as failure:
+                return failure.response()
+
+        return endpoint
+
+    async def health(self, request: Request) -> Response:
+        try:
+            await self._running(request.headers.get("e2b-sandbox-id", ""))
+        except GatewayError as failure:
+            return failure.response()
+        return Response(status_code=204)
+
+    async def _call(self, request: Request) -> Call:
+        """Raises GatewayError or RpcError."""
+        machine = await self._running(request.headers.get("e2b-sandbox-id", ""))
+        if not _equal(request.headers.get("x-access-token", ""), machine.box.token):
+            raise GatewayError(401, _DENIED)
+        return Call(machine, request, _user(request))
+
+    async def _running(self, box_id: str) -> Machine:
+        machine = self._fleet.machines.get(box_id)
+        if machine is not None and machine.box.state is State.PAUSED and machine.box.given.auto_resume:
+            try:
+                await self._fleet.resume(machine, max(machine.box.given.timeout, DEFAULT_TIMEOUT))
+            except Refusal as refusal:
+                raise GatewayError(refusal.status, refusal.message) from refusal
+        if machine is None or machine.box.state is not State.RUNNING:
+            raise GatewayError(502, "The sandbox was not found", box_id=box_id or "unknown")
+        return machine
+
+    def _signed_box(self, request: Request, operation: str) -> Box:
+        """Raises GatewayError. A signed address names no box: it is the one whose token made the signature."""
+        box_id = request.headers.get("e2b-sandbox-id")
+        boxes = [box for box in self._fleet.records if box_id in (None, box.id)]
+        if box_id is not None and not boxes:
+            raise GatewayError(502, "The sandbox was not found", box_id=box_id)
+        token = request.headers.get("x-access-token")
+        if token and box_id is not None:
+            if not _equal(token, boxes[0].token):
+                raise GatewayError(401, "access token present in header but does not match")
+            return boxes[0]
+        query = request.query_params
+        signature = query.get("signature")
+        if signature is None:
+            raise GatewayError(401, "missing signature query parameter")
+        expires = query.get("signature_expiration")
+        parts = [query.get("path", ""), operation, query.get("username", "")]
+        for box in reversed(boxes):
+            if _equal(signature, _signature([*parts, box.token, *([expires] if expires else [])])):
+                if expires and int(expires) < time.time():
+                    raise GatewayError(401, "signature is already expired")
+                return box
+        raise GatewayError(401, "invalid signature")
+
+
+async def _single(answer: Message) -> AsyncGenerator[Message, None]:
+    yield answer
+
+
+async def _failing(failure: RpcError) -> AsyncGenerator[Message, None]:
+    nothing: tuple[Message, ...] = ()
+    for answer in nothing:
+        yield answer
+    raise failure
+
+
+def _user(request: Request) -> str:
+    kind, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return "user"
+    try:
+        name = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        name = ""
+    if name not in _USERS:
+        raise RpcError("unauthenticated", f"invalid username: '{name}'")
+    return name
+
+
+def _signature(parts: list[str]) -> str:
+    digest = hashlib.sha256(":".join(parts).encode()).digest()
+    return "v1_" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def _equal(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())

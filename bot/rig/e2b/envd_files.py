@@ -1,0 +1,154 @@
+"""filesystem.Filesystem: what is there, and its changes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import posixpath
+import shutil
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.routing import Route
+
+from bot.rig.e2b.envd import Call, Gate
+from bot.rig.e2b.rpc import Message, RpcError
+from bot.rig.e2b.tree import TOPS, Spot, expand
+
+XATTR = "user.e2b."  # how envd keeps the metadata of a file
+
+
+def routes(gate: Gate) -> list[Route]:
+    calls = {
+        "Stat": gate.unary(status),
+        "ListDir": gate.unary(list_directory),
+        "MakeDir": gate.unary(make_directory),
+        "Move": gate.unary(move),
+        "Remove": gate.unary(remove),
+    }
+    return [Route(f"/filesystem.Filesystem/{name}", call, methods=["POST"]) for name, call in calls.items()]
+
+
+async def status(call: Call, message: dict[str, Any]) -> Message:
+    path = where(message.get("path", ""))
+    with _failing("file not found", "error getting file info", f"lstat {path}"):
+        return {"entry": _entry(call, path)}
+
+
+async def list_directory(call: Call, message: dict[str, Any]) -> Message:
+    path = where(message.get("path", ""))
+    depth = int(message.get("depth") or 1)
+    with _failing("path not found", "error reading directory", f"lstat {path}"):
+        entries = [
+            entry(posixpath.join(path, name), info, link) for name, info, link in call.machine.tree.walk(path, depth)
+        ]
+    return {"entries": entries}
+
+
+async def make_directory(call: Call, message: dict[str, Any]) -> Message:
+    path = where(message.get("path", ""))
+    tree = call.machine.tree
+    with _failing("file not found", "error getting file info", f"mkdir {path}"):
+        try:
+            with tree.spot(path) as spot:
+                is_directory = stat.S_ISDIR(spot.stat().st_mode)
+        except FileNotFoundError:
+            tree.make_directories(path)
+            return {"entry": _entry(call, path)}
+    if is_directory:
+        raise RpcError("already_exists", f"directory already exists: {path}")
+    raise RpcError("invalid_argument", f"path already exists but it is not a directory: {path}")
+
+
+async def move(call: Call, message: dict[str, Any]) -> Message:
+    source, target = where(message.get("source", "")), where(message.get("destination", ""))
+    tree = call.machine.tree
+    with (
+        _failing("source file not found", "error renaming", f"rename {source} {target}"),
+        tree.spot(source, follow=False) as old,
+        tree.spot(target, follow=False, make=True) as new,
+    ):
+        os.rename(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent)
+    return {"entry": _entry(call, target)}
+
+
+async def remove(call: Call, message: dict[str, Any]) -> Message:
+    """What is not there is removed already."""
+    path = where(message.get("path", ""))
+    with (
+        _failing("", "error removing file or directory", f"unlinkat {path}"),
+        contextlib.suppress(FileNotFoundError),
+        call.machine.tree.spot(path, follow=False) as spot,
+    ):
+        if spot.path.count("/") == 1 and spot.path[1:] in ("", *TOPS):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if stat.S_ISDIR(spot.stat().st_mode):
+            shutil.rmtree(spot.name, dir_fd=spot.parent)
+        else:
+            os.unlink(spot.name, dir_fd=spot.parent)
+    return {}
+
+
+def where(path: str) -> str:
+    """Raises RpcError for a path that says nothing."""
+    try:
+        return expand(path)
+    except ValueError as error:
+        raise RpcError("invalid_argument", str(error)) from error
+
+
+def entry(path: str, info: os.stat_result, link: str | None, metadata: dict[str, str] | None = None) -> Message:
+    kinds = {stat.S_IFDIR: "FILE_TYPE_DIRECTORY", stat.S_IFLNK: "FILE_TYPE_SYMLINK", stat.S_IFREG: "FILE_TYPE_FILE"}
+    modified = datetime.fromtimestamp(info.st_mtime, UTC).isoformat(timespec="microseconds")
+    shown: dict[str, Any] = {
+        "name": posixpath.basename(path),
+        "type": kinds.get(stat.S_IFMT(info.st_mode), "FILE_TYPE_UNSPECIFIED"),
+        "path": path,
+        "size": str(info.st_size),
+        "mode": stat.S_IMODE(info.st_mode) & 0o777,
+        "permissions": stat.filemode(info.st_mode).replace("l", "L", 1),  # Go's letter for a link
+        "owner": "user",
+        "group": "user",
+        "modifiedTime": modified.replace("+00:00", "Z"),
+    }
+    if link is not None:
+        shown["symlinkTarget"] = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+    if metadata:
+        shown["metadata"] = metadata
+    return shown
+
+
+def _entry(call: Call, path: str) -> Message:
+    with call.machine.tree.spot(path, follow=False) as spot:
+        info = spot.stat()
+        link = os.readlink(spot.name, dir_fd=spot.parent) if stat.S_ISLNK(info.st_mode) else None
+        return entry(posixpath.normpath(path), info, link, _metadata(spot, info))
+
+
+def _metadata(spot: Spot, info: os.stat_result) -> dict[str, str]:
+    if not stat.S_ISREG(info.st_mode):
+        return {}
+    descriptor = spot.open(os.O_RDONLY)
+    try:
+        names = [name for name in os.listxattr(descriptor) if name.startswith(XATTR)]
+        return {name[len(XATTR) :]: os.getxattr(descriptor, name).decode() for name in names}
+    except OSError:  # this file system keeps none
+        return {}
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _failing(missing: str, otherwise: str, doing: str) -> Iterator[None]:
+    """Turns what the system refuses into envd's answer, in Go's words."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise RpcError("not_found", f"{missing}: {doing}: no such file or directory") from error
+    except NotADirectoryError as error:
+        raise RpcError("invalid_argument", f"path is not a directory: {doing.split(' ', 1)[1]}") from error
+    except OSError as error:
+        raise RpcError("internal", f"{otherwise}: {doing}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,243 @@
+"""process.Process: start, follow, signal and feed the processes of a box."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import signal
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from starlette.routing import Route
+
+from bot.rig.e2b import rpc
+from bot.rig.e2b.envd import Call, Gate
+from bot.rig.e2b.machine import Exit, Machine, Order
+from bot.rig.e2b.processes import Cut, End, Output, Process, Subscription
+from bot.rig.e2b.rpc import BrokenError, Message, RpcError
+from bot.rig.e2b.state import State
+from bot.rig.e2b.tree import expand
+
+_SIGNALS = {"SIGNAL_SIGKILL": signal.SIGKILL, "SIGNAL_SIGTERM": signal.SIGTERM}
+
+
+def routes(gate: Gate) -> list[Route]:
+    calls = {
+        "Start": gate.streaming(start),
+        "Connect": gate.streaming(connect),
+        "List": gate.unary(list_processes),
+        "SendSignal": gate.unary(send_signal),
+        "SendInput": gate.unary(send_input),
+        "StreamInput": gate.client_streaming(stream_input),
+        "CloseStdin": gate.unary(close_stdin),
+        "Update": gate.unary(update),
+    }
+    return [Route(f"/process.Process/{name}", call, methods=["POST"]) for name, call in calls.items()]
+
+
+async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, None]:
+    """The caller's timeout is the process's: at its end the process is killed, watched or not."""
+    seconds = rpc.timeout(call.request)
+    order = _order(call, message, seconds)
+    cwd = _cwd(call.machine, order.cwd)
+    # A caller that leaves now leaves a running process behind, as always.
+    starting = asyncio.create_task(call.machine.start(order, cwd))
+    try:
+        process, subscription = await asyncio.shield(starting)
+    except (OSError, ValueError) as error:
+        if call.machine.box.state is not State.RUNNING:
+            raise _gone(call.machine) from error
+        said = f"error starting process '{' '.join(order.argv)}': {error}"
+        raise RpcError("invalid_argument", said) from error
+    async for event in _followed(call, process, subscription, seconds):
+        yield event
+
+
+async def connect(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, None]:
+    """From now on only: what was said before is not said again."""
+    found = _find(call.machine, message)
+    if isinstance(found, Exit):
+        yield _started(found.pid)
+        yield _ended(found.end)
+        return
+    async for event in _followed(call, found, found.subscribe(), rpc.timeout(call.request)):
+        yield event
+
+
+async def list_processes(call: Call, _message: dict[str, Any]) -> Message:
+    return {"processes": [_listed(process) for process in call.machine.processes.values()]}
+
+
+async def send_signal(call: Call, message: dict[str, Any]) -> Message:
+    name = message.get("signal", "SIGNAL_UNSPECIFIED")
+    process = _find_running(call.machine, message)
+    if name not in _SIGNALS:
+        raise RpcError("unimplemented", f"invalid signal: {name}")
+    process.signal(_SIGNALS[name], group=call.machine.kill_group)
+    return {}
+
+
+async def send_input(call: Call, message: dict[str, Any]) -> Message:
+    await _feed(_find_running(call.machine, message), message.get("input") or {})
+    return {}
+
+
+async def stream_input(call: Call) -> Message:
+    process: Process | None = None
+    async for message in rpc.messages(call.request):
+        if "start" in message:
+            process = _find_running(call.machine, message["start"])
+        elif "data" in message and process is not None:
+            await _feed(process, message["data"].get("input") or {})
+        elif "keepalive" not in message:
+            raise RpcError("unimplemented", "invalid event type")
+    return {}
+
+
+async def close_stdin(call: Call, message: dict[str, Any]) -> Message:
+    process = _find_running(call.machine, message)
+    if process.terminal is not None:
+        said = "cannot close stdin for PTY process — send Ctrl+D (0x04) instead"
+        raise RpcError("failed_precondition", f"error closing stdin: {said}")
+    process.close_stdin()
+    return {}
+
+
+async def update(call: Call, message: dict[str, Any]) -> Message:
+    process = _find_running(call.machine, message)
+    if size := (message.get("pty") or {}).get("size"):
+        if process.terminal is None:
+            raise RpcError("internal", "error resizing tty: tty not assigned to process")
+        process.resize(*_size(size))
+    return {}
+
+
+async def _followed(
+    call: Call, process: Process, subscription: Subscription, seconds: float | None
+) -> AsyncGenerator[Message, None]:
+    silence = rpc.keepalive(call.request)
+    loop = asyncio.get_running_loop()
+    deadline = None if seconds is None else loop.time() + seconds
+    try:
+        yield _started(process.pid)
+        while True:
+            until = loop.time() + silence
+            try:
+                async with asyncio.timeout_at(until if deadline is None else min(until, deadline)):
+                    event = await subscription.next()
+            except TimeoutError:
+                if deadline is not None and loop.time() >= deadline:
+                    raise RpcError("deadline_exceeded", "context deadline exceeded") from None
+                yield {"event": {"keepalive": {}}}
+                continue
+            match event:
+                case Output(kind, data):
+                    yield {"event": {"data": {kind: base64.b64encode(data).decode()}}}
+                case End():
+                    yield _ended(event)
+                    return
+                case Cut(silent=True):
+                    raise BrokenError
+                case Cut():
+                    raise _gone(call.machine)
+    finally:
+        process.unsubscribe(subscription)
+
+
+def _order(call: Call, message: dict[str, Any], seconds: float | None) -> Order:
+    config = message.get("process") or {}
+    command = config.get("cmd")
+    if not command:
+        raise RpcError("invalid_argument", "error starting process '': exec: no command")
+    pty = message.get("pty")
+    return Order(
+        argv=(command, *config.get("args", ())),
+        envs=config.get("envs") or {},
+        cwd=config.get("cwd"),
+        user=call.user,
+        stdin=message.get("stdin") is not False,
+        tag=message.get("tag"),
+        terminal=_size(pty.get("size") or {}) if pty is not None else None,
+        seconds=seconds,
+    )
+
+
+def _size(size: dict[str, Any]) -> tuple[int, int]:
+    return (int(size.get("rows", 0)), int(size.get("cols", 0)))
+
+
+def _cwd(machine: Machine, asked: str | None) -> str:
+    try:
+        path = expand(asked or "")
+    except ValueError as error:
+        raise RpcError("invalid_argument", str(error)) from error
+    if not machine.is_directory(path):
+        raise RpcError("invalid_argument", f"cwd '{path}' does not exist")
+    return path
+
+
+def _find(machine: Machine, message: dict[str, Any]) -> Process | Exit:
+    selector = message.get("process") or {}
+    pid, tag = selector.get("pid"), selector.get("tag")
+    if pid is not None:
+        found = machine.processes.get(int(pid)) or machine.exit(pid=int(pid))
+    elif tag is not None:
+        tagged = (process for process in machine.processes.values() if process.tag == tag)
+        found = next(tagged, None) or machine.exit(tag=tag)
+    else:
+        raise RpcError("unimplemented", "invalid input type <nil>")
+    if found is None:
+        said = f"process with pid {pid} not found" if pid is not None else f"process with tag {tag} not found"
+        raise RpcError("not_found", said)
+    return found
+
+
+def _find_running(machine: Machine, message: dict[str, Any]) -> Process:
+    found = _find(machine, message)
+    if isinstance(found, Exit):
+        raise RpcError("not_found", f"process with pid {found.pid} not found")
+    return found
+
+
+async def _feed(process: Process, given: dict[str, Any]) -> None:
+    kind = "pty" if "pty" in given else "stdin"
+    if kind not in given:
+        raise RpcError("unimplemented", "invalid input type <nil>")
+    if kind == "pty" and process.terminal is None:
+        said = "tty not assigned to process — input should be written to the stdin, not the tty"
+        raise RpcError("failed_precondition", f"error writing to tty: {said}")
+    if kind == "stdin" and process.terminal is not None:
+        said = "tty assigned to process — input should be written to the pty, not the stdin"
+        raise RpcError("failed_precondition", f"error writing to stdin: {said}")
+    try:
+        await process.write(base64.b64decode(given[kind]))
+    except binascii.Error as error:
+        raise RpcError("invalid_argument", f"unmarshal message: {error}") from error
+    except OSError as error:
+        raise RpcError("failed_precondition", f"error writing to {kind}: {error}") from error
+
+
+def _started(pid: int) -> Message:
+    return {"event": {"start": {"pid": pid}}}
+
+
+def _ended(end: End) -> Message:
+    told: dict[str, Any] = {"status": end.status}
+    if end.code:
+        told |= {"exitCode": end.code, "error": end.status}
+    if end.exited:
+        told["exited"] = True
+    return {"event": {"end": told}}
+
+
+def _listed(process: Process) -> Message:
+    config: dict[str, Any] = {"cmd": process.argv[0], "args": list(process.argv[1:]), "envs": process.envs}
+    if process.cwd is not None:
+        config["cwd"] = process.cwd
+    return {"config": config, "pid": process.pid, **({"tag": process.tag} if process.tag is not None else {})}
+
+
+def _gone(machine: Machine) -> RpcError:
+    said = f"the connection to sandbox {machine.box.id} ended before the stream completed"
+    return RpcError("unavailable", said)

@@ -1,0 +1,240 @@
+"""Keeps the commands of a box among themselves: private /home, /root, /tmp and process ids where Linux allows it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.rig.e2b.templates import AMP_PROGRAM
+from bot.rig.e2b.tree import HOME, TOPS
+
+_STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PATIENCE = 10.0  # seconds for a namespace to come up
+
+# Runs as process 1 of a box. The covers come last: from there on the box's folder is out of sight if it lies
+# under one of them. Process 1 ends with its standard input, so a box never outlives the stand-in, not even when
+# that is killed; and with process 1 the kernel ends every process of the box, daemons included.
+# Zombies are collected by the kernel because SIGCHLD is ignored across the exec; earlier it would hide failures.
+_INIT = """
+set -e
+folder=$1 profile=$2
+shift 2
+for kept; do
+    mount --rbind "$kept" "$folder$kept"
+    mount -o remount,bind,ro "$folder$kept" 2>/dev/null || :
+done
+if [ -e /etc/profile ]; then mount --bind "$profile" /etc/profile; fi
+if [ -e /etc/gitconfig ]; then mount --bind /dev/null /etc/gitconfig; fi
+mount --rbind "$folder/home" /home
+mount --rbind "$folder/root" /root
+mount --rbind "$folder/tmp" /tmp
+mount -o remount,bind,ro / 2>/dev/null || :
+echo ready
+trap '' CHLD
+exec cat >/dev/null
+"""
+
+# As Debian's: a login shell gets the standard path, whatever the caller set (nothing else of the host's profile).
+_PROFILE = 'PATH="{path}"\nexport PATH\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """How boxes are kept apart on this machine. `unshare` is empty where they cannot be."""
+
+    unshare: tuple[str, ...]
+    note: str  # for people: what it means
+
+    @property
+    def private(self) -> bool:
+        return bool(self.unshare)
+
+
+def host_path() -> str:
+    """PATH inside a box: the standard one, then where git and a Python are if they are elsewhere."""
+    extra = [str(Path(found).parent) for found in (shutil.which("git"),) if found]
+    extra.append(str(Path(os.path.realpath(sys.executable)).parent))
+    return ":".join(dict.fromkeys([*_STANDARD_PATH.split(":"), *extra]))
+
+
+def write_profile(folder: Path) -> Path:
+    profile = folder / "profile"
+    profile.write_text(_PROFILE.format(path=host_path()))
+    return profile
+
+
+def make_folder(folder: Path) -> None:
+    """The skeleton of a box: its own top directories, and places to show what must stay visible beneath them."""
+    for top in TOPS:
+        (folder / top).mkdir(parents=True)
+    (folder / "tmp").chmod(0o1777)
+    (folder / HOME[1:]).mkdir()
+    for kept in _kept():
+        (folder / kept[1:]).mkdir(parents=True, exist_ok=True)
+
+
+class Namespace:
+    """The private world of one box, held open by its process 1."""
+
+    def __init__(self, process: subprocess.Popen[bytes], *, user: bool) -> None:
+        self._process = process
+        here = f"/proc/{process.pid}/ns"
+        own = (f"--user={here}/user", "--preserve-credentials") if user else ()
+        self.enter = ("nsenter", *own, f"--mount={here}/mnt", f"--pid={here}/pid_for_children")
+
+    @classmethod
+    async def open(cls, isolation: Isolation, folder: Path, profile: Path) -> Namespace:
+        """Raises OSError when the namespace does not come up."""
+        process = _spawn([*isolation.unshare, "/bin/sh", "-c", _INIT, "sh", str(folder), str(profile), *_kept()])
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                ready = await _readable(process.stdout.fileno())
+        except TimeoutError:
+            ready = b""
+        process.stdout.close()
+        if not ready:
+            process.kill()
+            await wait(process)
+            raise OSError("the box's namespace did not come up")
+        return cls(process, user="--user" in isolation.unshare)
+
+    def host_pid(self, entered: int) -> int:
+        """The process that `nsenter` with process id `entered` runs inside, as the host counts."""
+        children = Path(f"/proc/{entered}/task/{entered}/children").read_text().split()
+        return int(children[0]) if children else entered
+
+    async def send_all(self, number: signal.Signals) -> None:
+        """A signal to every process of the box but its process 1."""
+        killer = _spawn([*self.enter, "/bin/sh", "-c", f"kill -{int(number)} -1 || :"])
+        await wait(killer)
+        for pipe in (killer.stdin, killer.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    async def close(self) -> None:
+        """End every process inside, and return when they have ended."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await wait(self._process)
+        except TimeoutError:
+            self._process.kill()
+            await wait(self._process)
+
+
+def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": _STANDARD_PATH},
+        start_new_session=True,
+    )
+
+
+async def wait(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code, -N for signal N, without a thread waiting for it."""
+    loop = asyncio.get_running_loop()
+    if process.poll() is None:
+        handle = os.pidfd_open(process.pid)
+        ended: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(handle, _wake, ended)
+        try:
+            await ended
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+    return process.wait()
+
+
+def kill_all(home: str, leaders: Iterable[int]) -> None:
+    """Without namespaces: end the groups of `leaders`, then whatever left them but still has the box's HOME."""
+    for leader in leaders:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+    mark = f"HOME={home}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or another user's
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
+@functools.cache
+def detect() -> Isolation:
+    """What this machine allows, tried once."""
+    if _covers(str(AMP_PROGRAM.parent), HOME) or _covers(os.path.realpath(sys.base_prefix), HOME):
+        return plain(f"the stand-in itself lies under {HOME}, which a box would cover")
+    if not hasattr(os, "pidfd_open") or not Path(f"/proc/self/task/{os.getpid()}/children").exists():
+        return plain("this kernel has no /proc/PID/task/TID/children")
+    common = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    for unshare in (common, ("unshare", "--user", "--map-root-user", *common[1:])):
+        if _works(unshare):
+            return Isolation(unshare, "boxes have their own /home, /root, /tmp and process ids")
+    return plain("this machine does not allow private mount namespaces")
+
+
+def plain(reason: str) -> Isolation:
+    return Isolation((), f"boxes share the host's file system, with HOME as their only own place: {reason}")
+
+
+def _works(unshare: tuple[str, ...]) -> bool:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "box"
+        make_folder(folder)
+        profile = write_profile(Path(temporary))
+        trial = _INIT.replace("echo ready", f"echo seen >{HOME}/trial")
+        command = [*unshare, "/bin/sh", "-c", trial, "sh", str(folder), str(profile), *_kept()]
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={"PATH": _STANDARD_PATH},
+                timeout=_PATIENCE,
+                check=False,
+            )
+        return (folder / HOME[1:] / "trial").exists()
+
+
+@functools.cache
+def _kept() -> tuple[str, ...]:
+    """Host directories that boxes need and that their own top directories would hide."""
+    git = shutil.which("git")
+    needed = {os.path.realpath(sys.base_prefix), str(AMP_PROGRAM.parent)}
+    if git:
+        needed.add(str(Path(os.path.realpath(git)).parent))
+    return tuple(sorted(path for path in needed if any(_covers(path, f"/{top}") for top in TOPS)))
+
+
+def _covers(path: str, top: str) -> bool:
+    return path == top or path.startswith(top + "/")
+
+
+async def _readable(descriptor: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(descriptor, _wake, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+    return os.read(descriptor, 64)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

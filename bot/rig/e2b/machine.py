@@ -1,0 +1,212 @@
+"""The live part of a box: its namespace and its processes, from the first command to the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.rig.e2b import isolation
+from bot.rig.e2b.isolation import Isolation, Namespace
+from bot.rig.e2b.processes import Cut, End, Process, Subscription
+from bot.rig.e2b.state import Box, Command, Settings
+from bot.rig.e2b.tree import HOME, Tree, is_own
+
+# Tells the process id as the box counts it, ahead of the command's own output; then becomes the command.
+_START = 'cd "$1" || exit 126; shift; unset OLDPWD; echo $$; exec "$@"'
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A process as `Start` asks for it."""
+
+    argv: tuple[str, ...]
+    envs: Mapping[str, str]
+    cwd: str | None
+    user: str
+    stdin: bool
+    tag: str | None
+    terminal: tuple[int, int] | None  # rows, columns
+    seconds: float | None  # it is killed after these
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    pid: int
+    tag: str | None
+    end: End
+    until: float  # on the loop's clock
+
+
+class Machine:
+    def __init__(self, box: Box, how: Isolation, settings: Settings, profile: Path) -> None:
+        self.box = box
+        self.tree = Tree(box.folder)
+        self.processes: dict[int, Process] = {}
+        self.watches: set[Subscription] = set()
+        self._how = how
+        self._settings = settings
+        self._profile = profile
+        self._namespace: Namespace | None = None
+        self._opening = asyncio.Lock()
+        self._exits: dict[int, Exit] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, order: Order, cwd: str) -> tuple[Process, Subscription]:
+        """The process and a view of it from its first byte on. Raises OSError or ValueError: not started."""
+        prefix = (await self._open()).enter if self._how.private else ()
+        process = self._spawn(prefix, order, cwd)
+        try:
+            rest = await process.announced()
+        except OSError:
+            process.handle.kill()
+            await isolation.wait(process.handle)
+            raise
+        if self._namespace is not None:
+            process.host_pid = self._namespace.host_pid(process.handle.pid)
+        self._exits.pop(process.pid, None)
+        self.processes[process.pid] = process
+        record = Command(process.pid, process.argv, process.envs, cwd, order.user)
+        self.box.commands.append(record)
+        subscription = process.subscribe()
+        task = asyncio.create_task(self._follow(process, rest, record, order.seconds))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return process, subscription
+
+    def exit(self, *, pid: int | None = None, tag: str | None = None) -> Exit | None:
+        """How a process ended that is gone, if that is not too long ago."""
+        now = asyncio.get_running_loop().time()
+        self._exits = {each.pid: each for each in self._exits.values() if each.until > now}
+        if pid is not None:
+            return self._exits.get(pid)
+        return next((each for each in self._exits.values() if each.tag == tag), None)
+
+    def cut(self, *, silent: bool) -> None:
+        """Break every stream."""
+        for process in self.processes.values():
+            process.cut(Cut(silent))
+        for watch in self.watches:
+            watch.cut(Cut(silent))
+
+    @property
+    def kill_group(self) -> bool:
+        return self._settings.kill_group
+
+    def is_directory(self, path: str) -> bool:
+        """As a process inside would find: outside its own top directories a box sees the host's."""
+        if not is_own(path):
+            return Path(path).is_dir()
+        try:
+            with self.tree.spot(path + "/."):
+                return True
+        except OSError:
+            return False
+
+    async def freeze(self) -> None:
+        """nsenter would stop itself along with what it runs, at some moment: it is stopped before."""
+        self._signal_outside(signal.SIGSTOP)
+        await self._signal_inside(signal.SIGSTOP)
+
+    async def thaw(self) -> None:
+        await self._signal_inside(signal.SIGCONT)
+        self._signal_outside(signal.SIGCONT)
+
+    async def shut_down(self, *, silent: bool = False) -> None:
+        """End every process. Streams break first, so that none sees an ordinary end."""
+        self.cut(silent=silent)
+        async with self._opening:
+            if self._namespace is not None:
+                # Process 1 cannot end while a dead child waits to be collected by an nsenter that stands still.
+                self._signal_outside(signal.SIGKILL)
+                await self._namespace.close()
+                self._namespace = None
+            elif not self._how.private:
+                isolation.kill_all(self._seen(HOME), [process.host_pid for process in self.processes.values()])
+        await asyncio.gather(*self._tasks)
+
+    async def _open(self) -> Namespace:
+        async with self._opening:
+            if not self.box.live:
+                raise OSError("the box has ended")
+            if self._namespace is None:
+                self._namespace = await Namespace.open(self._how, self.box.folder, self._profile)
+            return self._namespace
+
+    def _spawn(self, prefix: tuple[str, ...], order: Order, cwd: str) -> Process:
+        ours, theirs = os.openpty() if order.terminal else (None, None)
+        session = ("setsid", "--ctty") if order.terminal else ("setsid",)
+        pipe = subprocess.PIPE if theirs is None else theirs
+        try:
+            handle = subprocess.Popen(
+                [*prefix, *session, "/bin/sh", "-c", _START, "sh", self._seen(cwd), *order.argv],
+                bufsize=0,
+                stdin=pipe if order.stdin or theirs is not None else subprocess.DEVNULL,
+                stdout=pipe,
+                stderr=pipe,
+                env=self._environment(order),
+                # nsenter stays behind, outside; Ctrl-C at the stand-in's terminal must not reach it.
+                start_new_session=self._how.private,
+            )
+        except (OSError, ValueError):
+            if ours is not None:
+                os.close(ours)
+            raise
+        finally:
+            if theirs is not None:
+                os.close(theirs)
+        for pipe_end in (handle.stdin, handle.stdout, handle.stderr):
+            if pipe_end is not None:
+                os.set_blocking(pipe_end.fileno(), False)
+        process = Process(handle, argv=order.argv, envs=order.envs, cwd=order.cwd, tag=order.tag, terminal=ours)
+        if ours is not None and order.terminal is not None:
+            os.set_blocking(ours, False)
+            process.resize(*order.terminal)
+        return process
+
+    async def _follow(self, process: Process, rest: bytes, record: Command, seconds: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = None
+        if seconds is not None:
+            group = self._settings.kill_group
+            deadline = loop.call_later(seconds, lambda: process.signal(signal.SIGKILL, group=group))
+        end = await process.run(rest)
+        if deadline is not None:
+            deadline.cancel()
+        record.status = end.status
+        self.processes.pop(process.pid, None)
+        until = loop.time() + self._settings.exit_event_seconds
+        self._exits[process.pid] = Exit(process.pid, process.tag, end, until)
+
+    def _environment(self, order: Order) -> dict[str, str]:
+        home = "/root" if order.user == "root" else HOME
+        return {
+            "PATH": isolation.host_path(),
+            "HOME": self._seen(home),
+            "USER": order.user,
+            "LOGNAME": order.user,
+            **self.box.given.env,
+            **order.envs,
+        }
+
+    def _seen(self, path: str) -> str:
+        """A path of the box as its processes have to be told it."""
+        return f"{self.box.folder}{path}" if is_own(path) and not self._how.private else path
+
+    async def _signal_inside(self, number: signal.Signals) -> None:
+        if self._namespace is not None:
+            await self._namespace.send_all(number)
+
+    def _signal_outside(self, number: signal.Signals) -> None:
+        """To what was started from here: nsenter, or without namespaces the processes themselves."""
+        for process in self.processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                if self._how.private:
+                    os.kill(process.handle.pid, number)
+                else:
+                    os.killpg(process.host_pid, number)

@@ -1,0 +1,173 @@
+"""What the stand-in remembers: every box ever created, what it was given, and the settings it lives by."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+ENVD_VERSION = "0.6.13"
+DEFAULT_TIMEOUT = 300  # seconds a box lives when the create call names none
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class State(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Ending(StrEnum):
+    """Why a box is no more."""
+
+    KILLED = "killed"
+    EXPIRED = "expired"
+    VANISHED = "vanished"
+    STOPPED = "stopped"  # the stand-in itself was stopped
+
+
+@dataclass(slots=True)
+class Settings:
+    """What a test or a bench may turn, also while the stand-in runs."""
+
+    max_concurrent: int = 100
+    max_hours: int = 24
+    create_delay_seconds: float = 0.0
+    create_rate: float = 0.0  # creations a second; 0 is any
+    exit_event_seconds: float = 30.0  # how long the exit of a process nobody watched can still be asked for
+    kill_group: bool = False  # True: a signal reaches the command's whole group, which envd does not do
+    clock: Callable[[], float] = time.time  # decides when a box starts and expires
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a create call carried."""
+
+    template: str
+    timeout: int  # seconds
+    metadata: Mapping[str, str]
+    env: Mapping[str, str]
+    network: Mapping[str, Any] | None
+    allow_internet: bool | None
+    on_timeout: str | None  # "kill", "pause", or None: left to E2B
+    pause_memory: bool
+    auto_resume: bool
+    idempotency_key: str | None
+    body: Mapping[str, Any]  # the request as it came, with what the stand-in has no use for
+
+
+@dataclass(slots=True)
+class Command:
+    """A process a box was asked to start, and how it ended."""
+
+    pid: int
+    argv: tuple[str, ...]
+    envs: Mapping[str, str]  # of this command alone
+    cwd: str
+    user: str
+    status: str = ""  # as envd words it, for example "exit status 1"; "" while it runs
+
+    @property
+    def text(self) -> str:
+        """The shell text given to `commands.run`, or the arguments of anything else."""
+        return self.argv[3] if self.argv[1:3] == ("-l", "-c") else " ".join(self.argv)
+
+
+@dataclass(slots=True)
+class Box:
+    """One sandbox. Kept after its end: `ending` then says why, and `folder` is gone."""
+
+    id: str
+    number: int  # from 1, in order of creation
+    given: Given
+    token: str  # envd's access token
+    folder: Path  # what its commands see as /home, /root and /tmp
+    started: float
+    ends: float
+    state: State = State.RUNNING
+    ending: Ending | None = None
+    network: Mapping[str, Any] | None = None  # as of the last update
+    network_updates: list[Mapping[str, Any]] = field(default_factory=list)
+    allow_internet: bool | None = None
+    commands: list[Command] = field(default_factory=list)
+    disk_full: bool = False
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home" / "user"
+
+    @property
+    def live(self) -> bool:
+        return self.state is not State.ENDED
+
+    @property
+    def on_timeout(self) -> str:
+        return self.given.on_timeout or "kill"
+
+    def snapshot(self) -> dict[str, Any]:
+        """What two equal runs share: no id, time or token, and of variables only the names."""
+        return {
+            "template": self.given.template,
+            "state": self.state.value,
+            "ending": self.ending.value if self.ending else None,
+            "timeout": self.given.timeout,
+            "metadata": dict(self.given.metadata),
+            "env": sorted(self.given.env),
+            "on_timeout": self.given.on_timeout,
+            "auto_resume": self.given.auto_resume,
+            "idempotency_key": self.given.idempotency_key,
+            "allow_internet": self.allow_internet,
+            "network": _without_secrets(self.network),
+        }
+
+    def detail(self) -> dict[str, Any]:
+        """Everything but secrets: their values stand as fingerprints."""
+        return {
+            **self.snapshot(),
+            "id": self.id,
+            "started": self.started,
+            "ends": self.ends,
+            "folder": str(self.folder),
+            "env": _fingerprints(self.given.env),
+            "commands": [
+                {
+                    "pid": command.pid,
+                    "text": command.text,
+                    "env": _fingerprints(command.envs),
+                    "cwd": command.cwd,
+                    "user": command.user,
+                    "status": command.status,
+                }
+                for command in self.commands
+            ],
+        }
+
+
+def new_id() -> str:
+    return "i" + "".join(secrets.choice(_ALPHABET) for _ in range(20))
+
+
+def _fingerprints(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: _fingerprint(value) for name, value in env.items()}
+
+
+def _fingerprint(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _without_secrets(network: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Rules inject credentials into requests: their header values are left out."""
+    if network is None:
+        return None
+    shown = {name: value for name, value in network.items() if name != "egressProxy"}
+    if "rules" in shown:
+        shown["rules"] = {
+            host: [sorted((rule.get("transform") or {}).get("headers") or ()) for rule in rules]
+            for host, rules in shown["rules"].items()
+        }
+    return shown

@@ -1,0 +1,81 @@
+"""What a fresh box holds: template names and the functions that fill a box's home."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+Seed = Callable[[Path], None]  # gets the box's home, which exists and is empty
+
+AMP_PROGRAM = Path(__file__).resolve().parent.parent / "amp" / "program.py"
+
+# Debian's own opening: nothing below it is read by a shell that is not interactive, login or not.
+_BASHRC = "case $- in\n    *i*) ;;\n      *) return;;\nesac\n"
+_ON_PATH = 'export PATH="$HOME/.local/bin:$PATH"\n'
+
+
+def base(home: Path) -> None:
+    """No Amp."""
+    (home / ".bashrc").write_text(_BASHRC)
+
+
+def amp(home: Path) -> None:
+    """Today's Amp, on the path of every login shell."""
+    _install(home, _wrapper("cur"), on_path=True)
+
+
+def amp_old(home: Path) -> None:
+    """The Amp of the older era."""
+    _install(home, _wrapper("old"), on_path=True)
+
+
+def amp_cold(home: Path) -> None:
+    """Amp is there, but only interactive shells find it: the path is extended in ~/.bashrc alone."""
+    _install(home, _wrapper("cur"), on_path=False)
+    with (home / ".bashrc").open("a") as bashrc:
+        bashrc.write(_ON_PATH)
+
+
+def amp_missing(home: Path) -> None:
+    """The launcher without the program it launches."""
+    _install(home, "#!/bin/sh\necho 'Amp native binary not installed.' >&2\nexit 1\n", on_path=True)
+
+
+def copy_of(source: Path) -> Seed:
+    """A template whose home is that of another box (a snapshot)."""
+    import shutil
+
+    def seed(home: Path) -> None:
+        shutil.copytree(source, home, symlinks=True, dirs_exist_ok=True)
+
+    return seed
+
+
+BUILT_IN: dict[str, Seed] = {
+    "base": base,
+    "amp": amp,
+    "amp-old": amp_old,
+    "amp-cold": amp_cold,
+    "amp-missing": amp_missing,
+}
+
+
+def _wrapper(era: str) -> str:
+    # The interpreter behind the virtual environment: only its own prefix has to be visible in the box.
+    python = os.path.realpath(sys.executable)
+    program = shlex.join([python, "-I", "-S", str(AMP_PROGRAM)])
+    return f'#!/bin/sh\nexport AMP_RIG_ERA={era}\nexec {program} "$@"\n'
+
+
+def _install(home: Path, text: str, *, on_path: bool) -> None:
+    base(home)
+    folder = home / ".local" / "bin"
+    folder.mkdir(parents=True)
+    program = folder / "amp"
+    program.write_text(text)
+    program.chmod(0o755)
+    if on_path:
+        (home / ".bash_profile").write_text(_ON_PATH)

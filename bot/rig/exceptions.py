@@ -1,0 +1,75 @@
+"""What the contract checks find wrong, and the one list of what is excused, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "unknown path",  # no such path, or no such method on it
+    "request",  # path and query parameters, body
+    "query key",  # a query parameter the endpoint does not have
+    "body key",  # a key of the request's body that the endpoint does not have
+    "answer",  # the stand-in's status or body
+    "answer key",  # a key of the stand-in's answer that GitHub's does not have
+    "graphql",  # query, variables or data
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One departure from what GitHub publishes. `where` is "METHOD /template" ("POST /graphql")."""
+
+    kind: Kind
+    where: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Excuse:
+    """Violations of this kind at this endpoint, whose detail holds `about`, are none. "*" is any method."""
+
+    method: str
+    path: str  # template of the description, or "*" for any
+    kind: Kind
+    about: str
+    reason: str
+
+    def covers(self, violation: Violation) -> bool:
+        method, _, path = violation.where.partition(" ")
+        return (
+            self.kind == violation.kind
+            and self.method in ("*", method)
+            and self.path in ("*", path)
+            and self.about in violation.detail
+        )
+
+
+BY_ID = Excuse(
+    method="*",
+    path="/repositories/{repository_id}",
+    kind="unknown path",
+    about="",
+    reason="GitHub redirects renamed and transferred repositories to /repositories/ID/…, and its pagination "
+    "links use that form, but does not describe it; it is checked as /repos/{owner}/{repo}/….",
+)
+
+EXCUSES: tuple[Excuse, ...] = (BY_ID,)
+
+# Statuses that any endpoint can answer, described for it or not; their body must still be an error's.
+ANYWHERE: dict[int, str] = {
+    301: "a repository was renamed or transferred "
+    "(https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects)",
+    307: "as 301, keeping the method",
+    400: "the body is no JSON (https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api)",
+    401: "bad, expired or revoked credentials",
+    403: "a permission is missing, or a limit is reached "
+    "(https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api)",
+    404: "what a token must not see does not exist for it "
+    "(https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#404-not-found-for-an-existing-resource)",
+    422: "the request was understood and is invalid",
+    429: "a limit is reached",
+    500: "GitHub failed",
+    502: "GitHub failed",
+    503: "GitHub failed",
+}

@@ -1,0 +1,107 @@
+"""The stand-in's addresses on one port: REST, GraphQL, git, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.rig.github.graphql.endpoint import GraphQL
+from bot.rig.github.pages import Pages
+from bot.rig.github.rest import (
+    apps,
+    checks,
+    gitdata,
+    issues,
+    labels,
+    pulls,
+    repositories,
+    reviews,
+    router,
+    users,
+)
+from bot.rig.github.rest.call import Answer
+from bot.rig.github.snapshot import snapshot
+from bot.rig.github.transport import SERVICES, Transport
+from bot.rig.github.world import World
+
+_API = "/api/v3"
+# In order of matching: `commits/{ref}/check-runs` stands before `commits/{ref}`.
+_AREAS = (apps, users, checks, labels, issues, reviews, pulls, gitdata, repositories)
+
+
+def build(world: World, transport: Transport) -> Starlette:
+    rest = router.Router(world, [route for area in _AREAS for route in area.routes])
+    graphql = GraphQL(world)
+    pages = Pages(world)
+
+    async def serve_rest(request: Request) -> Response:
+        raw = request.scope["raw_path"].decode("latin-1").removeprefix(_API)
+        asked = await _read(request, world, raw)
+        if asked is None:
+            return JSONResponse({"message": "Payload too large", "status": "413"}, 413)
+        return _response(await run_in_threadpool(rest.answer, asked))
+
+    async def serve_graphql(request: Request) -> Response:
+        asked = await _read(request, world, "/graphql")
+        if asked is None:
+            return JSONResponse({"message": "Payload too large", "status": "413"}, 413)
+        return _response(await run_in_threadpool(graphql.answer, asked))
+
+    async def serve_state(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(snapshot, world))
+
+    def page(render: Callable[[Mapping[str, Any]], tuple[int, str]]) -> Callable[[Request], Any]:
+        async def serve(request: Request) -> Response:
+            status, html = await run_in_threadpool(render, request.path_params)
+            kind = "text/html" if html.startswith("<!") else "text/plain"
+            return Response(html, status, media_type=kind)
+
+        return serve
+
+    every = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"]
+    git = [
+        Route(f"/{{owner}}/{{name}}/{service}", _with(transport.serve, service), methods=["GET", "POST"])
+        for service in SERVICES
+    ]
+    return Starlette(
+        routes=[
+            Route("/_rig/state", serve_state),
+            Route("/api/graphql", serve_graphql, methods=["POST"]),
+            Route(f"{_API}/{{rest:path}}", serve_rest, methods=every),
+            Route(_API, serve_rest, methods=every),
+            *git,
+            *(Route(path, page(render)) for path, render in pages.routes()),
+        ]
+    )
+
+
+def _with(serve: Callable[[Request], Any], service: str) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        request.path_params["service"] = service
+        answer: Response = await serve(request)
+        return answer
+
+    return endpoint
+
+
+async def _read(request: Request, world: World, path: str) -> router.Request | None:
+    """The request in whole; None when its body is larger than GitHub takes."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > world.settings.body_bytes:
+            return None
+    return router.Request(request.method, path, request.url.query, request.headers, bytes(body))
+
+
+def _response(answer: Answer) -> Response:
+    headers = dict(answer.headers)
+    if answer.status not in (204, 304):
+        headers["content-type"] = answer.content_type
+    return Response(router.encode(answer), answer.status, headers)

@@ -1,0 +1,15 @@
+"""Check runs."""
+
+from __future__ import annotations
+
+from bot.rig.github.effects.emit import emit
+from bot.rig.github.shapes import Json
+from bot.rig.github.shapes.pulls import check_run
+from bot.rig.github.state import Actor, CheckRun
+from bot.rig.github.world import World
+
+
+def announce(world: World, run: CheckRun, actor: Actor, action: str, extra: Json | None = None) -> None:
+    """`check_run`: created, completed, rerequested or requested_action. Only the App that made it hears."""
+    payload: Json = {"action": action, "check_run": check_run(world.url, run), **(extra or {})}
+    emit(world, run.repository, "check_run", actor, payload, only=run.app)

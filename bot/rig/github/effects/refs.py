@@ -1,0 +1,154 @@
+"""Refs: creating, moving and deleting them, and what follows when a branch moves."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from bot.rig.github.effects import pulls
+from bot.rig.github.effects.emit import emit
+from bot.rig.github.effects.issues import refuse_archived
+from bot.rig.github.git import OID, ZERO, GitError
+from bot.rig.github.refusal import Refusal
+from bot.rig.github.shapes import Json
+from bot.rig.github.shapes.repositories import html_url
+from bot.rig.github.state import Actor, Repository, Rule
+from bot.rig.github.world import World
+
+
+def create_ref(world: World, repo: Repository, actor: Actor, name: str, sha: str) -> None:
+    refuse_archived(repo)
+    if not name.startswith("refs/") or name.count("/") < 2 or not repo.bare.is_ref_name(name):
+        raise Refusal.unprocessable(f"{name} is not a valid ref name.")
+    if name.startswith("refs/pull/"):
+        raise Refusal.unprocessable("Reference name is reserved")
+    if repo.bare.ref(name) is not None:
+        raise Refusal.unprocessable("Reference already exists")
+    _check_target(repo, name, sha)
+    check_rules(repo, name, "create")
+    _move(repo, name, sha, ZERO)
+    ref_moved(world, repo, actor, name, None, sha)
+
+
+def update_ref(world: World, repo: Repository, actor: Actor, name: str, sha: str, *, force: bool) -> None:
+    refuse_archived(repo)
+    before = repo.bare.ref(name)
+    if before is None:
+        raise Refusal.unprocessable("Reference does not exist")
+    if name.startswith("refs/pull/"):
+        raise Refusal.unprocessable("Reference cannot be updated")
+    _check_target(repo, name, sha)
+    forced = not repo.bare.is_ancestor(before, sha)
+    if forced and not force:
+        raise Refusal.unprocessable("Update is not a fast forward")
+    check_rules(repo, name, "force" if forced else "update")
+    if before != sha:
+        _move(repo, name, sha, before)
+        ref_moved(world, repo, actor, name, before, sha, forced=forced)
+
+
+def delete_ref(world: World, repo: Repository, actor: Actor, name: str) -> None:
+    refuse_archived(repo)
+    before = repo.bare.ref(name)
+    if before is None or name.startswith("refs/pull/"):
+        raise Refusal.unprocessable("Reference does not exist")
+    if name == f"refs/heads/{repo.default_branch}":
+        raise Refusal.unprocessable("Cannot delete the default branch")
+    check_rules(repo, name, "delete")
+    repo.bare.delete_ref(name)
+    ref_moved(world, repo, actor, name, before, None)
+
+
+def check_rules(repo: Repository, name: str, deed: str) -> None:
+    """Refuses in a ruleset's words: https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets"""
+    rule = refusing_rule(repo, name, deed)
+    if rule is not None:
+        raise Refusal.unprocessable(f"Repository rule violations found\n\n{rule.why}\n\n")
+
+
+def refusing_rule(repo: Repository, name: str, deed: str) -> Rule | None:
+    """The first rule against `deed`: create, update, delete or force (which is an update too)."""
+    for rule in repo.rules:
+        refused = getattr(rule, deed) or (deed == "force" and rule.update)
+        if refused and fnmatch.fnmatchcase(name, rule.pattern):
+            return rule
+    return None
+
+
+def ref_moved(
+    world: World,
+    repo: Repository,
+    actor: Actor,
+    name: str,
+    before: str | None,
+    after: str | None,
+    *,
+    forced: bool = False,
+) -> None:
+    """What GitHub does after a ref has moved, by whatever way: `push`, and its pull requests follow."""
+    repo.pushed_at = world.now()
+    emit(world, repo, "push", actor, _push(world, repo, actor, name, before, after, forced=forced))
+    if name.startswith("refs/heads/"):
+        pulls.branch_moved(world, repo, actor, name.removeprefix("refs/heads/"), before, after)
+
+
+def _check_target(repo: Repository, name: str, sha: str) -> None:
+    kind = repo.bare.kind(sha) if OID.fullmatch(sha) else None
+    if kind is None:
+        raise Refusal.unprocessable("Object does not exist")
+    if name.startswith("refs/heads/") and kind != "commit":
+        raise Refusal.unprocessable("Object is not a commit")
+
+
+def _move(repo: Repository, name: str, new: str, old: str) -> None:
+    try:
+        repo.bare.set_ref(name, new, old)
+    except GitError:  # such as `a` beside `a/b`
+        raise Refusal.unprocessable("Reference update failed") from None
+
+
+def _push(
+    world: World,
+    repo: Repository,
+    actor: Actor,
+    name: str,
+    before: str | None,
+    after: str | None,
+    *,
+    forced: bool,
+) -> Json:
+    html = html_url(world.url, repo)
+    new = repo.bare.log(f"{before}..{after}", "--max-count=20") if before and after else []
+    commits = [_push_commit(world, repo, oid) for oid in new]
+    head = _push_commit(world, repo, after) if after and repo.bare.kind(after) == "commit" else None
+    person = {"name": actor.account.login, "email": f"{actor.account.login}@users.noreply.example.com"}
+    return {
+        "ref": name,
+        "before": before or ZERO,
+        "after": after or ZERO,
+        "created": before is None,
+        "deleted": after is None,
+        "forced": forced,
+        "base_ref": None,
+        "compare": f"{html}/compare/{(before or ZERO)[:12]}...{(after or ZERO)[:12]}",
+        "commits": commits,
+        "head_commit": head,
+        "pusher": person,
+    }
+
+
+def _push_commit(world: World, repo: Repository, oid: str) -> Json:
+    commit = repo.bare.commit(oid)
+    author = {"name": commit.author.name, "email": commit.author.email, "date": commit.author.date}
+    return {
+        "id": oid,
+        "tree_id": commit.tree,
+        "distinct": True,
+        "message": commit.message,
+        "timestamp": commit.author.date,
+        "url": f"{html_url(world.url, repo)}/commit/{oid}",
+        "author": author,
+        "committer": author,
+        "added": [],
+        "removed": [],
+        "modified": [],
+    }

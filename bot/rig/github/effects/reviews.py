@@ -1,0 +1,254 @@
+"""Reviews and their comments on lines of the diff."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.rig.github.diff import FileChange, Hunk, compare
+from bot.rig.github.effects.emit import emit
+from bot.rig.github.effects.issues import LONGEST_BODY, refuse_archived
+from bot.rig.github.refusal import Refusal
+from bot.rig.github.shapes import Json
+from bot.rig.github.shapes.pulls import pull as pull_shape
+from bot.rig.github.shapes.pulls import review as review_shape
+from bot.rig.github.shapes.pulls import review_comment as comment_shape
+from bot.rig.github.state import Actor, Pull, Review, ReviewComment
+from bot.rig.github.world import World
+
+STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A comment on lines of a file, as asked for. `line` None stands for the whole file."""
+
+    path: str
+    body: str
+    line: int | None
+    side: str = "RIGHT"
+    start_line: int | None = None
+    start_side: str | None = None
+
+
+def create_review(
+    world: World,
+    pull: Pull,
+    actor: Actor,
+    *,
+    body: str,
+    event: str | None,
+    commit: str | None = None,
+    remarks: Sequence[Remark] = (),
+) -> Review:
+    """With event None the review stays PENDING. All or nothing: one bad line refuses the whole."""
+    refuse_archived(pull.repository)
+    _check_event(pull, actor, event, body, has_comments=bool(remarks))
+    if len(body) > LONGEST_BODY:
+        raise _unprocessable(f"Body is too long (maximum is {LONGEST_BODY} characters)")
+    mine = [review for review in pull.reviews.values() if review.author.account is actor.account]
+    if any(review.state == "PENDING" for review in mine):
+        raise _unprocessable("User can only have one pending review per pull request")
+    commit = commit or pull.head_sha
+    comparison = _files_at(pull, commit)
+    placed = [(remark, _place(comparison, remark)) for remark in remarks]
+    review = Review(world.next_id(), pull, actor, body, "PENDING", commit, world.now(), None)
+    pull.reviews[review.id] = review
+    for remark, hunk in placed:
+        _add(world, review, remark, hunk)
+    if event is not None:
+        submit(world, review, actor, event, body)
+    return review
+
+
+def submit(world: World, review: Review, actor: Actor, event: str, body: str) -> None:
+    """Make a pending review visible."""
+    pull = review.pull
+    refuse_archived(pull.repository)
+    if review.state != "PENDING":
+        raise _unprocessable("Can not submit a review that is not pending")
+    comments = [comment for comment in pull.comments.values() if comment.review is review]
+    _check_event(pull, actor, event, body, has_comments=bool(comments))
+    review.state = STATES[event]
+    review.body = body
+    review.submitted_at = pull.issue.updated_at = world.now()
+    if actor.account in pull.reviewers:
+        pull.reviewers.remove(actor.account)
+    shape = {**review_shape(world.url, review), "state": review.state.lower()}
+    payload: Json = {"action": "submitted", "review": shape, "pull_request": pull_shape(world.url, pull)}
+    emit(world, pull.repository, "pull_request_review", actor, payload)
+    for comment in comments:
+        _emit_comment(world, comment, actor, "created")
+
+
+def comment(world: World, pull: Pull, actor: Actor, remark: Remark, commit: str | None) -> ReviewComment:
+    """A single comment: GitHub wraps it into a review without a text."""
+    refuse_archived(pull.repository)
+    hunk = _place(_files_at(pull, commit or pull.head_sha), remark)
+    review = _bare_review(world, pull, actor, commit or pull.head_sha)
+    made = _add(world, review, remark, hunk)
+    _emit_comment(world, made, actor, "created")
+    return made
+
+
+def reply(world: World, to: ReviewComment, actor: Actor, body: str) -> ReviewComment:
+    """Replies hang on the thread's first comment."""
+    pull = to.pull
+    refuse_archived(pull.repository)
+    _check_body(body)
+    review = _bare_review(world, pull, actor, to.commit)
+    now = world.now()
+    made = ReviewComment(
+        id=world.next_id(),
+        pull=pull,
+        review=review,
+        author=actor,
+        body=body,
+        path=to.path,
+        commit=to.commit,
+        hunk=to.hunk,
+        created_at=now,
+        updated_at=now,
+        line=to.line,
+        side=to.side,
+        start_line=to.start_line,
+        start_side=to.start_side,
+        position=to.position,
+        outdated=to.outdated,
+        reply_to=to.reply_to or to.id,
+    )
+    pull.comments[made.id] = made
+    _emit_comment(world, made, actor, "created")
+    return made
+
+
+def edit_comment(world: World, made: ReviewComment, actor: Actor, body: str) -> None:
+    refuse_archived(made.pull.repository)
+    _check_body(body)
+    before, made.body = made.body, body
+    made.updated_at = made.edited_at = world.now()
+    _emit_comment(world, made, actor, "edited", {"changes": {"body": {"from": before}}})
+
+
+def delete_comment(world: World, made: ReviewComment, actor: Actor) -> None:
+    refuse_archived(made.pull.repository)
+    del made.pull.comments[made.id]
+    _emit_comment(world, made, actor, "deleted")
+
+
+def set_resolved(world: World, first: ReviewComment, actor: Actor, *, resolved: bool) -> None:
+    """A thread is known by its first comment."""
+    refuse_archived(first.pull.repository)
+    if resolved:
+        first.pull.resolved[first.id] = actor.account
+    else:
+        first.pull.resolved.pop(first.id, None)
+    thread = {"node_id": first.node_id, "comments": [comment_shape(world.url, first)]}
+    payload = {
+        "action": "resolved" if resolved else "unresolved",
+        "thread": thread,
+        "pull_request": pull_shape(world.url, first.pull),
+    }
+    emit(world, first.pull.repository, "pull_request_review_thread", actor, payload)
+
+
+def _check_event(pull: Pull, actor: Actor, event: str | None, body: str, *, has_comments: bool) -> None:
+    if event is None:
+        return
+    if event not in STATES:
+        raise _unprocessable(f"Variable $event of type PullRequestReviewEvent was provided invalid value {event}")
+    own = actor.account is pull.issue.author.account
+    if own and event != "COMMENT":
+        deed = "approve" if event == "APPROVE" else "request changes on"
+        raise _unprocessable(f"Can not {deed} your own pull request")
+    if not body.strip() and (event == "REQUEST_CHANGES" or (event == "COMMENT" and not has_comments)):
+        raise _unprocessable(f"Could not {event.lower().replace('_', ' ')}: body can't be blank")
+
+
+def _files_at(pull: Pull, commit: str) -> dict[str, FileChange]:
+    bare = pull.repository.bare
+    if bare.kind(commit) != "commit":
+        raise _unprocessable("Commit could not be resolved")
+    known = commit == pull.head_sha or bare.is_ancestor(commit, pull.head_sha)
+    if not known:  # a head the branch had before a forced push is still part of the pull request
+        known = any(review.commit == commit for review in pull.reviews.values())
+    if not known:
+        raise _unprocessable("commit_id is not part of the pull request")
+    return {change.path: change for change in compare(bare, pull.base_sha, commit).files}
+
+
+def _place(files: dict[str, FileChange], remark: Remark) -> Hunk | None:
+    """The hunk a remark stands in; None for the whole file. Raises Refusal in GitHub's words."""
+    _check_body(remark.body)
+    change = files.get(remark.path)
+    if change is None:
+        raise _unprocessable("Path could not be resolved")
+    if remark.line is None:
+        return None
+    hunk = change.hunk_at(remark.line, remark.side)
+    if hunk is None:
+        raise _unprocessable(
+            "Pull request review thread line must be part of the diff",
+            "Pull request review thread diff hunk can't be blank",
+        )
+    if remark.start_line is not None:
+        start_side = remark.start_side or remark.side
+        first, last = hunk.index(remark.start_line, start_side), hunk.index(remark.line, remark.side)
+        if first is None:
+            raise _unprocessable("Pull request review thread start line must be part of the same hunk as the line.")
+        if last is not None and first >= last:
+            raise _unprocessable("Pull request review thread start line must precede the end line.")
+    return hunk
+
+
+def _bare_review(world: World, pull: Pull, actor: Actor, commit: str) -> Review:
+    now = world.now()
+    review = Review(world.next_id(), pull, actor, "", "COMMENTED", commit, now, now)
+    pull.reviews[review.id] = review
+    pull.issue.updated_at = now
+    return review
+
+
+def _add(world: World, review: Review, remark: Remark, hunk: Hunk | None) -> ReviewComment:
+    now = world.now()
+    line = remark.line
+    made = ReviewComment(
+        id=world.next_id(),
+        pull=review.pull,
+        review=review,
+        author=review.author,
+        body=remark.body,
+        path=remark.path,
+        commit=review.commit,
+        hunk=hunk.upto(line, remark.side) if hunk and line is not None else "",
+        created_at=now,
+        updated_at=now,
+        line=line,
+        side=remark.side,
+        start_line=remark.start_line,
+        start_side=(remark.start_side or remark.side) if remark.start_line is not None else None,
+        position=hunk.offset + (hunk.index(line, remark.side) or 0) if hunk and line is not None else 1,
+    )
+    review.pull.comments[made.id] = made
+    return made
+
+
+def _emit_comment(world: World, made: ReviewComment, actor: Actor, action: str, extra: Json | None = None) -> None:
+    payload = {
+        "action": action,
+        "comment": comment_shape(world.url, made),
+        "pull_request": pull_shape(world.url, made.pull),
+        **(extra or {}),
+    }
+    emit(world, made.pull.repository, "pull_request_review_comment", actor, payload)
+
+
+def _check_body(body: str) -> None:
+    if not body.strip():
+        raise _unprocessable("Body can't be blank")
+    if len(body) > LONGEST_BODY:
+        raise _unprocessable(f"Body is too long (maximum is {LONGEST_BODY} characters)")
+
+
+def _unprocessable(*errors: str) -> Refusal:
+    return Refusal(422, "Unprocessable Entity", errors=errors)

@@ -1,0 +1,83 @@
+"""What a push may not do, checked by git's own `update` hook while the objects are still in quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bot.rig.github.state import Rule
+
+# One call for each ref: NAME OLD NEW. It says why on standard error and leaves GitHub's one-line reason in a
+# file, since git itself would only report "hook declined".
+_HOOK = r"""#!/bin/sh
+ref=$1 old=$2 new=$3
+zero=0000000000000000000000000000000000000000
+refuse() { # reason, then what to tell the person
+    printf '%s\t%s\n' "$ref" "$1" >> "$RIG_REASONS"
+    shift
+    for line in "$@"; do echo "$line" >&2; done
+    exit 1
+}
+deed=update
+if [ "$old" = $zero ]; then deed=create
+elif [ "$new" = $zero ]; then deed=delete
+elif ! git merge-base --is-ancestor "$old" "$new" 2>/dev/null; then deed=force
+fi
+[ "$deed" = delete ] && [ "$ref" = "$RIG_DEFAULT" ] &&
+    refuse "refusing to delete the current branch: $ref" "error: refusing to delete the current branch: $ref"
+while IFS='	' read -r pattern deeds why; do
+    case "$ref" in $pattern) case " $deeds " in *" $deed "*)
+        refuse "push declined due to repository rule violations" \
+            "error: GH013: Repository rule violations found for $ref." "- $why"
+    ;; esac ;; esac
+done < "$RIG_RULES"
+[ "$new" = $zero ] && exit 0
+if [ -z "$RIG_WORKFLOWS" ]; then
+    file=$(git log --format= --name-only -m "$new" --not --all -- .github/workflows | sed -n '/./{p;q}')
+    [ -n "$file" ] && refuse "refusing to allow a GitHub App to create or update workflow \`$file\` without \`workflows\` permission"
+fi
+large=$(git rev-list --objects --no-object-names "$new" --not --all |
+    git cat-file --batch-check='%(objectsize) %(objectname)' | awk -v most="$RIG_LARGEST" '$1 > most { print $2; exit }')
+[ -n "$large" ] && refuse "pre-receive hook declined" \
+    "error: GH001: Large files detected. You may want to try Git Large File Storage - https://git-lfs.github.com." \
+    "error: File $large exceeds GitHub's file size limit of 100.00 MB"
+exit 0
+"""
+
+
+def install(folder: Path) -> None:
+    """Write the hook to where `core.hooksPath` will point."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hook = folder / "update"
+    hook.write_text(_HOOK)
+    hook.chmod(0o755)
+
+
+def environment(
+    hooks: Path, folder: Path, rules: Iterable[Rule], *, default_branch: str, workflows: bool, largest: int
+) -> Mapping[str, str]:
+    """Variables for one push. `folder` takes the rules in and the reasons out."""
+    lines = []
+    for rule in rules:
+        deeds = {name for name in ("create", "update", "delete", "force") if getattr(rule, name)}
+        deeds |= {"force"} if rule.update else set()
+        why = " ".join(rule.why.split())
+        lines.append(f"{rule.pattern}\t{' '.join(sorted(deeds))}\t{why}\n")
+    (folder / "rules").write_text("".join(lines))
+    (folder / "reasons").touch()
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.hooksPath",
+        "GIT_CONFIG_VALUE_0": str(hooks),
+        "RIG_RULES": str(folder / "rules"),
+        "RIG_REASONS": str(folder / "reasons"),
+        "RIG_DEFAULT": f"refs/heads/{default_branch}",
+        "RIG_WORKFLOWS": "1" if workflows else "",
+        "RIG_LARGEST": str(largest),
+    }
+
+
+def reasons(folder: Path) -> dict[str, str]:
+    """Why refs were refused, in GitHub's words."""
+    lines = (folder / "reasons").read_text().splitlines()
+    return dict(line.split("\t", 1) for line in lines)

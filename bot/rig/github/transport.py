@@ -1,0 +1,191 @@
+"""git over HTTP: `git http-backend` behind the tokens that the REST side minted."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+
+from bot.rig.github import push_rules
+from bot.rig.github.auth import NOBODY, Identity, identify
+from bot.rig.github.effects.refs import ref_moved
+from bot.rig.github.git import ENVIRONMENT, ZERO
+from bot.rig.github.pktline import Command, Report, commands
+from bot.rig.github.refusal import Refusal
+from bot.rig.github.state import Repository
+from bot.rig.github.world import World
+
+_PIECE = 64 * 1024
+_CHALLENGE = {"www-authenticate": 'Basic realm="GitHub"'}
+SERVICES = ("info/refs", "git-upload-pack", "git-receive-pack")
+
+
+class Transport:
+    """Serves `/OWNER/NAME[.git]/info/refs`, `/git-upload-pack` and `/git-receive-pack`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._hooks = world.root / "hooks"
+
+    def prepare(self) -> None:
+        push_rules.install(self._hooks)
+
+    async def serve(self, request: Request) -> Response:
+        service = request.path_params["service"]
+        asked = request.query_params.get("service", "") if service == "info/refs" else service
+        if asked not in ("git-upload-pack", "git-receive-pack"):
+            return PlainTextResponse("Please upgrade your git client.", 403)  # the dumb protocol is not served
+        name = f"{request.path_params['owner']}/{request.path_params['name'].removesuffix('.git')}"
+        push = asked == "git-receive-pack"
+        try:
+            repo, identity = await run_in_threadpool(self._admit, request, name, push=push)
+        except Refusal as refusal:
+            return PlainTextResponse(refusal.message, refusal.status, refusal.headers)
+        if service == "info/refs" and repo.full_name.lower() != name.lower():
+            return RedirectResponse(f"{self._world.url}/{repo.full_name}.git/info/refs?{request.url.query}", 301)
+        if service == "git-receive-pack":
+            return await self._receive(request, repo, identity)
+        return await self._stream(request, repo, service)
+
+    def _admit(self, request: Request, name: str, *, push: bool) -> tuple[Repository, Identity]:
+        with self._world.lock:
+            identity = self._identity(request)
+            repo = self._world.repository(name)
+            if repo is None or not identity.sees(repo):
+                if identity is NOBODY:
+                    raise Refusal(401, "Repository not found.", headers=_CHALLENGE)
+                raise Refusal(404, "Repository not found.")
+            if push and identity is NOBODY:
+                raise Refusal(401, "No anonymous write access.", headers=_CHALLENGE)
+            if not identity.allows(repo, "contents", "write" if push else "read"):
+                raise Refusal(403, "Write access to repository not granted.")
+            if push and repo.archived:
+                raise Refusal(403, "This repository was archived so it is read-only.")
+            return repo, identity
+
+    def _identity(self, request: Request) -> Identity:
+        header = request.headers.get("authorization")
+        if header is None:
+            return NOBODY
+        refusal = Refusal(401, "Invalid username or token.", headers=_CHALLENGE)
+        if not header.lower().startswith("basic "):
+            raise refusal
+        try:
+            identity = identify(self._world, header)
+        except Refusal as other:
+            if other.status == 403:
+                raise
+            raise refusal from None
+        if identity.token is None:
+            raise refusal
+        return identity
+
+    async def _stream(self, request: Request, repo: Repository, service: str) -> Response:
+        """Answer piece by piece, as git produces it."""
+        process = await self._start(request, repo, service, {})
+        body = await request.body()
+        feeding = asyncio.create_task(_feed(process, body))
+        assert process.stdout is not None
+        status, headers = _head(await process.stdout.readuntil(b"\r\n\r\n"))
+
+        async def pieces() -> AsyncIterator[bytes]:
+            assert process.stdout is not None
+            try:
+                while piece := await process.stdout.read(_PIECE):
+                    yield piece
+            finally:
+                await feeding
+                await process.wait()
+
+        return StreamingResponse(pieces(), status, headers)
+
+    async def _receive(self, request: Request, repo: Repository, identity: Identity) -> Response:
+        """Take a push in whole, then let everything follow from what git accepted of it."""
+        body = await request.body()
+        plain = gzip.decompress(body) if request.headers.get("content-encoding") == "gzip" else body
+        asked = {command.ref: command for command in commands(plain)}
+        with tempfile.TemporaryDirectory(prefix="rig-push-") as name:
+            folder = Path(name)
+            rules = push_rules.environment(
+                self._hooks,
+                folder,
+                repo.rules,
+                default_branch=repo.default_branch,
+                workflows=identity.allows(repo, "workflows", "write"),
+                largest=self._world.settings.file_bytes,
+            )
+            process = await self._start(request, repo, "git-receive-pack", rules)
+            output, _ = await process.communicate(body)
+            head, _, answer = output.partition(b"\r\n\r\n")
+            status, headers = _head(head)
+            if asked and status == 200:
+                report = Report.parse(answer)
+                answer = _in_githubs_words(report, push_rules.reasons(folder)).encode()
+                await run_in_threadpool(self._follow, repo, identity, asked, report)
+        headers.pop("content-length", None)
+        return Response(answer, status, headers)
+
+    def _follow(self, repo: Repository, identity: Identity, asked: Mapping[str, Command], report: Report) -> None:
+        with self._world.lock:
+            for ref, reason in report.results.items():
+                command = asked.get(ref)
+                if reason is None and command is not None and command.old != command.new:
+                    before = None if command.old == ZERO else command.old
+                    after = None if command.new == ZERO else command.new
+                    forced = bool(before and after and not repo.bare.is_ancestor(before, after))
+                    ref_moved(self._world, repo, identity.actor, ref, before, after, forced=forced)
+
+    async def _start(
+        self, request: Request, repo: Repository, service: str, extra: Mapping[str, str]
+    ) -> asyncio.subprocess.Process:
+        environment = {
+            **ENVIRONMENT,
+            **extra,
+            "GIT_PROJECT_ROOT": str(repo.bare.path.parent),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "REQUEST_METHOD": request.method,
+            "PATH_INFO": f"/{repo.bare.path.name}/{service}",
+            "QUERY_STRING": request.url.query,
+            "CONTENT_TYPE": request.headers.get("content-type", ""),
+            "HTTP_CONTENT_ENCODING": request.headers.get("content-encoding", ""),
+            "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
+            "REMOTE_USER": "rig",
+            "REMOTE_ADDR": "127.0.0.1",
+        }
+        return await asyncio.create_subprocess_exec(
+            "git",
+            "http-backend",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment,
+        )
+
+
+async def _feed(process: asyncio.subprocess.Process, body: bytes) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(body)
+        await process.stdin.drain()
+        process.stdin.close()
+    except (BrokenPipeError, ConnectionResetError):  # git had read enough
+        pass
+
+
+def _head(raw: bytes) -> tuple[int, dict[str, str]]:
+    """Status and headers of a CGI answer."""
+    lines = [line.split(": ", 1) for line in raw.decode("latin-1").strip().split("\r\n")]
+    headers = {name.lower(): value for name, value in lines}
+    status = int(headers.pop("status", "200 OK").split(" ")[0])
+    return status, headers
+
+
+def _in_githubs_words(report: Report, reasons: Mapping[str, str]) -> Report:
+    results = {ref: reason if reason is None else reasons.get(ref, reason) for ref, reason in report.results.items()}
+    return replace(report, results=results)

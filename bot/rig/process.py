@@ -1,0 +1,125 @@
+"""The bot as a process of its own, started and ended from outside, as an operator's system would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+class BotProcess:
+    """`ampbot serve` with an environment that holds nothing of ours but what is given."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._log: list[dict[str, Any]] = []
+        self.port = 0  # chosen by the system at the first start, kept over restarts
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("the bot is not running")
+        return self._process.pid
+
+    @property
+    def log(self) -> tuple[dict[str, Any], ...]:
+        """The log lines of every start so far."""
+        with self._lock:
+            return tuple(self._log)
+
+    def start(self) -> None:
+        """Start, and wait until it can store deliveries. Raises: RuntimeError with its last words."""
+        # The folder is the process's own, so that no .env of the machine is read.
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONUNBUFFERED": "1",
+            "AMPBOT_LOG_FORMAT": "json",
+            "AMPBOT_HOST": "127.0.0.1",
+            "AMPBOT_PORT": str(self.port),
+            **self._environment,
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bot", "serve"],
+            cwd=self._folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+        self._until(self._ready, START_SECONDS, "did not get ready")
+
+    def stop(self) -> None:
+        """As an operator does: SIGTERM, and patience."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As the out-of-memory killer does."""
+        self._end(signal.SIGKILL)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise RuntimeError(f"the bot did not end within {STOP_SECONDS:.0f} s of {number.name}") from None
+        finally:
+            if self._reader is not None:
+                self._reader.join(5)
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        for raw in process.stderr or ():
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                line = {"event": raw.decode("utf-8", "replace").rstrip(), "level": "raw"}
+            if line.get("event") == "listening":
+                self.port = int(line["port"])
+            with self._lock:
+                self._log.append(line)
+
+    def _ready(self) -> bool:
+        if self.port == 0 or not any(line.get("event") == "listening" for line in self.log):
+            return False
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if not self.running or time.monotonic() > deadline:
+                last = "\n".join(str(line.get("event")) for line in self.log[-15:])
+                raise RuntimeError(f"the bot {what}; its last words:\n{last}")
+            time.sleep(0.02)

@@ -1,0 +1,109 @@
+"""What a demo came to, read from GitHub's state and the servers' journals; the last line of `--json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.rig.rig import Rig
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    path: str
+    mode: str
+    status: str  # added, modified, deleted or type changed
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    number: int
+    title: str
+    body: str
+    head: str
+    base: str
+    url: str
+    commit: str
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    author: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """`comment_to_ack`: until the reaction or the comment stood; `agent`: Amp alone. Each None where it never came."""
+
+    comment_to_ack: float | None
+    comment_to_agent: float | None
+    agent: float | None
+    agent_to_pr: float | None
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    pull_request: PullRequest | None
+    comments: tuple[Said, ...]
+    github_requests: int  # REST and GraphQL of the bot, tokens included, from the comment on
+    sandbox_requests: int
+    seconds: Seconds
+
+    def json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+_STATUS = {"A": "added", "M": "modified", "D": "deleted", "T": "type changed"}
+
+
+def api_requests(rig: Rig, since: int) -> list[str]:
+    """`METHOD path` of what the bot asked of GitHub's API after journal number `since`."""
+    return [
+        f"{entry.method} {entry.path.removeprefix('/api/v3')}"
+        for entry in rig.github.server.journal.since(since)
+        if entry.path.startswith("/api/")
+    ]
+
+
+def git_requests(rig: Rig, since: int) -> int:
+    return sum(not entry.path.startswith("/api/") for entry in rig.github.server.journal.since(since))
+
+
+def pull_request(rig: Rig, repository: str, number: int) -> PullRequest:
+    """The pull request as GitHub has it."""
+    with rig.github.world.lock:
+        repo = rig.github.world.repository(repository)
+        assert repo is not None
+        pull = repo.issues[number].pull
+        assert pull is not None
+        files = []
+        raw = repo.bare.run("diff-tree", "-r", "-z", "--no-renames", pull.base_sha, pull.head_sha)
+        fields = raw.split(b"\0")
+        for meta, path in zip(fields[0::2], fields[1::2], strict=False):
+            old, new, _, _, status = meta.decode().lstrip(":").split(" ")
+            mode = old if status == "D" else new
+            files.append(File(path.decode("utf-8", "replace"), mode, _STATUS[status]))
+        return PullRequest(
+            number=number,
+            title=pull.issue.title,
+            body=pull.issue.body or "",
+            head=pull.head_ref,
+            base=pull.base_ref,
+            url=f"{rig.github.url}/{repository}/pull/{number}",
+            commit=pull.head_sha,
+            files=tuple(files),
+        )
+
+
+def moments(log: tuple[dict[str, Any], ...]) -> dict[str, float]:
+    """When the bot first said each thing, in epoch seconds."""
+    first: dict[str, float] = {}
+    for line in log:
+        if "timestamp" in line:
+            first.setdefault(str(line["event"]), datetime.fromisoformat(line["timestamp"]).timestamp())
+    return first

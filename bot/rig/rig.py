@@ -1,0 +1,122 @@
+"""The whole world on loopback: GitHub and E2B as servers, Amp in their sandboxes, the bot as a process."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import sqlalchemy as sa
+
+from bot import manifest
+from bot.database import engine_arguments
+from bot.rig.e2b import E2B
+from bot.rig.github import GitHub
+from bot.rig.process import BotProcess
+
+T = TypeVar("T")
+
+SLUG = "ampbot"
+AMP_KEY = "sgamp_rig_0000000000000000"
+
+
+@dataclass(slots=True)
+class Rig:
+    """Started as a context manager. `folder` holds the bot's database and key; `settings` are environment variables."""
+
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    template: str = "amp"
+    amp_key: str = AMP_KEY
+    github: GitHub = field(default_factory=GitHub)
+    e2b: E2B = field(default_factory=E2B)
+    secret: str = field(default_factory=lambda: secrets.token_hex(20))
+    bot: BotProcess = field(init=False)
+    app: Any = field(init=False)
+
+    def __enter__(self) -> Self:
+        self.github.start()
+        self.e2b.start()
+        declared = manifest.load()
+        self.app = self.github.create_app(
+            SLUG,
+            webhook_secret=self.secret,
+            permissions=dict(declared.default_permissions),
+            events=tuple(declared.default_events),
+        )
+        key = self.folder / "app.pem"
+        key.touch(0o600)
+        key.write_text(self.app.private_key)
+        self.bot = BotProcess(self.folder, self.environment)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.bot.stop()
+        finally:
+            self.e2b.stop()
+            self.github.stop()
+
+    @property
+    def database_url(self) -> str:
+        return self.settings.get("AMPBOT_DATABASE_URL", f"sqlite:///{self.folder / 'ampbot.sqlite3'}")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The bot's settings, as an operator would write them."""
+        return {
+            "AMPBOT_GITHUB_APP_ID": str(self.app.id),
+            "AMPBOT_GITHUB_PRIVATE_KEY_FILE": str(self.folder / "app.pem"),
+            "AMPBOT_WEBHOOK_SECRET": self.secret,
+            "AMPBOT_GITHUB_API_URL": self.github.api_url,
+            "AMPBOT_GITHUB_URL": self.github.url,
+            "E2B_API_KEY": self.e2b.api_key,
+            "AMPBOT_E2B_API_URL": self.e2b.url,
+            "AMPBOT_E2B_SANDBOX_URL": self.e2b.url,
+            "AMPBOT_E2B_TEMPLATE": self.template,
+            "AMP_API_KEY": self.amp_key,
+            "AMPBOT_DATABASE_URL": self.database_url,
+            **self.settings,
+        }
+
+    def serve(self) -> None:
+        """Start the bot, and tell GitHub where it listens."""
+        self.bot.start()
+        self.app.hook.url = f"{self.bot.url}/webhook"
+
+    def wait(self, what: str, holds: Callable[[], T | None], seconds: float = 60) -> T:
+        """The first value of `holds` that is not None or False. Raises: TimeoutError with the bot's last words."""
+        deadline = time.monotonic() + seconds
+        while True:
+            value = holds()
+            if value is not None and value is not False:
+                return value
+            if time.monotonic() > deadline or not self.bot.running:
+                last = "\n".join(str(line) for line in self.bot.log[-12:])
+                raise TimeoutError(f"waited {seconds:.0f} s for {what}; the bot's last words:\n{last}")
+            time.sleep(0.02)
+
+    def wait_idle(self, seconds: float = 60) -> None:
+        """Until every delivery is closed and every run has ended."""
+        self.github.wait_deliveries()
+        self.wait("the bot to be idle", self._idle, seconds)
+
+    def _idle(self) -> bool:
+        return not self.query(
+            "SELECT 1 FROM deliveries WHERE closed_at IS NULL UNION ALL SELECT 1 FROM runs WHERE ended_at IS NULL"
+        )
+
+    def query(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
+        """Look into the bot's database from outside."""
+        engine = sa.create_engine(self.database_url, **engine_arguments(self.database_url))
+        try:
+            with engine.connect() as connection:
+                return [dict(row) for row in connection.execute(sa.text(sql), parameters).mappings()]
+        finally:
+            engine.dispose()
