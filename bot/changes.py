@@ -29,7 +29,7 @@ _NO_ID = "0" * 40
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _ENTRY = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([ADMT])")
-_BLOB = re.compile(rb"([0-9a-f]{40}) blob (0|[1-9][0-9]{0,11})")
+_BLOB = re.compile(rb"([0-9a-f]{40}) blob (0|[1-9][0-9]*)")
 _STATUS = re.compile(r"(ok|over-files|over-bytes) ([0-9]{1,18}) ([0-9]{1,18})|failed (.*)")
 
 

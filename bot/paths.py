@@ -15,7 +15,7 @@ MAX_BYTES = 4096  # PATH_MAX
 MAX_PART_BYTES = 255  # NAME_MAX
 
 # NTFS drops trailing dots and spaces, names streams behind a colon, and knows `.git` as `git~1` as well:
-# https://github.com/git/git/blob/v2.39.5/path.c#L1340 (is_ntfs_dotgit)
+# https://github.com/git/git/blob/v2.39.5/path.c (is_ntfs_dotgit)
 _DOT_GIT = re.compile(r"(\.git|git~[0-9]+)[. ]*(:.*)?", re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:")
 _UNPRINTABLE = frozenset({"Cc", "Zl", "Zp"})

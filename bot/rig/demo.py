@@ -126,7 +126,7 @@ def _stage(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
     rig.serve()
     shown.line(f"ampbot serves at {rig.bot.url} (process {rig.bot.pid})")
     title, body = (SAMPLE_ISSUE_TITLE, SAMPLE_ISSUE_BODY) if not options.repo else ("Try ampbot", "Does it work here?")
-    number = rig.github.open_issue(name, PERSON, title, body)
+    number = rig.github.open_issue(name, PERSON, title, body).number
     rig.wait_idle()
     shown.line(f"issue #{number}: {title}")
     return name, number

@@ -15,12 +15,13 @@ import sqlalchemy as sa
 from bot import manifest
 from bot.database import engine_arguments
 from bot.rig.e2b import E2B
-from bot.rig.github import GitHub
+from bot.rig.github import App, GitHub
 from bot.rig.process import BotProcess
 
 T = TypeVar("T")
 
 SLUG = "ampbot"
+APP_ID = 424242
 AMP_KEY = "sgamp_rig_0000000000000000"
 
 
@@ -36,7 +37,7 @@ class Rig:
     e2b: E2B = field(default_factory=E2B)
     secret: str = field(default_factory=lambda: secrets.token_hex(20))
     bot: BotProcess = field(init=False)
-    app: Any = field(init=False)
+    app: App = field(init=False)
 
     def __enter__(self) -> Self:
         self.github.start()
@@ -44,6 +45,7 @@ class Rig:
         declared = manifest.load()
         self.app = self.github.create_app(
             SLUG,
+            APP_ID,
             webhook_secret=self.secret,
             permissions=dict(declared.default_permissions),
             events=tuple(declared.default_events),
@@ -88,7 +90,7 @@ class Rig:
     def serve(self) -> None:
         """Start the bot, and tell GitHub where it listens."""
         self.bot.start()
-        self.app.hook.url = f"{self.bot.url}/webhook"
+        self.github.set_hook(self.app, f"{self.bot.url}/webhook", self.secret)
 
     def wait(self, what: str, holds: Callable[[], T | None], seconds: float = 60) -> T:
         """The first value of `holds` that is not None or False. Raises: TimeoutError with the bot's last words."""

@@ -15,7 +15,7 @@ from email.utils import formatdate
 from typing import Any
 
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -96,8 +96,8 @@ async def _write_form(call: Call, wanted: str | None) -> list[Mapping[str, Any]]
                     said = "you cannot upload multiple files to the same path"
                     raise GatewayError(400, f"{said} '{_where(path)}' in one upload request")
                 written.append(await _write(call, path, _Part(part).pieces()))
-    except MultiPartException as error:
-        raise GatewayError(500, f"error reading form: {error.message}") from error
+    except HTTPException as error:
+        raise GatewayError(500, f"error reading form: {error.detail}") from error
     return written
 
 

@@ -60,6 +60,13 @@ class Isolation:
         return bool(self.unshare)
 
 
+@functools.cache
+def program(name: str) -> str:
+    """Where it is: what a command is given as PATH must not decide how it is started."""
+    return shutil.which(name, path=_STANDARD_PATH) or name
+
+
+@functools.cache
 def host_path() -> str:
     """PATH inside a box: the standard one, then where git and a Python are if they are elsewhere."""
     extra = [str(Path(found).parent) for found in (shutil.which("git"),) if found]
@@ -90,7 +97,7 @@ class Namespace:
         self._process = process
         here = f"/proc/{process.pid}/ns"
         own = (f"--user={here}/user", "--preserve-credentials") if user else ()
-        self.enter = ("nsenter", *own, f"--mount={here}/mnt", f"--pid={here}/pid_for_children")
+        self.enter = (program("nsenter"), *own, f"--mount={here}/mnt", f"--pid={here}/pid_for_children")
 
     @classmethod
     async def open(cls, isolation: Isolation, folder: Path, profile: Path) -> Namespace:
@@ -179,8 +186,8 @@ def detect() -> Isolation:
         return plain(f"the stand-in itself lies under {HOME}, which a box would cover")
     if not hasattr(os, "pidfd_open") or not Path(f"/proc/self/task/{os.getpid()}/children").exists():
         return plain("this kernel has no /proc/PID/task/TID/children")
-    common = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    for unshare in (common, ("unshare", "--user", "--map-root-user", *common[1:])):
+    common = (program("unshare"), "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    for unshare in (common, (common[0], "--user", "--map-root-user", *common[1:])):
         if _works(unshare):
             return Isolation(unshare, "boxes have their own /home, /root, /tmp and process ids")
     return plain("this machine does not allow private mount namespaces")

@@ -122,9 +122,13 @@ class Machine:
         self.cut(silent=silent)
         async with self._opening:
             if self._namespace is not None:
-                # Process 1 cannot end while a dead child waits to be collected by an nsenter that stands still.
-                self._signal_outside(signal.SIGKILL)
-                await self._namespace.close()
+                closing = asyncio.create_task(self._namespace.close())
+                while not closing.done():
+                    # In a paused box an nsenter stands still that has to collect its dead child before
+                    # process 1 can end (killed instead, the kernel takes a second and a half over it).
+                    self._signal_outside(signal.SIGCONT)
+                    await asyncio.wait([closing], timeout=0.01)
+                await closing
                 self._namespace = None
             elif not self._how.private:
                 isolation.kill_all(self._seen(HOME), [process.host_pid for process in self.processes.values()])
@@ -140,7 +144,7 @@ class Machine:
 
     def _spawn(self, prefix: tuple[str, ...], order: Order, cwd: str) -> Process:
         ours, theirs = os.openpty() if order.terminal else (None, None)
-        session = ("setsid", "--ctty") if order.terminal else ("setsid",)
+        session = (isolation.program("setsid"), *(("--ctty",) if order.terminal else ()))
         pipe = subprocess.PIPE if theirs is None else theirs
         try:
             handle = subprocess.Popen(

@@ -131,8 +131,13 @@ def _app_of(world: World, value: str) -> App:
     if app is None:
         raise Refusal(404, "Integration not found")
     try:
-        unchecked = {"verify_exp": False, "verify_iat": False, "verify_aud": False, "verify_iss": False}
-        claims = jwt.decode(value, app.public_key, algorithms=["RS256"], options={**unchecked})
+        # The times are checked below, by the world's clock and in GitHub's words.
+        claims = jwt.decode(
+            value,
+            app.public_key,
+            algorithms=["RS256"],
+            options={"verify_exp": False, "verify_iat": False, "verify_aud": False, "verify_iss": False},
+        )
     except jwt.InvalidTokenError:
         raise _no_jwt() from None
     now = world.now()

@@ -43,7 +43,8 @@ class Report:
             bands = [line for line in _lines(body) if line is not None]
             report = b"".join(line[1:] for line in bands if line[:1] == b"\1")
             messages = b"".join(line[1:] for line in bands if line[:1] == b"\2")
-        unpack, results = "", {}
+        unpack = ""
+        results: dict[str, str | None] = {}
         for line in _lines(report):
             if line is None:
                 continue

@@ -34,10 +34,12 @@ done < "$RIG_RULES"
 [ "$new" = $zero ] && exit 0
 if [ -z "$RIG_WORKFLOWS" ]; then
     file=$(git log --format= --name-only -m "$new" --not --all -- .github/workflows | sed -n '/./{p;q}')
-    [ -n "$file" ] && refuse "refusing to allow a GitHub App to create or update workflow \`$file\` without \`workflows\` permission"
+    what="to create or update workflow \`$file\` without \`workflows\` permission"
+    [ -n "$file" ] && refuse "refusing to allow a GitHub App $what"
 fi
 large=$(git rev-list --objects --no-object-names "$new" --not --all |
-    git cat-file --batch-check='%(objectsize) %(objectname)' | awk -v most="$RIG_LARGEST" '$1 > most { print $2; exit }')
+    git cat-file --batch-check='%(objectsize) %(objectname)' |
+    awk -v most="$RIG_LARGEST" '$1 > most { print $2; exit }')
 [ -n "$large" ] && refuse "pre-receive hook declined" \
     "error: GH001: Large files detected. You may want to try Git Large File Storage - https://git-lfs.github.com." \
     "error: File $large exceeds GitHub's file size limit of 100.00 MB"

@@ -8,7 +8,7 @@ from typing import Any
 _DOCS = "https://docs.github.com/rest"
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer GitHub gives, nothing went wrong
     """Ends a request with an error answer. `errors` are GitHub's coded details of a 422."""
 
     def __init__(

@@ -181,7 +181,7 @@ class Stage:
     def create_app(
         self,
         slug: str,
-        app_id: int,
+        app_id: int | None = None,
         *,
         webhook_url: str = "",
         webhook_secret: str = "",
@@ -193,6 +193,7 @@ class Stage:
         """With a private key (PEM) only its public half is kept; without, `app.private_key` holds a new one."""
         with self.world.lock:
             made, public = keys.generate() if private_key is None else ("", keys.public_of(private_key))
+            app_id = app_id or self.world.next_account_id()
             now = self.world.now()
             bot = Account(self.world.next_account_id(), f"{slug}[bot]", "Bot", now)
             app = App(

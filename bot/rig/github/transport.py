@@ -24,6 +24,7 @@ from bot.rig.github.world import World
 
 _PIECE = 64 * 1024
 _CHALLENGE = {"www-authenticate": 'Basic realm="GitHub"'}
+_GITS_OWN = b"error: hook declined to update "
 SERVICES = ("info/refs", "git-upload-pack", "git-receive-pack")
 
 
@@ -188,4 +189,5 @@ def _head(raw: bytes) -> tuple[int, dict[str, str]]:
 
 def _in_githubs_words(report: Report, reasons: Mapping[str, str]) -> Report:
     results = {ref: reason if reason is None else reasons.get(ref, reason) for ref, reason in report.results.items()}
-    return replace(report, results=results)
+    kept = [line for line in report.messages.splitlines(keepends=True) if not line.startswith(_GITS_OWN)]
+    return replace(report, results=results, messages=b"".join(kept))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.rig.github import git
+from bot.rig.github.diff import compare
 from bot.rig.github.effects.emit import emit_pull
 from bot.rig.github.effects.issues import announce, check_body, new_issue, record, refuse_archived, set_state
-from bot.rig.github.diff import compare
 from bot.rig.github.effects.measure import changes
 from bot.rig.github.git import GitError
 from bot.rig.github.refusal import Refusal, custom, missing

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from graphql import (
     GraphQLError,
-    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLResolveInfo,
-    GraphQLScalarType,
     GraphQLSchema,
     OperationType,
     build_schema,
@@ -129,15 +127,11 @@ def _details(refusal: Refusal) -> list[str]:
 
 def _schema() -> GraphQLSchema:
     schema = build_schema(Path(__file__).with_name("schema.graphql").read_text())
-    unbounded = schema.type_map["BigInt"]
     for name, kind in schema.type_map.items():
         if name.startswith("__"):
             continue
         if is_abstract_type(kind):
             kind.resolve_type = lambda thing, _info, _type: type_name(thing)
-        if isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)) and "databaseId" in kind.fields:
-            # Ids have outgrown the 32 bits of GraphQL's Int; GitHub serves them all the same.
-            kind.fields["databaseId"].type = cast("GraphQLScalarType", unbounded)
         if isinstance(kind, GraphQLObjectType):
             for field_name, field in kind.fields.items():
                 table = FIELDS.get(name, {})
@@ -147,7 +141,7 @@ def _schema() -> GraphQLSchema:
 
 
 def _resolve(known: Callable[..., Any] | None, name: str) -> Callable[..., Any]:
-    def resolve(thing: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve(thing: Any, info: GraphQLResolveInfo[View], **arguments: Any) -> Any:
         if known is not None and not isinstance(thing, dict):
             return known(thing, info.context, **arguments)
         return thing[name] if isinstance(thing, dict) else getattr(thing, name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.rig.github.effects import issues, pulls, reviews
-from bot.rig.github.graphql.fields import REACTION_NAMES
+from bot.rig.github.graphql.conversations import REACTION_NAMES
 from bot.rig.github.graphql.view import Thread, View, fail
 from bot.rig.github.state import Comment, Issue, ReviewComment
 
@@ -46,11 +46,11 @@ def _add_reaction(view: View, given: Input) -> Any:
 def _remove_reaction(view: View, given: Input) -> Any:
     target = _find(view, given["subjectId"], Issue, Comment, ReviewComment)
     content, me = REACTION_NAMES[given["content"]], view.identity.account
-    for reaction in target.reactions:
-        if reaction.account is me and reaction.content == content:
-            issues.unreact(target, view.identity.actor, reaction.id)
-            return {"reaction": reaction, "subject": target}
-    fail("NOT_FOUND", "Could not resolve to a Reaction with that content.")
+    mine = [each for each in target.reactions if each.account is me and each.content == content]
+    if not mine:
+        fail("NOT_FOUND", "Could not resolve to a Reaction with that content.")
+    issues.unreact(target, view.identity.actor, mine[0].id)
+    return {"reaction": mine[0], "subject": target}
 
 
 def _minimize(view: View, given: Input) -> Any:

@@ -14,6 +14,7 @@ from bot.rig.github.state import Account, Issue, Repository, ReviewComment, node
 from bot.rig.github.world import World
 
 T = TypeVar("T")
+Resolver = Callable[..., Any]  # (thing, view, **arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +151,16 @@ def _position(cursor: str) -> int:
 def author_of(account: Account) -> Account | None:
     """GraphQL knows no ghost: the author of what a deleted account wrote is null."""
     return None if account.deleted else account
+
+
+def git_node(repo: Repository, oid: str | None) -> GitNode | None:
+    kind = repo.bare.kind(oid) if oid else None
+    return GitNode(repo, oid, kind) if oid and kind else None
+
+
+def ref_node(repo: Repository, view: View, name: str) -> RefNode | None:
+    """A ref by its full name, or a branch by its own."""
+    view.may(repo, "contents")
+    full = name if name.startswith("refs/") else f"refs/heads/{name}"
+    oid = repo.bare.ref(full)
+    return RefNode(repo, full, oid) if oid else None

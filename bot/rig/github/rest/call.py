@@ -160,8 +160,7 @@ class Call:
 
 
 def _wrong(where: str, value: object, kind: type) -> Refusal:
-    shown = {None: "nil", True: "true", False: "false"}.get(value) if value in (None, True, False) else None  # type: ignore[arg-type]
-    said = shown or (f'"{value}"' if isinstance(value, str) else str(value))
+    said = "nil" if value is None else f'"{value}"' if isinstance(value, str) else str(value).lower()
     return Refusal.unprocessable(f"Invalid request.\n\nFor '{where}', {said} is not {_KINDS[kind]}.")
 
 

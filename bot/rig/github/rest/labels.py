@@ -71,10 +71,13 @@ def list_issue_labels(call: Call) -> Answer:
 def _names(call: Call) -> list[str]:
     """`{"labels": [...]}`, the bare array of older clients, or objects with names."""
     given = call.body if isinstance(call.body, list) else call.fields.get("labels", [])
+    if not isinstance(given, list):
+        raise Refusal.unprocessable("Invalid request.\n\nFor 'properties/labels', it is not an array.")
     names = [each.get("name") if isinstance(each, dict) else each for each in given]
-    if not all(isinstance(name, str) for name in names):
+    strings = [name for name in names if isinstance(name, str)]
+    if len(strings) != len(names):
         raise Refusal.unprocessable("Invalid request.\n\nFor 'anyOf/0', labels are not strings.")
-    return names
+    return strings
 
 
 @routes.post("/repos/{owner}/{repo}/issues/{issue_number}/labels", "conversation:write")

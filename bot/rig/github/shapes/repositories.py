@@ -60,7 +60,7 @@ def repository(url: str, repo: Repository, viewer: Account | None = None) -> Jso
     api, html = api_url(url, repo), html_url(url, repo)
     host = url.partition("://")[2]
     open_issues = sum(issue.state == "open" for issue in repo.issues.values())
-    shape = {
+    shape: Json = {
         "id": repo.id,
         "node_id": repo.node_id,
         "name": repo.name,

@@ -1,0 +1,394 @@
+"""Commands in a box, as the SDK starts, follows, feeds and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import e2b
+import pytest
+from e2b import AsyncSandbox
+
+from bot.rig.e2b import E2B
+
+
+@pytest.fixture
+async def sandbox(client: e2b.E2B) -> AsyncSandbox:
+    return await client.AsyncSandbox.create(envs={"OF_BOX": "box", "BOTH": "box"})
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await true():
+            await asyncio.sleep(0.01)
+
+
+class TestResults:
+    async def test_output_is_split_and_the_exit_code_told(self, sandbox: AsyncSandbox) -> None:
+        result = await sandbox.commands.run("echo out; echo err >&2")
+        with pytest.raises(e2b.CommandExitException) as caught:
+            await sandbox.commands.run("echo some; echo more >&2; exit 7")
+
+        assert (result.stdout, result.stderr, result.exit_code, result.error) == ("out\n", "err\n", 0, None)
+        failed = caught.value
+        assert (failed.stdout, failed.stderr, failed.exit_code) == ("some\n", "more\n", 7)
+        assert failed.error == "exit status 7"
+
+    async def test_output_comes_while_the_command_runs(self, sandbox: AsyncSandbox) -> None:
+        seen: list[str] = []
+        async def answer(chunk: str) -> None:
+            seen.append(chunk)
+            await sandbox.files.write("go", "")
+
+        result = await sandbox.commands.run(
+            "echo first; while [ ! -e go ]; do sleep 0.01; done; echo second", on_stdout=answer
+        )
+
+        assert (seen, result.exit_code) == (["first\n", "second\n"], 0)
+
+    async def test_nothing_of_a_large_output_is_lost(self, sandbox: AsyncSandbox) -> None:
+        sizes: list[int] = []
+        result = await sandbox.commands.run(
+            "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end", on_stdout=lambda chunk: sizes.append(len(chunk))
+        )
+
+        assert len(result.stdout) == 3_000_005
+        assert max(sizes) <= 32 * 1024
+
+    async def test_output_need_not_be_kept(self, sandbox: AsyncSandbox) -> None:
+        seen: list[str] = []
+        result = await sandbox.commands.run("echo one", on_stdout=seen.append, retain_output=False)
+
+        assert (result.stdout, seen) == (None, ["one\n"])
+
+    async def test_bytes_that_are_no_text_do_not_stop_the_stream(self, sandbox: AsyncSandbox) -> None:
+        result = await sandbox.commands.run(r"printf '\xff\xfeok\n'")
+
+        assert result.stdout == "\ufffd\ufffdok\n"
+
+    async def test_a_background_child_does_not_hold_the_end_up(self, sandbox: AsyncSandbox) -> None:
+        started = time.perf_counter()
+        result = await sandbox.commands.run("sleep 30 & echo started")
+
+        assert result.stdout == "started\n"
+        assert time.perf_counter() - started < 10
+
+
+class TestSurroundings:
+    async def test_a_command_gets_four_variables_and_what_it_was_given(
+        self, sandbox: AsyncSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        result = await sandbox.commands.run("env", envs={"OF_COMMAND": "command", "BOTH": "command"})
+
+        env = dict(line.split("=", 1) for line in result.stdout.splitlines())
+        assert env.pop("PATH").startswith("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        for of_bash in ("PWD", "SHLVL", "_"):
+            del env[of_bash]
+        assert env == {
+            "HOME": "/home/user",
+            "USER": "user",
+            "LOGNAME": "user",
+            "OF_BOX": "box",
+            "OF_COMMAND": "command",
+            "BOTH": "command",
+        }
+
+    async def test_commands_start_at_home_or_where_they_are_told_to(self, sandbox: AsyncSandbox) -> None:
+        await sandbox.commands.run("mkdir -p deep/er; ln -s deep short")
+
+        async def at(cwd: str | None) -> str:
+            return (await sandbox.commands.run("pwd -P", cwd=cwd)).stdout.strip()
+
+        assert await at(None) == "/home/user"
+        assert await at("/tmp") == "/tmp"
+        assert await at("deep/er") == "/home/user/deep/er"
+        assert await at("~/short/er") == "/home/user/deep/er"
+
+    @pytest.mark.parametrize("cwd", ["/home/user/nowhere", "nowhere", "/nowhere", "/home/user/.bashrc"])
+    async def test_a_missing_directory_to_start_in_is_refused(self, sandbox: AsyncSandbox, cwd: str) -> None:
+        with pytest.raises(e2b.InvalidArgumentException, match=r"cwd '/.*' does not exist"):
+            await sandbox.commands.run("true", cwd=cwd)
+
+    async def test_a_login_shell_reads_the_profile_of_the_box(self, sandbox: AsyncSandbox) -> None:
+        await sandbox.files.write(".bash_profile", "export FROM_PROFILE=yes")
+
+        assert (await sandbox.commands.run("echo $FROM_PROFILE")).stdout == "yes\n"
+
+    async def test_the_login_shell_resets_the_path(self, sandbox: AsyncSandbox) -> None:
+        result = await sandbox.commands.run("echo $PATH", envs={"PATH": "/nowhere"})
+
+        assert "/nowhere" not in result.stdout
+
+    async def test_root_has_a_home_of_its_own(self, sandbox: AsyncSandbox) -> None:
+        assert (await sandbox.commands.run("echo $HOME $USER", user="root")).stdout == "/root root\n"
+
+    async def test_an_unknown_user_is_refused(self, sandbox: AsyncSandbox) -> None:
+        with pytest.raises(e2b.AuthenticationException, match="nobody"):
+            await sandbox.commands.run("true", user="nobody")
+
+    async def test_git_is_there(self, sandbox: AsyncSandbox) -> None:
+        await sandbox.commands.run("git init -q r && cd r && git -c user.name=n -c user.email=e commit -q --allow-empty -m m")
+
+        assert (await sandbox.git.status("/home/user/r")).is_clean
+
+    async def test_what_was_run_is_recorded_with_its_variables(self, rig: E2B, sandbox: AsyncSandbox) -> None:
+        with pytest.raises(e2b.CommandExitException):
+            await sandbox.commands.run("exit 3", envs={"TOKEN": "t"}, cwd="/tmp")
+
+        (command,) = rig.boxes[sandbox.sandbox_id].commands
+        assert (command.text, command.envs, command.cwd, command.user, command.status) == (
+            "exit 3", {"TOKEN": "t"}, "/tmp", "user", "exit status 3",
+        )
+
+
+class TestTimeouts:
+    async def test_at_its_timeout_the_process_is_killed_not_only_the_call(self, rig: E2B, sandbox: AsyncSandbox) -> None:
+        with pytest.raises(e2b.TimeoutException) as caught:
+            await sandbox.commands.run("while :; do date >> ticks; sleep 0.02; done", timeout=0.5)
+
+        async def killed() -> bool:
+            return rig.boxes[sandbox.sandbox_id].commands[0].status == "signal: killed"
+
+        assert type(caught.value) is e2b.TimeoutException
+        await until(killed)
+        assert await sandbox.commands.list() == []
+
+    async def test_a_background_process_dies_at_its_timeout_too_though_nobody_listens(
+        self, rig: E2B, sandbox: AsyncSandbox
+    ) -> None:
+        handle = await sandbox.commands.run("exec sleep 30", background=True, timeout=0.3)
+        await handle.disconnect()
+
+        async def killed() -> bool:
+            return rig.boxes[sandbox.sandbox_id].commands[0].status == "signal: killed"
+
+        await until(killed)
+
+    async def test_the_timeout_kills_the_shell_and_not_its_children(self, sandbox: AsyncSandbox) -> None:
+        with pytest.raises(e2b.TimeoutException):
+            await sandbox.commands.run("sleep 30 & echo $! > child; wait", timeout=0.3)
+
+        assert (await sandbox.commands.run("kill -0 $(cat child) && echo alive")).stdout == "alive\n"
+
+    async def test_a_connection_has_a_timeout_of_its_own_that_harms_nobody(self, sandbox: AsyncSandbox) -> None:
+        started = await sandbox.commands.run("exec sleep 30", background=True, timeout=0)
+        await started.disconnect()
+        connected = await sandbox.commands.connect(started.pid, timeout=0.3)
+
+        with pytest.raises(e2b.TimeoutException):
+            await connected.wait()
+        assert [each.pid for each in await sandbox.commands.list()] == [started.pid]
+
+
+class TestReconnecting:
+    async def test_leaving_kills_nothing_and_what_is_said_meanwhile_is_lost(
+        self, client: e2b.E2B, sandbox: AsyncSandbox
+    ) -> None:
+        script = "echo one; until [ -e go ]; do sleep 0.01; done; echo two; until [ -e on ]; do sleep 0.01; done; echo three; exit 5"
+        handle = await sandbox.commands.run(script, background=True, timeout=0)
+        async def has_spoken() -> bool:
+            return handle.stdout == "one\n"
+        await until(has_spoken)
+        await handle.disconnect()
+        await sandbox.files.write("go", "")
+        await asyncio.sleep(0.2)
+
+        again = await client.AsyncSandbox.connect(sandbox.sandbox_id)
+        connected = await again.commands.connect(handle.pid, timeout=0)
+        await again.files.write("on", "")
+
+        with pytest.raises(e2b.CommandExitException) as caught:
+            await connected.wait()
+        assert (caught.value.stdout, caught.value.exit_code) == ("three\n", 5)
+
+    async def test_cancelling_the_call_leaves_the_process_running(self, sandbox: AsyncSandbox) -> None:
+        calling = asyncio.create_task(sandbox.commands.run("echo $$ > pid; exec sleep 30", timeout=0))
+        async def begun() -> bool:
+            return await sandbox.files.exists("pid") and await sandbox.files.read("pid") != ""
+        await until(begun)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+
+        pid = int(await sandbox.files.read("pid"))
+        assert [each.pid for each in await sandbox.commands.list()] == [pid]
+
+    async def test_the_end_of_a_process_nobody_watched_can_be_asked_for(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("echo unheard; exit 4", background=True, timeout=0)
+        await handle.disconnect()
+        async def ended() -> bool:
+            return await sandbox.commands.list() == []
+        await until(ended)
+
+        connected = await sandbox.commands.connect(handle.pid)
+
+        with pytest.raises(e2b.CommandExitException) as caught:
+            await connected.wait()
+        assert (caught.value.stdout, caught.value.exit_code) == ("", 4)
+
+    async def test_after_a_while_it_is_forgotten(self, rig: E2B, sandbox: AsyncSandbox) -> None:
+        rig.settings.exit_event_seconds = 0.0
+        handle = await sandbox.commands.run("true", background=True, timeout=0)
+        await handle.wait()
+
+        with pytest.raises(e2b.NotFoundException, match=f"process with pid {handle.pid} not found"):
+            await sandbox.commands.connect(handle.pid)
+
+    async def test_two_may_listen_at_once(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("cat", background=True, timeout=0, stdin=True)
+        other = await sandbox.commands.connect(handle.pid, timeout=0)
+        await handle.send_stdin("both\n")
+        await handle.close_stdin()
+
+        assert [(await each.wait()).stdout for each in (handle, other)] == ["both\n", "both\n"]
+
+    async def test_a_silent_stream_says_that_it_is_alive(self, rig: E2B, sandbox: AsyncSandbox) -> None:
+        import httpx
+
+        message = b'{"process":{"cmd":"/bin/bash","args":["-l","-c","sleep 1.2"]}}'
+        headers = {
+            "content-type": "application/connect+json",
+            "keepalive-ping-interval": "1",
+            "e2b-sandbox-id": sandbox.sandbox_id,
+            "x-access-token": rig.boxes[sandbox.sandbox_id].token,
+        }
+        async with httpx.AsyncClient() as http:
+            answer = await http.post(
+                f"{rig.url}/process.Process/Start",
+                content=b"\0" + len(message).to_bytes(4, "big") + message,
+                headers=headers,
+                timeout=10,
+            )
+
+        assert answer.content.count(b'{"event":{"keepalive":{}}}') == 1
+        assert answer.content.endswith(b'\x02\x00\x00\x00\x02{}')
+
+
+class TestSignalsAndInput:
+    async def test_kill_tells_the_code_minus_one(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("exec sleep 30", background=True, timeout=0)
+
+        assert await handle.kill() is True
+        with pytest.raises(e2b.CommandExitException) as caught:
+            await handle.wait()
+        assert (caught.value.exit_code, caught.value.error) == (-1, "signal: killed")
+        assert await handle.kill() is False
+
+    @pytest.mark.parametrize(("group", "alive"), [(False, "alive\n"), (True, "dead\n")])
+    async def test_kill_reaches_the_process_and_its_group_only_when_set_so(
+        self, rig: E2B, sandbox: AsyncSandbox, group: bool, alive: str
+    ) -> None:
+        rig.settings.kill_group = group
+        handle = await sandbox.commands.run("sleep 30 & echo $! > child; wait", background=True, timeout=0)
+        async def begun() -> bool:
+            return await sandbox.files.exists("child") and await sandbox.files.read("child") != ""
+        await until(begun)
+        await handle.kill()
+        with pytest.raises(e2b.CommandExitException):
+            await handle.wait()
+
+        look = "kill -0 $(cat child) 2>/dev/null && echo alive || echo dead"
+        async def seen() -> bool:
+            return (await sandbox.commands.run(look)).stdout == alive
+        await until(seen)
+
+    async def test_a_process_id_is_what_the_box_itself_calls_it(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("echo $$; exec sleep 30", background=True, timeout=0)
+        async def has_spoken() -> bool:
+            return handle.stdout != ""
+        await until(has_spoken)
+
+        assert handle.stdout == f"{handle.pid}\n"
+        await sandbox.commands.run(f"kill -TERM {handle.pid}")
+        with pytest.raises(e2b.CommandExitException) as caught:
+            await handle.wait()
+        assert (caught.value.exit_code, caught.value.error) == (-1, "signal: terminated")
+
+    async def test_running_processes_are_listed_as_they_were_started(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("sleep 30", background=True, timeout=0, envs={"A": "1"}, cwd="/tmp")
+
+        (listed,) = await sandbox.commands.list()
+
+        assert (listed.pid, listed.cmd, listed.args, listed.envs, listed.cwd, listed.tag) == (
+            handle.pid, "/bin/bash", ["-l", "-c", "sleep 30"], {"A": "1"}, "/tmp", None,
+        )
+
+    async def test_input_goes_in_until_it_is_closed(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("wc -c", background=True, timeout=0, stdin=True)
+        await handle.send_stdin("x" * 300_000)
+        await handle.send_stdin(b"\xff")
+        await handle.close_stdin()
+
+        assert (await handle.wait()).stdout == "300001\n"
+
+    async def test_input_can_come_as_a_stream(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("head -n 2", background=True, timeout=0, stdin=True)
+        async with sandbox.commands.stream_input(handle.pid) as stream:
+            await stream.send("one\n")
+            await stream.send("two\n")
+
+        assert (await handle.wait()).stdout == "one\ntwo\n"
+
+    async def test_without_stdin_there_is_nothing_to_read_and_nowhere_to_write(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("cat; exec sleep 30", background=True, timeout=0)
+
+        with pytest.raises(e2b.SandboxException, match="stdin not enabled or closed"):
+            await handle.send_stdin("x")
+
+    @pytest.mark.parametrize("call", ["send_stdin", "close_stdin", "stream_input"])
+    async def test_input_for_a_process_that_is_not_there_is_refused(self, sandbox: AsyncSandbox, call: str) -> None:
+        with pytest.raises(e2b.NotFoundException, match="process with pid 4242 not found"):
+            if call == "stream_input":
+                async with sandbox.commands.stream_input(4242) as stream:
+                    await stream.send("x")
+            else:
+                arguments: tuple[Any, ...] = (4242, "x") if call == "send_stdin" else (4242,)
+                await getattr(sandbox.commands, call)(*arguments)
+
+    async def test_a_terminal_has_a_size_and_echoes(self, sandbox: AsyncSandbox) -> None:
+        seen = bytearray()
+        terminal = await sandbox.pty.create(e2b.PtySize(rows=24, cols=80), on_data=seen.extend, timeout=0)
+        await sandbox.pty.resize(terminal.pid, e2b.PtySize(rows=40, cols=100))
+        await sandbox.pty.send_stdin(terminal.pid, b"stty size; exit 3\n")
+
+        with pytest.raises(e2b.CommandExitException) as caught:
+            await terminal.wait()
+        assert caught.value.exit_code == 3
+        assert b"40 100" in seen
+
+
+class TestManyAtOnce:
+    async def test_sixty_commands_at_once_keep_their_outputs_apart(self, sandbox: AsyncSandbox) -> None:
+        results = await asyncio.gather(*(sandbox.commands.run(f"echo {number}") for number in range(60)))
+
+        assert [each.stdout for each in results] == [f"{number}\n" for number in range(60)]
+
+    async def test_a_slow_listener_holds_the_process_up_and_loses_nothing(self, sandbox: AsyncSandbox) -> None:
+        async def slow(chunk: str) -> None:
+            await asyncio.sleep(0.001)
+
+        result = await sandbox.commands.run("head -c 20000000 /dev/zero | tr '\\0' x", on_stdout=slow)
+
+        assert len(result.stdout) == 20_000_000
+
+    async def test_descriptors_are_given_back(self, sandbox: AsyncSandbox) -> None:
+        await sandbox.commands.run("true")
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(30):
+            await sandbox.commands.run("true")
+
+        assert len(os.listdir("/proc/self/fd")) <= before + 3
+
+
+def test_the_synchronous_sdk_works_too(client: e2b.E2B) -> None:
+    sandbox = client.Sandbox.create("base")
+    seen: list[str] = []
+    result = sandbox.commands.run("echo one; echo two", on_stdout=seen.append)
+    handle = sandbox.commands.run("read x; echo got $x", background=True, stdin=True)
+    sandbox.commands.send_stdin(handle.pid, "this\n")
+
+    assert (result.stdout, "".join(seen), handle.wait().stdout) == ("one\ntwo\n", "one\ntwo\n", "got this\n")
+    assert sandbox.kill() is True

@@ -1,0 +1,176 @@
+"""What a box can see of the machine it runs on, and what the machine has of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import e2b
+import pytest
+
+from bot.rig.e2b import E2B, isolation
+from bot.rig.e2b.templates import AMP_PROGRAM
+
+from .conftest import client_of
+
+private = pytest.mark.skipif(not isolation.detect().private, reason=isolation.detect().note)
+
+
+@pytest.fixture(params=[pytest.param(True, marks=private, id="private"), pytest.param(False, id="plain")])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[E2B]:
+    monkeypatch.setenv("HOST_CANARY", "canary-of-the-host")
+    with E2B(isolated=request.param) as running:
+        yield running
+    assert running.server.errors == ()
+
+
+async def test_two_boxes_have_nothing_in_common(either: E2B) -> None:
+    client = client_of(either)
+    one, two = await client.AsyncSandbox.create(), await client.AsyncSandbox.create()
+    await one.commands.run("echo 1 > ~/mine; mkdir -p ~/d; echo 1 > d/too")
+
+    assert (await two.commands.run("ls -A ~")).stdout.split() == [".bashrc"]
+    assert await one.files.read("/home/user/mine") == "1\n"
+    assert await two.files.exists("/home/user/mine") is False
+
+
+async def test_the_variables_of_the_host_stay_outside(either: E2B) -> None:
+    sandbox = await client_of(either).AsyncSandbox.create()
+
+    assert "canary" not in (await sandbox.commands.run("env; cat /proc/self/environ | tr '\\0' '\\n'")).stdout
+
+
+async def test_amp_and_git_work_in_either(either: E2B) -> None:
+    sandbox = await client_of(either).AsyncSandbox.create("amp")
+
+    result = await sandbox.commands.run("amp --version && git --version && python3 -c 'print(1)'")
+
+    assert result.exit_code == 0
+
+
+async def test_a_killed_box_leaves_no_process_behind(either: E2B) -> None:
+    sandbox = await client_of(either).AsyncSandbox.create()
+    marked = f"sleep {os.getpid()}.5"
+    await sandbox.commands.run(f"setsid {marked} >/dev/null 2>&1 & (setsid {marked} >/dev/null 2>&1 &) ; sleep 0.1")
+    assert marked in _processes()
+
+    await sandbox.kill()
+
+    assert marked not in _processes()
+
+
+async def test_nothing_is_left_on_disk(either: E2B) -> None:
+    sandbox = await client_of(either).AsyncSandbox.create()
+    await sandbox.commands.run("touch ~/f")
+    folder = either.records[0].folder.parent.parent
+    assert folder.is_dir()
+
+    await asyncio.to_thread(either.stop)
+
+    assert not folder.exists()
+
+
+@private
+class TestPrivate:
+    async def test_absolute_paths_are_the_boxs_own(self, rig: E2B, client: e2b.E2B) -> None:
+        mark = f"ampbot-rig-{os.getpid()}"
+        sandbox = await client.AsyncSandbox.create()
+
+        await sandbox.commands.run(f"echo 1 | tee /home/user/{mark} /tmp/{mark} /root/{mark}")
+
+        box = rig.boxes[sandbox.sandbox_id]
+        assert [(box.folder / top / mark).read_text() for top in ("home/user", "tmp", "root")] == ["1\n"] * 3
+        assert not any(Path(top, mark).exists() for top in ("/home/user", "/home", "/tmp", "/root"))
+
+    async def test_the_rest_of_the_host_cannot_be_changed(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+
+        with pytest.raises(e2b.CommandExitException, match=""):
+            await sandbox.commands.run(f"touch /etc/ampbot-rig {AMP_PROGRAM.parent}/new")
+
+        assert not Path("/etc/ampbot-rig").exists()
+        assert not (AMP_PROGRAM.parent / "new").exists()
+
+    async def test_the_homes_of_the_host_are_not_shown(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+
+        seen = (await sandbox.commands.run("ls -A /home /tmp; ls -A /root")).stdout
+
+        assert "user" in seen
+        assert not {entry for entry in os.listdir("/tmp") if entry in seen.split()} - {"root"}
+
+    async def test_the_processes_of_the_host_are_not_shown(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create(envs={"OWN": "canary-of-the-box"})
+        look = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'"
+
+        seen = (await sandbox.commands.run(look)).stdout
+
+        assert "canary-of-the-box" in seen
+        assert "pytest" not in seen
+        assert str(os.environ.get("VIRTUAL_ENV", "no such thing")) not in seen
+
+    async def test_what_amp_needs_is_shown_though_it_lies_under_what_is_hidden(
+        self, client: e2b.E2B
+    ) -> None:
+        sandbox = await client.AsyncSandbox.create("amp")
+
+        assert (await sandbox.commands.run(f"test -r {AMP_PROGRAM} && echo readable")).stdout == "readable\n"
+
+    async def test_daemons_of_one_command_live_on_for_the_next(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+        await sandbox.commands.run("setsid sleep 30 >/dev/null 2>&1 & echo $! > pid")
+
+        assert (await sandbox.commands.run("kill -0 $(cat pid) && echo there")).stdout == "there\n"
+
+    async def test_the_dead_are_collected(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+        await sandbox.commands.run("for n in 1 2 3 4 5; do (setsid true &) ; done; sleep 0.1")
+
+        assert (await sandbox.commands.run("ps -eo stat= | grep -c Z || :")).stdout.strip() == "0"
+
+    async def test_boxes_end_with_the_stand_in_even_when_it_is_killed(self, tmp_path: Path) -> None:
+        marked = f"sleep {os.getpid()}.7"
+        script = tmp_path / "rig.py"
+        script.write_text(
+            textwrap.dedent(f"""
+            import os, signal, e2b
+            from bot.rig.e2b import E2B
+            rig = E2B()
+            rig.start()
+            client = e2b.E2B(api_key=rig.api_key, api_url=rig.url, sandbox_url=rig.url)
+            client.Sandbox.create().commands.run("setsid {marked} >/dev/null 2>&1 & sleep 0.1")
+            assert {marked!r} in os.popen("ps -eo args").read()
+            os.kill(os.getpid(), signal.SIGKILL)
+            """)
+        )
+        done = await asyncio.to_thread(subprocess.run, [sys.executable, str(script)], cwd=Path.cwd(), check=False)
+
+        assert done.returncode == -9
+        async with asyncio.timeout(10):
+            while marked in _processes():
+                await asyncio.sleep(0.01)
+
+
+class TestPlain:
+    async def test_the_note_says_what_is_missing(self) -> None:
+        with E2B(isolated=False) as rig:
+            assert rig.isolated is False
+            assert "share the host's file system" in rig.note
+
+    async def test_home_and_the_start_directory_still_are_the_boxs_own(self) -> None:
+        with E2B(isolated=False) as rig:
+            sandbox = await client_of(rig).AsyncSandbox.create("amp")
+            folder = rig.records[0].folder
+            result = await sandbox.commands.run("pwd; echo $HOME; command -v amp", cwd="/home/user")
+
+        home = f"{folder}/home/user"
+        assert result.stdout.split() == [home, home, f"{home}/.local/bin/amp"]
+
+
+def _processes() -> str:
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
