@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio.to_thread
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from bot import sqlite
 
@@ -34,9 +37,9 @@ class Database:
     """Our tables. Every method is a whole transaction; none is held over an await of anything else."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self._engine: Engine = sa.create_engine(url, **engine_arguments(url))
+        self._url = _with_driver(make_url(url))
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._engine: Engine = sa.create_engine(self._url, **engine_arguments(url))
         self._threads = anyio.CapacityLimiter(8)
         if self.is_sqlite:
             sa.event.listen(self._engine, "connect", _configure)
@@ -47,7 +50,11 @@ class Database:
 
         Raises:
             sqlalchemy.exc.OperationalError: the database cannot be opened or written.
+            OSError: the SQLite file cannot be made.
         """
+        if self.is_sqlite and self._url.database and not self._url.query:
+            # It holds people's words: only we may read it, and SQLite gives what it puts beside it the same mode.
+            Path(self._url.database).touch(mode=0o600)
         config = Config()
         config.set_main_option("script_location", str(files("bot").joinpath("migrations")))
         with self._engine.connect() as connection:
@@ -80,6 +87,17 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def insert_once(connection: Connection, table: sa.Table, **values: Any) -> bool:
+    """Insert a row unless one is there that it must not stand beside; says whether it did. Safe in a race."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite_dialect.insert
+    return connection.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+
+
+def _with_driver(url: URL) -> URL:
+    """The driver the durable engine brings; without a name SQLAlchemy looks for another."""
+    return url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
 
 
 def _configure(connection: Any, _record: object) -> None:

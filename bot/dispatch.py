@@ -28,6 +28,7 @@ async def dispatch(world: World, engine: Engine, guid: str) -> None:
     """The delivery's workflow."""
     count = await engine.step("plan", lambda: outlast(world.sleep, lambda: plan(world, guid)))
     await asyncio.gather(*(engine.step(f"perform {index}", _performing(world, guid, index)) for index in range(count)))
+    await engine.step("close", lambda: world.database.write(lambda connection: deliveries.close(connection, guid)))
 
 
 def _performing(world: World, guid: str, index: int) -> Callable[[], Awaitable[None]]:
@@ -49,8 +50,7 @@ async def plan(world: World, guid: str) -> int:
             # Uninstalled, suspended, transferred: there is nobody here to answer.
             decided, outcome = (), f"refused by GitHub: {error.status} {error.message}"
         text = effects.dump(decided)
-        await world.database.write(lambda connection: deliveries.decide(connection, guid, text))
-        await world.database.write(lambda connection: deliveries.close(connection, guid, outcome))
+        await world.database.write(lambda connection: deliveries.decide(connection, guid, text, outcome))
         log.info("delivery", guid=guid, github_event=stored.event, outcome=outcome)
         return len(decided)
     return len(effects.load(stored.plan))

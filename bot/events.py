@@ -136,7 +136,7 @@ class _Repository(_Piece):
     name: _Text
     private: bool
     default_branch: _Text
-    archived: bool = False
+    archived: bool
 
 
 class _Numbered(_Piece):
@@ -234,12 +234,6 @@ class _Payload(_Piece):
         return Place(repo, thread.number, is_pull, thread.title, thread.body, author, thread.html_url)
 
     def said(self, place: Place, written: _Written, kind: CommentKind) -> Said | Ignored:
-        edited = self.action == "edited"
-        if edited and self.changes.body is None:
-            return Ignored("edited, but not its text")
-        if edited and (written.user is None or written.user.id != self.sender.id):
-            # Whoever corrects a stranger's spelling must not lend the stranger's command their rights.
-            return Ignored("edited by someone else than its author")
         app = written.performed_via_github_app
         said = Said(
             place=place,
@@ -250,11 +244,16 @@ class _Payload(_Piece):
             at=written.created_at,
             via_app=app.id if app else None,
         )
-        if edited and self.changes.body:
-            said = replace(said, at=written.updated_at, before=self.changes.body.text)
         if isinstance(written, _LineComment):
             said = replace(said, path=written.path, line=written.line)
-        return said
+        if self.action != "edited":
+            return said
+        if self.changes.body is None:
+            return Ignored("edited, but not its text")
+        if written.user is None or written.user.id != self.sender.id:
+            # Whoever corrects a stranger's spelling must not lend the stranger's command their rights.
+            return Ignored("edited by someone else than its author")
+        return replace(said, at=written.updated_at, before=self.changes.body.text)
 
 
 class _IssueComment(_Payload):
@@ -337,7 +336,7 @@ class _PullRequest(_ThreadPayload):
     def fold(self) -> Event | Ignored:
         if self.action == "review_requested" and (self.requested_reviewer or self.requested_team):
             user = self.requested_reviewer.login if self.requested_reviewer else None
-            team = self.requested_team.slug if self.requested_team and user is None else None
+            team = self.requested_team.slug if self.requested_team else None
             place = self.place(self.pull_request, is_pull=True)
             return ReviewRequested(place, self.actor, user, team, self.pull_request.updated_at)
         return self.happened(self.pull_request, is_pull=True, merged=self.pull_request.merged)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from bot.agent import Failure, Outcome
 from bot.changes import Change, Violation
-from bot.markdown import code, defuse, line, quote
+from bot.markdown import code, defuse, line, plain, quote
 from bot.model import Actor, Ending, Pinned, RunKind, RunRequest, RunState
 
 AGAIN = "To try again, comment `/amp` with your request."
@@ -326,7 +327,7 @@ def commit_message(title: str, request: RunRequest, host: str) -> str:
 
 
 def pull_title(request: RunRequest, proposed: str | None) -> str:
-    return line(proposed or request.place.title or f"Resolve #{request.place.number}", 200)
+    return plain(proposed or "") or plain(request.place.title) or f"Resolve #{request.place.number}"
 
 
 def pull_body(request: RunRequest, pinned: Pinned, description: str, price: Price) -> str:
@@ -342,11 +343,13 @@ def pull_body(request: RunRequest, pinned: Pinned, description: str, price: Pric
 
 
 def review_body(request: RunRequest, summary: str, homeless: Sequence[str], price: Price) -> str:
-    parts = [marker(request.id), defuse(summary) or "Amp had nothing to say about this pull request."]
+    parts = [marker(request.id), defuse(summary, 30_000) or "Amp had nothing to say about this pull request."]
     if homeless:
-        parts.append("**On lines outside the diff**\n\n" + "\n".join(homeless))
+        fit = sum(length <= 30_000 for length in accumulate(len(row) + 1 for row in homeless))
+        rows = [*homeless[:fit], *([f"- … and {len(homeless) - fit} more"] if fit < len(homeless) else [])]
+        parts.append("**On lines outside the diff**\n\n" + "\n".join(rows))
     return "\n\n".join([*parts, price_line(request.id, price)])
 
 
 def homeless_comment(path: str, row: int, body: str) -> str:
-    return f"- {code(f'{path}:{row}')}: {defuse(' '.join(body.split()), 2_000)}"
+    return f"- {code(f'{path}:{row}')}: {line(body, 2_000)}"

@@ -133,6 +133,17 @@ class Ignored:
 Event = Said | Labelled | ReviewRequested | Assigned | Closed
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """An earlier comment of a conversation. `bot` marks authors that are not people."""
+
+    id: int
+    author: str
+    bot: bool
+    at: str
+    body: str
+
+
 # --- what was asked -------------------------------------------------------------------------------
 
 

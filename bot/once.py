@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from bot.database import now
 from bot.github.errors import UnavailableError
 from bot.store import effects
 from bot.world import World
 
-# GitHub's lists may lag behind a write; a second look is taken only after this long.
+# GitHub's lists may lag behind a write; a look is taken only this long after we know that no attempt is under way.
+# When the last one took effect nobody knows: it may have waited for its turn, and answered late.
 LAG_SECONDS = 10.0
 ATTEMPTS = 3
 
@@ -32,9 +32,8 @@ async def once(
         if isinstance(claim, effects.Done):
             return claim.result
         result = None
-        if isinstance(claim, effects.Tried) or attempt:
-            tried = claim.at if isinstance(claim, effects.Tried) else now()
-            await world.sleep(max(0.0, tried + LAG_SECONDS - now()))
+        if isinstance(claim, effects.Tried):
+            await world.sleep(LAG_SECONDS)
             result = await find()
         if result is None:
             try:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import structlog
+
 from bot.github.errors import LimitedError, UnauthorizedError, UnavailableError
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -22,6 +26,7 @@ async def outlast(sleep: Callable[[float], Awaitable[None]], work: Callable[[], 
     for wait in WAITS:
         try:
             return await work()
-        except (UnavailableError, LimitedError, UnauthorizedError):
+        except (UnavailableError, LimitedError, UnauthorizedError) as error:
+            log.warning("waiting for GitHub", seconds=wait, status=error.status, github=error.message)
             await sleep(wait)
     return await work()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bot.github.conversation import Remark
-from bot.model import RunKind, RunRequest
+from bot.model import Remark, RunKind, RunRequest
 
 # Together with the request these stay well inside a model's context.
 MOST_BODY = 20_000

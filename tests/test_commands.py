@@ -130,6 +130,7 @@ def test_its_text_runs_to_the_next_command_or_the_end_verbatim(text: str, found:
 
 
 def test_what_is_longer_than_githubs_limit_is_cut_there() -> None:
+    assert MOST == 65_536
     text = "/amp " + "x" * MOST
     assert parse(text, names=NAMES) == (Command("run", "x" * (MOST - 5), 0),)
     assert parse("x" * (MOST - 4) + "\n/amp fix it", names=NAMES) == ()
@@ -158,6 +159,7 @@ def test_commands_are_numbered_by_their_place_mistakes_included() -> None:
         "text\n    /amp fix it",
         "text `code\n/amp fix it\n` text",
         "text ``code `\n/amp fix it\n`` text",
+        "text `code ````\n/amp fix it\n` text",
     ],
 )
 def test_code_holds_no_command(text: str) -> None:
@@ -173,6 +175,9 @@ def test_code_holds_no_command(text: str) -> None:
         "> text\n/amp fix it",  # Markdown goes on with the quoted paragraph
         "> > text\n/amp fix it",
         "> - text\n/amp fix it",
+        "text\n> quoted\n/amp fix it",
+        "- item\n> quoted\n/amp fix it",
+        "> > > > > > text\n> /amp fix it",
         "> [!NOTE]\n> /amp fix it",
         "- > /amp fix it",
     ],
@@ -227,6 +232,7 @@ def test_an_item_of_a_list_holds_no_command(text: str) -> None:
         "an escaped \\<!-- comment\n/amp fix it\n-->",
         "text <!-- never closed\n/amp fix it",
         "text <!-->\n/amp fix it\n-->",
+        "text <!-- ` -->\n/amp fix it\n`",
         "text <b>\n/amp fix it\n</b>",
         "1 < 2\n/amp fix it\n3 > 2",
         "<!-- c -->\n/amp fix it",
@@ -234,6 +240,7 @@ def test_an_item_of_a_list_holds_no_command(text: str) -> None:
         "> text\n\n/amp fix it",
         "> text\n>\n/amp fix it",
         "> > text\n> >\n/amp fix it",
+        "> > > > text\n> > > >\n/amp fix it",
         "> ```\n/amp fix it",
         "> # heading\n/amp fix it",
         "- item\n/amp fix it",

@@ -84,7 +84,9 @@ def test_a_word_within_one_edit_of_a_verb_is_asked_about_and_not_run(word: str, 
     assert f"did you mean `/amp {meant}`?" in problem.say
 
 
-@pytest.mark.parametrize("word", ["hepl!", "hlp!", "he", "pleh", "stat", "sto!!", "tpos", "retries", "rev", "x"])
+@pytest.mark.parametrize(
+    "word", ["hepl!", "hlp!", "he", "pleh", "stat", "sto!!", "tpos", "hexxlp", "hp", "retries", "rev", "x"]
+)
 def test_a_word_two_edits_from_every_verb_is_a_request(word: str) -> None:
     assert parse(f"/amp {word}", names=NAMES) == (Command("run", word, 0),)
 

@@ -159,6 +159,15 @@ def test_a_review_is_requested_of_a_user_or_of_a_team() -> None:
     assert of_team == ReviewRequested(PULL_PLACE, ACTOR, None, "amps", EDITED)
 
 
+def test_only_the_action_says_what_happened() -> None:
+    closed = understand(
+        "pull_request", action="closed", pull_request=THREAD, requested_reviewer=BOB, label={"name": "x"}
+    )
+    assert closed == Closed(PULL_PLACE, ACTOR, merged=False, at=EDITED)
+    written = understand("issue_comment", issue=THREAD, comment=COMMENT, changes={"body": {"from": "before"}})
+    assert written == COMMENTED
+
+
 # --- what asks nothing of us -----------------------------------------------------------------------
 
 

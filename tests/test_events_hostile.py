@@ -100,6 +100,7 @@ def test_deep_nesting_is_a_problem(depth: int) -> None:
         ("repository.private", "true"),
         ("repository.private", 1),
         ("repository.default_branch", None),
+        ("repository.archived", None),
         ("installation", 99),
         ("installation.id", "99"),
     ],

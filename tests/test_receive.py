@@ -157,9 +157,9 @@ async def test_a_form_carries_the_same_json_and_is_signed_as_sent(text: str) -> 
 @pytest.mark.parametrize(
     ("changes", "status", "word"),
     [
-        ({"X_GitHub_Event": None}, 400, "X-GitHub-Event"),
-        ({"X_GitHub_Delivery": None}, 400, "X-GitHub-Delivery"),
-        ({"X_GitHub_Event": ""}, 400, "X-GitHub-Event"),
+        ({"X_GitHub_Event": None}, 400, "header X-GitHub-Event is missing"),
+        ({"X_GitHub_Delivery": None}, 400, "header X-GitHub-Delivery is missing"),
+        ({"X_GitHub_Event": ""}, 400, "header X-GitHub-Event is missing"),
         ({"X_GitHub_Event": "Issues"}, 400, "X-GitHub-Event"),
         ({"X_GitHub_Event": "issues\n"}, 400, "X-GitHub-Event"),
         ({"X_GitHub_Event": "a" * 65}, 400, "X-GitHub-Event"),

@@ -97,6 +97,7 @@ class App:
             _Token,
             body={"repository_ids": [repo.id], "permissions": dict(permissions)},
             repeat=True,
+            urgent=True,  # what comes next may be; and all installations share this bucket
         )
         return Token(minted.token, minted.expires_at.timestamp(), repo.installation)
 

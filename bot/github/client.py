@@ -7,6 +7,7 @@ PyGithub's self-completing objects are not used.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -124,12 +125,12 @@ class Client:
                 if limits == len(LIMIT_WAITS) or wait > LONGEST_LIMIT_WAIT:
                     raise
                 limits += 1
+                self._api.pace.hold(self._installation, wait)
             except UnavailableError:
                 if not may_repeat or trouble == len(WAITS):
                     raise
-                wait = WAITS[trouble]
                 trouble += 1
-            await self._api.sleep(wait)
+                await self._api.sleep(WAITS[trouble - 1])
 
     async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
         """A GraphQL query (reads only: it is repeated on trouble).
@@ -160,19 +161,34 @@ class Client:
         query: Mapping[str, Any] | None,
         accept: str | None,
     ) -> Any:
-        headers = {"Accept": accept} if accept else None
+        url = path
         try:
-            _, data = self._github.requester.requestJsonAndCheck(
-                method, path, parameters=dict(query) if query else None, headers=headers, input=body
-            )
-        except github.GithubException as error:
-            raise _translated(error) from None
+            for _ in range(2):
+                status, answered, text = self._github.requester.requestJson(
+                    method,
+                    url,
+                    parameters=dict(query) if query and url == path else None,
+                    headers={"Accept": accept} if accept else None,
+                    input=body,
+                )
+                url = str(answered.get("location", ""))
+                # A renamed repository; PyGithub follows a 301 itself, to the same host alone.
+                if status not in (307, 308) or not url.startswith(f"{self._api.url}/"):
+                    break
         except requests.RequestException as error:
             raise UnavailableError(0, f"no answer ({type(error).__name__})") from None
-        except ValueError:
-            raise UnavailableError(200, "GitHub's answer is not JSON") from None
         except RuntimeError as error:  # PyGithub's word for a redirect to another host: the token stays here
-            raise UnavailableError(301, str(error).split(",", 1)[0]) from None
+            raise GitHubError(301, str(error).split(",", 1)[0]) from None
+        if status >= 300:
+            raise _translated(status, answered, text)
+        if accept is not None:
+            return text
+        try:
+            data = json.loads(text) if text else None
+        except ValueError:
+            raise UnavailableError(status, "GitHub's answer is not JSON") from None
+        if path.endswith("/graphql") and any(item.get("type") == "RATE_LIMITED" for item in data.get("errors") or ()):
+            raise LimitedError(status, "GraphQL's rate limit", _limit(429, "", answered) or 0.0)
         return data
 
 
@@ -186,16 +202,8 @@ def _read(raw: Any, answer: type[T] | None) -> T:
         raise UnavailableError(200, f"GitHub's answer could not be read: {fields}") from None
 
 
-def _translated(error: github.GithubException) -> GitHubError:
-    data: Any = error.data
-    message = str(data.get("message", "")) if isinstance(data, dict) else ""
-    details = data.get("errors", ()) if isinstance(data, dict) else ()
-    for detail in details if isinstance(details, list) else ():
-        message += (
-            f"; {detail.get('message') or detail.get('code') or ''}" if isinstance(detail, dict) else f"; {detail}"
-        )
-    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    status = error.status
+def _translated(status: int, headers: Mapping[str, Any], text: str) -> GitHubError:
+    message = _message(text)
     if status in (403, 429):
         wait = _limit(status, message, headers)
         if wait is not None:
@@ -213,7 +221,23 @@ def _translated(error: github.GithubException) -> GitHubError:
     return UnavailableError(status, message) if status >= 500 or status == 408 else GitHubError(status, message)
 
 
-def _limit(status: int, message: str, headers: Mapping[str, str]) -> float | None:
+def _message(text: str) -> str:
+    """GitHub's own words; "" where somebody before it answered with a page."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return ""
+    if not isinstance(data, dict):
+        return ""
+    details = data.get("errors")
+    words = [
+        str(detail.get("message") or detail.get("code") or "") if isinstance(detail, dict) else str(detail)
+        for detail in (details if isinstance(details, list) else ())
+    ]
+    return "; ".join([str(data.get("message", "")), *words])
+
+
+def _limit(status: int, message: str, headers: Mapping[str, Any]) -> float | None:
     """Seconds to wait if this is a rate limit (0: GitHub did not say how long), else None."""
     if "retry-after" in headers:
         try:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from bot.github.repository import Repository
+from bot.model import Remark
 
 _COMMENTS = "comments(last: 60) { nodes { databaseId body createdAt lastEditedAt author { login __typename } } }"
 _TARGET = "target { oid ... on Commit { tree { oid } } }"
@@ -40,17 +41,6 @@ class Tip:
     branch: str
     commit: str
     tree: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """An earlier comment of the conversation. `bot` marks authors that are not people."""
-
-    id: int
-    author: str
-    bot: bool
-    at: str
-    body: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class UnavailableError(GitHubError):
 
 
 class LimitedError(GitHubError):
-    """A rate limit: the effect did not happen. `wait` is in seconds."""
+    """A rate limit: the effect did not happen. `wait` is in seconds, 0 where GitHub did not say how long."""
 
     def __init__(self, status: int, message: str, wait: float) -> None:
         super().__init__(status, message)

@@ -21,6 +21,7 @@ CONTENT = ((60.0, 80), (3600.0, 500))
 class _Bucket:
     tokens: float
     at: float
+    held_until: float = 0.0
     content: deque[float] = field(default_factory=deque)
 
 
@@ -38,7 +39,9 @@ class Pace:
 
     async def turn(self, installation: int, *, creates: bool = False, urgent: bool = False) -> None:
         """Wait for this installation's turn. `creates`: the request makes content others are notified of."""
-        bucket = self._buckets.setdefault(installation, _Bucket(BURST, self._clock()))
+        bucket = self._bucket(installation)
+        while (wait := bucket.held_until - self._clock()) > 0:
+            await self._sleep(wait)
         if creates:
             await self._content_turn(bucket)
         moment = self._clock()
@@ -47,6 +50,14 @@ class Pace:
         if bucket.tokens < 0 and not urgent:
             # The token is taken already, so later callers queue up behind this one.
             await self._sleep(-bucket.tokens / PER_SECOND)
+
+    def hold(self, installation: int, seconds: float) -> None:
+        """GitHub has limited this installation: no request of it goes out for so long, urgent or not."""
+        bucket = self._bucket(installation)
+        bucket.held_until = max(bucket.held_until, self._clock() + seconds)
+
+    def _bucket(self, installation: int) -> _Bucket:
+        return self._buckets.setdefault(installation, _Bucket(BURST, self._clock()))
 
     async def _content_turn(self, bucket: _Bucket) -> None:
         """GitHub counts these whoever is urgent, so nobody is exempt here."""

@@ -105,10 +105,6 @@ class _Compare(Answer):
     merge_base_commit: _Sha
 
 
-class _Text(Answer):
-    data: str  # PyGithub's wrapping of an answer that is not JSON
-
-
 class _Pull(Answer):
     number: int
     html_url: str
@@ -238,7 +234,7 @@ class Repository:
 
     async def diff(self, number: int) -> str:
         """GitHub's own unified diff of a pull request. Raises: GitHubError 406 when it is too large."""
-        return (await self._call("GET", f"/pulls/{number}", _Text, accept="application/vnd.github.v3.diff")).data
+        return await self._call("GET", f"/pulls/{number}", str, accept="application/vnd.github.v3.diff")
 
     # --- writing ---
 

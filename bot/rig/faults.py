@@ -30,9 +30,11 @@ class Request:
 
 
 PAUSES = frozenset({"delay", "call"})  # the request goes on afterwards
-SPOILS = frozenset({"cut", "drip"})  # need the true answer, so they always strike after the effect
+SPOILS = frozenset({"cut", "drip", "stop"})  # need the true answer, so they always strike after the effect
 REPLACES = frozenset({"error", "secondary_limit", "primary_limit", "timeout", "wrong_json", "redirect"})
 KINDS = PAUSES | SPOILS | REPLACES
+
+Wording = Callable[[int, str], Mapping[str, Any]]  # an error's status and message -> a service's own JSON for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Fault:
     timeout          silence for `seconds`, then the connection is dropped
     cut              half of the body under its full content-length, then the connection is dropped
     drip             the body byte by byte over `seconds`
+    stop             a streamed answer ends after its first piece, in good form
     wrong_json       200 and a body that is no JSON
     redirect         301 to another host (`message` is its address, if given)
     delay            wait `seconds`, then go on
@@ -93,11 +96,15 @@ class Answer:
     body: bytes
 
 
-def replacement(fault: Fault, request: Request) -> Answer:
+def github_wording(status: int, message: str) -> Mapping[str, Any]:
+    return {"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)}
+
+
+def replacement(fault: Fault, request: Request, wording: Wording = github_wording) -> Answer:
     """What is answered in place of the true answer, for each kind of REPLACES except timeout."""
     match fault.kind:
         case "error":
-            return _error(fault)
+            return _error(fault, wording)
         case "secondary_limit":
             return _secondary_limit(fault)
         case "primary_limit":
@@ -185,17 +192,12 @@ def _json(status: int, body: Mapping[str, Any], headers: tuple[tuple[str, str], 
     return Answer(status, (kind, *headers), json.dumps(body).encode())
 
 
-def _error(fault: Fault) -> Answer:
+def _error(fault: Fault, wording: Wording) -> Answer:
     message = fault.message or responses.get(fault.status, "Error")
     if fault.plain:
         page = f"<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>"
         return Answer(fault.status, (("content-type", "text/html; charset=utf-8"),), page.encode())
-    body = {
-        "message": message,
-        "documentation_url": "https://docs.github.com/rest",
-        "status": str(fault.status),
-    }
-    return _json(fault.status, body)
+    return _json(fault.status, wording(fault.status, message))
 
 
 # Wording, statuses and headers of both limits, and the 200 of GraphQL:

@@ -96,6 +96,8 @@ class BotProcess:
         finally:
             if self._reader is not None:
                 self._reader.join(5)
+            if self._process.stderr is not None:
+                self._process.stderr.close()
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         for raw in process.stderr or ():

@@ -9,7 +9,18 @@ from collections.abc import Callable
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.rig.faults import PAUSES, SPOILS, Answer, Fault, FaultTable, Request, Side, replacement
+from bot.rig.faults import (
+    PAUSES,
+    SPOILS,
+    Answer,
+    Fault,
+    FaultTable,
+    Request,
+    Side,
+    Wording,
+    github_wording,
+    replacement,
+)
 from bot.rig.journal import WHOLE, Journal, Recording
 
 # Answers that may never end: their effect counts as done once the first piece is there.
@@ -19,12 +30,20 @@ _ENDLESS = ("text/event-stream", "application/connect+")
 class Recorder:
     """`drop` closes the connection a scope came over, after what was written to it is sent."""
 
-    def __init__(self, app: ASGIApp, journal: Journal, faults: FaultTable, drop: Callable[[Scope], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        journal: Journal,
+        faults: FaultTable,
+        drop: Callable[[Scope], None],
+        wording: Wording = github_wording,
+    ) -> None:
         self.errors: list[Exception] = []  # what the stand-in itself raised: a bug in the rig
         self._app = app
         self._journal = journal
         self._faults = faults
         self._drop = drop
+        self._wording = wording
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,7 +54,7 @@ class Recorder:
         recording = self._journal.begin(scope["method"], path, query, scope["headers"])
         faults = self._faults.take(scope["method"], path, recording.number)
         recording.fault = "+".join(fault.kind for fault in faults) or None
-        exchange = _Exchange(scope, receive, send, recording, self._drop)
+        exchange = _Exchange(scope, receive, send, recording, self._drop, self._wording)
         try:
             await self._serve(exchange, faults)
         except ClientDisconnect:
@@ -65,7 +84,13 @@ class _Exchange:
     """One request's connection, seen from the middleware: everything that passes is recorded."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, recording: Recording, drop: Callable[[Scope], None]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        recording: Recording,
+        drop: Callable[[Scope], None],
+        wording: Wording,
     ) -> None:
         self.scope = scope
         self.request = Request(recording.number, recording.method, recording.path)
@@ -73,6 +98,7 @@ class _Exchange:
         self._send = send
         self._recording = recording
         self._drop = drop
+        self._wording = wording
         self._known: bytes | None = None
         self._left: int | None = None  # bytes of the answer still to come, when known
 
@@ -141,7 +167,7 @@ class _Exchange:
             await self._silence(fault.seconds)
             await self.drop()
         else:
-            await self.answer(replacement(fault, self.request))
+            await self.answer(replacement(fault, self.request, self._wording))
 
     async def drop(self) -> None:
         self._recording.finish()
@@ -205,10 +231,12 @@ class _Held:
             await self._exchange.send({"type": "http.response.body", "body": half, "more_body": True})
             await self._exchange.drop()
             return
+        if self._fault is not None and self._fault.kind == "stop" and self._endless:
+            self._over, more = True, False
         await self._pass(bytes(self._body), more=more)
 
     async def _pass(self, body: bytes, *, more: bool) -> None:
-        if self._fault is not None:
+        if self._fault is not None and self._fault.kind == "drip":
             started = time.perf_counter()
             for place in range(len(body)):
                 due = started + self._fault.seconds * (place + 1) / len(body)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.rig import faults as fault_table
 from bot.rig import journal as journals
-from bot.rig.faults import FaultTable
+from bot.rig.faults import FaultTable, Wording, github_wording
 from bot.rig.journal import Journal
 from bot.rig.recorder import Recorder
 
@@ -24,13 +24,16 @@ _PATIENCE = 10.0  # seconds for starting and for stopping
 
 
 class Server:
-    """Serves `app` from a thread of its own. `/_rig/` is for control: not recorded, never at fault."""
+    """Serves `app` from a thread of its own. `/_rig/` is for control: not recorded, never at fault.
 
-    def __init__(self, app: ASGIApp, *, port: int = 0) -> None:
+    `wording` gives the error fault the JSON body of the service that is stood in for.
+    """
+
+    def __init__(self, app: ASGIApp, *, port: int = 0, wording: Wording = github_wording) -> None:
         self.journal = Journal()
         self.faults = FaultTable()
         self._app = app
-        self._recorder = Recorder(app, self.journal, self.faults, self._drop)
+        self._recorder = Recorder(app, self.journal, self.faults, self._drop, wording)
         self._port = port
         self._uvicorn: _Uvicorn | None = None
         self._thread: threading.Thread | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.database import now
+from bot.database import insert_once, now
 from bot.receive import Delivery
 from bot.tables import deliveries
 
@@ -26,23 +26,15 @@ class Stored:
 
 def add(connection: Connection, delivery: Delivery) -> bool:
     """Store one delivery. False if its GUID, or the same event and body, is stored already."""
-    known = connection.execute(
-        sa.select(deliveries.c.guid).where(
-            sa.or_(deliveries.c.guid == delivery.guid, deliveries.c.digest == delivery.digest)
-        )
-    ).first()
-    if known is not None:
-        return False
-    connection.execute(
-        deliveries.insert().values(
-            guid=delivery.guid,
-            digest=delivery.digest,
-            event=delivery.event,
-            body=delivery.body,
-            received_at=now(),
-        )
+    return insert_once(
+        connection,
+        deliveries,
+        guid=delivery.guid,
+        digest=delivery.digest,
+        event=delivery.event,
+        body=delivery.body,
+        received_at=now(),
     )
-    return True
 
 
 def untaken(connection: Connection, limit: int = 100) -> tuple[str, ...]:
@@ -61,12 +53,13 @@ def get(connection: Connection, guid: str) -> Stored:
     return Stored(row.guid, row.event, row.body, row.received_at, row.plan, row.outcome)
 
 
-def decide(connection: Connection, guid: str, plan: str) -> None:
-    """Write down what is to be done, once: a second attempt must do the same."""
+def decide(connection: Connection, guid: str, plan: str, outcome: str) -> None:
+    """Write down what is to be done, and why, once: a second attempt must do the same."""
     where = sa.and_(deliveries.c.guid == guid, deliveries.c.plan.is_(None))
-    connection.execute(deliveries.update().where(where).values(plan=plan))
+    connection.execute(deliveries.update().where(where).values(plan=plan, outcome=outcome))
 
 
-def close(connection: Connection, guid: str, outcome: str) -> None:
+def close(connection: Connection, guid: str) -> None:
+    """All that was to be done is done."""
     where = sa.and_(deliveries.c.guid == guid, deliveries.c.closed_at.is_(None))
-    connection.execute(deliveries.update().where(where).values(closed_at=now(), outcome=outcome))
+    connection.execute(deliveries.update().where(where).values(closed_at=now()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.database import now
+from bot.database import insert_once, now
 from bot.tables import effects
 
 
@@ -18,9 +18,7 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """An earlier attempt began at `at` (epoch seconds) and its outcome is unknown: look outside first."""
-
-    at: float
+    """An earlier attempt began, and its outcome is unknown: look outside first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +28,11 @@ class Done:
 
 def claim(connection: Connection, key: str) -> Fresh | Tried | Done:
     """Announce an attempt at the effect named `key`, and say what is known of earlier ones."""
-    row = connection.execute(sa.select(effects).where(effects.c.key == key)).first()
-    if row is None:
-        connection.execute(effects.insert().values(key=key, tried_at=now()))
+    if insert_once(connection, effects, key=key, tried_at=now()):
         return Fresh()
+    row = connection.execute(sa.select(effects).where(effects.c.key == key)).one()
     if row.done_at is None:
-        return Tried(row.tried_at)
+        return Tried()
     return Done(row.result)
 
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.engine import Connection
 
 from bot.agent import Outcome
-from bot.database import now
+from bot.database import insert_once, now
 from bot.model import Ending, Pinned, RunRequest, RunState
 from bot.tables import artifacts, runs, threads, transcript
 
@@ -48,21 +48,20 @@ def add(connection: Connection, request: RunRequest) -> int:
     Adding the same run again changes nothing and answers the position it has.
     """
     place = request.place
-    if connection.execute(sa.select(runs.c.id).where(runs.c.id == request.id)).first() is None:
-        moment = now()
-        connection.execute(
-            runs.insert().values(
-                id=request.id,
-                installation=place.repo.installation,
-                repository=place.repo.id,
-                number=place.number,
-                state=RunState.QUEUED,
-                active=False,
-                request=_REQUEST.dump_json(request).decode(),
-                created_at=moment,
-                progress_at=moment,
-            )
-        )
+    moment = now()
+    insert_once(
+        connection,
+        runs,
+        id=request.id,
+        installation=place.repo.installation,
+        repository=place.repo.id,
+        number=place.number,
+        state=RunState.QUEUED,
+        active=False,
+        request=_REQUEST.dump_json(request).decode(),
+        created_at=moment,
+        progress_at=moment,
+    )
     promote(connection, place.repo.id, place.number)
     return _position(connection, request)
 
@@ -79,6 +78,9 @@ def _position(connection: Connection, request: RunRequest) -> int:
 
 def promote(connection: Connection, repository: int, number: int) -> None:
     """Let the oldest waiting run of a conversation hold it, if no other does."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        conversation = sa.func.hashtextextended(f"{repository}/{number}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(conversation)))
     here = sa.and_(runs.c.repository == repository, runs.c.number == number, runs.c.ended_at.is_(None))
     if connection.execute(sa.select(runs.c.id).where(here, runs.c.active)).first() is not None:
         return
@@ -135,8 +137,8 @@ def commented(connection: Connection, run: str, comment: int) -> None:
 
 
 def enter(connection: Connection, run: str, state: RunState) -> None:
-    """The run reached `state`; leaving the queue starts its clock."""
-    values: dict[str, Any] = {"state": state}
+    """The run reached `state`, unless its end is decided; leaving the queue starts its clock."""
+    values: dict[str, Any] = {"state": sa.case((runs.c.ending.is_(None), state), else_=runs.c.state)}
     if state is RunState.PREPARING:
         values["started_at"] = sa.func.coalesce(runs.c.started_at, now())
     if state is RunState.WORKING:

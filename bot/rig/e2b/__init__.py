@@ -48,7 +48,9 @@ class E2B:
         self._folder: Path | None = None
         self._fleet = Fleet(self.settings)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.server = Server(self._app(), port=port)
+        self.server = Server(
+            self._app(), port=port, wording=lambda status, message: {"code": status, "message": message}
+        )
 
     @property
     def url(self) -> str:
@@ -89,6 +91,12 @@ class E2B:
         self.server.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = self._loop = None
+
+    def clear(self) -> None:
+        """As new: no boxes, records, added templates, journal or faults. Settings stay as they are."""
+        self._do(self._fleet.forget())
+        self.server.journal.clear()
+        self.server.faults.clear()
 
     def __enter__(self) -> Self:
         self.start()

@@ -57,13 +57,24 @@ class Fleet:
         self._clock = asyncio.create_task(self._watch_clock())
 
     async def close(self) -> None:
-        """End every box."""
         if self._clock is not None:
             self._clock.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._clock
+        await self.end_all()
+
+    async def end_all(self) -> None:
         await asyncio.gather(*(self.end(box_id, Ending.STOPPED) for box_id in list(self.machines)))
         await asyncio.gather(*self._cleaning)
+
+    async def forget(self) -> None:
+        """End every box, and be as if none had ever been."""
+        await self.end_all()
+        self.records.clear()
+        self.snapshots.clear()
+        self.templates = dict(BUILT_IN)
+        self._keys.clear()
+        self._created.clear()
 
     @property
     def boxes(self) -> dict[str, Box]:

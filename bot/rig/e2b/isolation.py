@@ -24,7 +24,7 @@ _PATIENCE = 10.0  # seconds for a namespace to come up
 # Runs as process 1 of a box. The covers come last: from there on the box's folder is out of sight if it lies
 # under one of them. Process 1 ends with its standard input, so a box never outlives the stand-in, not even when
 # that is killed; and with process 1 the kernel ends every process of the box, daemons included.
-# Zombies are collected by the kernel because SIGCHLD is ignored across the exec; earlier it would hide failures.
+# Its `wait` also collects the dead nobody else collects.
 _INIT = """
 set -e
 folder=$1 profile=$2
@@ -40,8 +40,9 @@ mount --rbind "$folder/root" /root
 mount --rbind "$folder/tmp" /tmp
 mount -o remount,bind,ro / 2>/dev/null || :
 echo ready
-trap '' CHLD
-exec cat >/dev/null
+exec 3<&0
+cat <&3 >/dev/null &
+wait $!
 """
 
 # As Debian's: a login shell gets the standard path, whatever the caller set (nothing else of the host's profile).
@@ -95,6 +96,7 @@ class Namespace:
 
     def __init__(self, process: subprocess.Popen[bytes], *, user: bool) -> None:
         self._process = process
+        self._first = child_of(process.pid)  # the box's process 1, as the host counts
         here = f"/proc/{process.pid}/ns"
         own = (f"--user={here}/user", "--preserve-credentials") if user else ()
         self.enter = (program("nsenter"), *own, f"--mount={here}/mnt", f"--pid={here}/pid_for_children")
@@ -109,17 +111,11 @@ class Namespace:
                 ready = await _readable(process.stdout.fileno())
         except TimeoutError:
             ready = b""
-        process.stdout.close()
         if not ready:
             process.kill()
             await wait(process)
             raise OSError("the box's namespace did not come up")
         return cls(process, user="--user" in isolation.unshare)
-
-    def host_pid(self, entered: int) -> int:
-        """The process that `nsenter` with process id `entered` runs inside, as the host counts."""
-        children = Path(f"/proc/{entered}/task/{entered}/children").read_text().split()
-        return int(children[0]) if children else entered
 
     async def send_all(self, number: signal.Signals) -> None:
         """A signal to every process of the box but its process 1."""
@@ -131,14 +127,18 @@ class Namespace:
 
     async def close(self) -> None:
         """End every process inside, and return when they have ended."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await wait(self._process)
-        except TimeoutError:
-            self._process.kill()
-            await wait(self._process)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._first, signal.SIGKILL)
+        await wait(self._process)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def child_of(parent: int) -> int:
+    """The one child of a process; the process itself once that is gone."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return int(children[0]) if children else parent
 
 
 def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -167,16 +167,26 @@ async def wait(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-def kill_all(home: str, leaders: Iterable[int]) -> None:
+async def kill_all(home: str, leaders: Iterable[int]) -> None:
     """Without namespaces: end the groups of `leaders`, then whatever left them but still has the box's HOME."""
     for leader in leaders:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, signal.SIGKILL)
+    while found := _at_home(home):
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.01)
+
+
+def _at_home(home: str) -> list[int]:
     mark = f"HOME={home}".encode()
+    found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # gone meanwhile, or another user's
             if mark in (folder / "environ").read_bytes().split(b"\0"):
-                os.kill(int(folder.name), signal.SIGKILL)
+                found.append(int(folder.name))
+    return found
 
 
 @functools.cache

@@ -68,7 +68,7 @@ class Machine:
             await isolation.wait(process.handle)
             raise
         if self._namespace is not None:
-            process.host_pid = self._namespace.host_pid(process.handle.pid)
+            process.host_pid = isolation.child_of(process.handle.pid)
         self._exits.pop(process.pid, None)
         self.processes[process.pid] = process
         record = Command(process.pid, process.argv, process.envs, cwd, order.user)
@@ -131,7 +131,7 @@ class Machine:
                 await closing
                 self._namespace = None
             elif not self._how.private:
-                isolation.kill_all(self._seen(HOME), [process.host_pid for process in self.processes.values()])
+                await isolation.kill_all(self._seen(HOME), [process.host_pid for process in self.processes.values()])
         await asyncio.gather(*self._tasks)
 
     async def _open(self) -> Namespace:

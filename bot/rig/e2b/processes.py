@@ -168,6 +168,8 @@ class Process:
         """To the process alone, as envd does, or to its whole group. What it still says is no longer passed on."""
         if number in (signal.SIGKILL, signal.SIGTERM):
             self._muted = True
+        if self._exited:  # its number may belong to somebody else by now
+            return
         with contextlib.suppress(ProcessLookupError):
             if group:
                 os.killpg(self.host_pid, number)

@@ -18,6 +18,7 @@ from bot.rig.github import snapshot
 from bot.rig.github.effects.reviews import Remark
 from bot.rig.github.people import People
 from bot.rig.github.refusal import Refusal
+from bot.rig.github.stage import Content
 from bot.rig.github.state import Account, App, Comment, Installation, Issue, Pull, Repository, Review
 from bot.rig.github.transport import Transport
 from bot.rig.github.webhooks import Delivery, Handling
@@ -28,6 +29,7 @@ __all__ = [
     "Account",
     "App",
     "Comment",
+    "Content",
     "Delivery",
     "GitHub",
     "Handling",

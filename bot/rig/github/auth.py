@@ -81,7 +81,10 @@ NOBODY = Identity()
 
 
 def identify(world: World, header: str | None) -> Identity:
-    """The identity behind an Authorization header. Raises Refusal (401, 403, 404)."""
+    """The identity behind an Authorization header. Raises Refusal (401, 403, 404).
+
+    Needs no lock, so that requests are counted before they wait for one.
+    """
     if not header:
         return NOBODY
     kind, _, value = header.partition(" ")
@@ -127,7 +130,7 @@ def _app_of(world: World, value: str) -> App:
         issuer = str(claims.get("iss", ""))
     except jwt.InvalidTokenError:
         raise _no_jwt() from None
-    app = next((app for app in world.apps.values() if issuer in (str(app.id), app.client_id)), None)
+    app = next((app for app in list(world.apps.values()) if issuer in (str(app.id), app.client_id)), None)
     if app is None:
         raise Refusal(404, "Integration not found")
     try:

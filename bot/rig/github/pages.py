@@ -214,11 +214,11 @@ def _split(path: str, branches: Mapping[str, str], default: str) -> tuple[str, s
 
 
 def _reactions(reactions: list[Reaction]) -> list[tuple[str, int, str]]:
-    """Emoji, how many, and who."""
+    """Emoji with its name (for machines without such a font), how many, and who."""
     found: dict[str, list[str]] = {}
     for reaction in reactions:
         found.setdefault(reaction.content, []).append(reaction.account.login)
-    return [(_EMOJI[content], len(who), ", ".join(who)) for content, who in found.items()]
+    return [(f"{_EMOJI[content]} {content}", len(who), ", ".join(who)) for content, who in found.items()]
 
 
 def _moment(at: float) -> str:

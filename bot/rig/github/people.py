@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.rig.github.effects import checks, issues, pulls, refs, reviews
+from bot.rig.github.effects import checks, issues, merging, pulls, refs, reviews
 from bot.rig.github.effects.pulls import Proposal
 from bot.rig.github.effects.reviews import Remark
 from bot.rig.github.git import Signature
@@ -215,7 +215,7 @@ class People(Stage):
         """The merge commit."""
         with self.world.lock:
             pull = pull_of(self._repo(repo), number)
-            return pulls.merge(self.world, pull, self._by(user), self._signature(user))
+            return merging.merge(self.world, pull, self._by(user), self._signature(user))
 
     # --- checks -------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ def commands(body: bytes) -> list[Command]:
     for line in _lines(body):
         if line is None:
             break
+        if line.startswith(b"shallow "):  # a push from a shallow repository says so first
+            continue
         old, new, ref = line.split(b"\0", 1)[0].decode("utf-8", "replace").strip().split(" ", 2)
         found.append(Command(old, new, ref))
     return found

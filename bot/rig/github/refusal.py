@@ -31,7 +31,10 @@ class Refusal(Exception):  # noqa: N818 - an answer GitHub gives, nothing went w
         body: dict[str, Any] = {"message": self.message}
         if self.errors:
             body["errors"] = list(self.errors)
-        return {**body, "documentation_url": self.docs, "status": str(self.status)}
+        body["documentation_url"] = self.docs
+        if self.status != 422:  # the description of validation errors has no status in the body
+            body["status"] = str(self.status)
+        return body
 
     @classmethod
     def not_found(cls) -> Refusal:

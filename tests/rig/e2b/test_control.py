@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import e2b
@@ -86,7 +87,10 @@ async def test_an_unknown_template_is_refused(client: e2b.E2B, template: str, me
 
 
 async def test_a_tagged_template_is_found_by_its_whole_name(rig: E2B, client: e2b.E2B) -> None:
-    rig.add_template("ampbot:v1", lambda home: (home / "mark").write_text("v1") and None)
+    def seed(home: Path) -> None:
+        (home / "mark").write_text("v1")
+
+    rig.add_template("ampbot:v1", seed)
 
     sandbox = await client.AsyncSandbox.create("ampbot:v1")
 
@@ -116,9 +120,7 @@ NETWORKS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("network", "message"), NETWORKS)
-async def test_a_network_that_makes_no_sense_is_refused(
-    client: e2b.E2B, network: Any, message: str
-) -> None:
+async def test_a_network_that_makes_no_sense_is_refused(client: e2b.E2B, network: Any, message: str) -> None:
     with pytest.raises(e2b.SandboxException, match=re.escape(message)) as caught:
         await client.AsyncSandbox.create(network=network)
     assert caught.value.status_code == 400

@@ -50,7 +50,10 @@ async def test_a_linked_directory_is_listed_under_its_own_name(sandbox: AsyncSan
 
 async def test_exists_tells_files_directories_and_nothing_apart(sandbox: AsyncSandbox) -> None:
     assert [await sandbox.files.exists(path) for path in (".bashrc", "/tmp", "nothing", "nothing/deep")] == [
-        True, True, False, False,
+        True,
+        True,
+        False,
+        False,
     ]
 
 
@@ -77,7 +80,8 @@ async def test_removing_takes_trees_links_and_nothing(sandbox: AsyncSandbox) -> 
         await sandbox.files.remove(path)
 
     assert [entry.path for entry in await sandbox.files.list("/home/user", depth=2)] == [
-        "/home/user/keep", "/home/user/keep/f",
+        "/home/user/keep",
+        "/home/user/keep/f",
     ]
 
 

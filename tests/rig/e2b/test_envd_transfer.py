@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
 import e2b
-import httpx
 import pytest
 from e2b import AsyncSandbox
 
 from bot.rig.e2b import E2B
+
+from .conftest import http
 
 
 @pytest.fixture
@@ -105,8 +105,8 @@ class TestSignedAddresses:
         await client.AsyncSandbox.create()  # another one: the signature tells which
         await sandbox.files.write("f", "of mine")
 
-        down = httpx.get(sandbox.download_url("f", use_signature_expiration=60))
-        up = httpx.post(sandbox.upload_url("g"), files={"file": ("g", b"new")})
+        down = await http("GET", sandbox.download_url("f", use_signature_expiration=60))
+        up = await http("POST", sandbox.upload_url("g"), files={"file": ("g", b"new")})
 
         assert (down.status_code, down.text, up.status_code) == (200, "of mine", 200)
         assert await sandbox.files.read("g") == "new"
@@ -120,17 +120,17 @@ class TestSignedAddresses:
         ],
     )
     async def test_another_signature_is_not(self, sandbox: AsyncSandbox, change: Any, message: str) -> None:
-        answer = httpx.get(change(sandbox.download_url("f")))
+        answer = await http("GET", change(sandbox.download_url("f")))
 
         assert (answer.status_code, answer.json()) == (401, {"code": 401, "message": message})
 
     async def test_an_old_one_is_not(self, sandbox: AsyncSandbox) -> None:
-        answer = httpx.get(sandbox.download_url("f", use_signature_expiration=-1))
+        answer = await http("GET", sandbox.download_url("f", use_signature_expiration=-1))
 
         assert (answer.status_code, answer.json()["message"]) == (401, "signature is already expired")
 
     async def test_reading_does_not_allow_writing(self, sandbox: AsyncSandbox) -> None:
-        answer = httpx.post(sandbox.download_url("f"), files={"file": ("f", b"x")})
+        answer = await http("POST", sandbox.download_url("f"), files={"file": ("f", b"x")})
 
         assert answer.status_code == 401
 
@@ -138,7 +138,7 @@ class TestSignedAddresses:
         address = sandbox.download_url("f")
         await sandbox.kill()
 
-        answer = httpx.get(address)
+        answer = await http("GET", address)
 
         assert (answer.status_code, answer.json()["message"]) == (502, "The sandbox was not found")
 
@@ -157,7 +157,7 @@ class TestSignedAddresses:
     ) -> None:
         await sandbox.files.write("f", "0123456789")
 
-        answer = httpx.get(sandbox.download_url("f"), headers={"range": asked})
+        answer = await http("GET", sandbox.download_url("f"), headers={"range": asked})
 
         assert (answer.status_code, answer.content, answer.headers["content-range"]) == (status, body, says)
 
@@ -221,7 +221,7 @@ class TestHostileBoxes:
         for path in ("/etc/new", "/new"):
             with pytest.raises(e2b.SandboxException, match="permission denied"):
                 await sandbox.files.write(path, "x")
-        assert sorted(os.listdir(rig.boxes[sandbox.sandbox_id].folder)) == ["home", "root", "tmp"]
+        assert sorted(path.name for path in rig.boxes[sandbox.sandbox_id].folder.iterdir()) == ["home", "root", "tmp"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ async def test_a_malformed_upload_is_refused(
 ) -> None:
     box = {"e2b-sandbox-id": sandbox.sandbox_id, "x-access-token": rig.boxes[sandbox.sandbox_id].token}
 
-    answer = httpx.post(f"{rig.url}/files?path=f", content=content, headers={**headers, **box})
+    answer = await http("POST", f"{rig.url}/files?path=f", content=content, headers={**headers, **box})
 
     assert answer.status_code == status
     assert message in answer.text

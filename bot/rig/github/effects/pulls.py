@@ -10,7 +10,6 @@ from bot.rig.github.diff import compare
 from bot.rig.github.effects.emit import emit_pull
 from bot.rig.github.effects.issues import announce, check_body, new_issue, record, refuse_archived, set_state
 from bot.rig.github.effects.measure import changes
-from bot.rig.github.git import GitError
 from bot.rig.github.refusal import Refusal, custom, missing
 from bot.rig.github.shapes.accounts import team as team_shape
 from bot.rig.github.shapes.accounts import user
@@ -195,22 +194,6 @@ def withdraw_requests(world: World, pull: Pull, actor: Actor, accounts: list[Acc
         record(world, pull.issue, actor, "review_request_removed").team = team
         shape = {"requested_team": team_shape(world.url, team)}
         emit_pull(world, pull, "review_request_removed", actor, shape)
-
-
-def merge(world: World, pull: Pull, actor: Actor, signature: git.Signature) -> str:
-    """Merge with a merge commit and return it. Raises Refusal (405) when there is a conflict."""
-    bare = pull.repository.bare
-    tip = bare.branch(pull.base_ref)
-    if tip is None or pull.issue.state != "open":
-        raise Refusal(405, "Pull Request is not mergeable")
-    try:
-        tree = bare.run("merge-tree", "--write-tree", tip, pull.head_sha).decode().split("\n")[0]
-    except GitError:
-        raise Refusal(405, "Pull Request is not mergeable") from None
-    message = f"Merge pull request #{pull.number} from {pull.head_ref}\n\n{pull.issue.title}"
-    made = bare.write_commit(tree, [tip, pull.head_sha], message, signature, signature)
-    bare.set_ref(f"refs/heads/{pull.base_ref}", made, tip)
-    return made
 
 
 def _merged(world: World, pull: Pull, actor: Actor, commit: str) -> None:

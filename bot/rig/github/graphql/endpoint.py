@@ -41,8 +41,7 @@ class GraphQL:
     def answer(self, request: Request) -> Answer:
         bucket = "127.0.0.1"
         try:
-            with self._world.lock:
-                identity = identify(self._world, request.headers.get("authorization"))
+            identity = identify(self._world, request.headers.get("authorization"))
             if identity.token is None:
                 raise Refusal(401, "This endpoint requires you to be authenticated.")
             bucket = identity.bucket

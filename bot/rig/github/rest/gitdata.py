@@ -25,8 +25,9 @@ _MODES = {"100644": "blob", "100755": "blob", "120000": "blob", "160000": "commi
 _WORKFLOWS = ".github/workflows"
 _LARGEST_TREE = 100_000  # entries of a recursive listing
 _OVERLOADED = (
-    "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>"
-    "\r\n</body>\r\n</html>\r\n"
+    "Sorry, your request timed out. It's likely that your input was too large to process. Consider building the tree "
+    "incrementally, or building the commits you need in a local clone of the repository and then pushing them to "
+    "GitHub."
 )
 
 # --- refs -----------------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ def create_tree(call: Call) -> Answer:
     settings = call.world.settings
     too_many = len(inline) > settings.tree_inline_entries
     if too_many or sum(len(str(text).encode()) for text in inline) > settings.tree_inline_bytes:
-        return Answer(502, text=_OVERLOADED, content_type="text/html")
+        raise Refusal(502, _OVERLOADED)
     changes = _changes(bare, rows, base)
     try:
         oid = bare.write_tree(base, changes)

@@ -174,7 +174,9 @@ def list_timeline(call: Call) -> Answer:
 
     def shape(row: IssueEvent | Comment | Review) -> Json:
         if isinstance(row, IssueEvent):
-            return shapes.issue_event(call.url, issue, row)
+            event = shapes.issue_event(call.url, issue, row)
+            event.pop("assigner", None)  # in the list of events only
+            return event
         if isinstance(row, Comment):
             return shapes.timeline_comment(call.url, row)
         return {**review_shape(call.url, row), "event": "reviewed", "state": row.state.lower()}

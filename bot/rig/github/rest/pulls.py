@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.rig.github.diff import compare
 from bot.rig.github.effects import issues as issue_effects
+from bot.rig.github.effects import merging
 from bot.rig.github.effects import pulls as effects
 from bot.rig.github.effects.measure import changes, is_mergeable
 from bot.rig.github.effects.pulls import Proposal
@@ -131,7 +132,7 @@ def merge(call: Call) -> Answer:
     pull = the_pull(call)
     if call.fields.get("sha") not in (None, pull.head_sha):
         raise Refusal(409, "Head branch was modified. Review and try the merge again.")
-    oid = effects.merge(call.world, pull, call.actor, signature_of(call.url, call.actor.account, call.world.now()))
+    oid = merging.merge(call.world, pull, call.actor, signature_of(call.url, call.actor.account, call.world.now()))
     return Answer(body={"sha": oid, "merged": True, "message": "Pull Request successfully merged"})
 
 

@@ -171,7 +171,8 @@ def get_contents(call: Call) -> Answer:
         rows = bare.entries(commit)
         return Answer(body=[git.content(call.url, call.repo, row, revision) for row in rows])
     parent, _, _ = path.rpartition("/")
-    siblings = bare.entries(f"{commit}:{parent}") if bare.resolve(f"{commit}:{parent}") else []
+    folder = f"{commit}:{parent}"
+    siblings = bare.entries(folder) if bare.kinds([folder])[0] == "tree" else []
     prefix = f"{parent}/" if parent else ""
     entry = next((each for each in siblings if prefix + each.path == path), None)
     if entry is None:

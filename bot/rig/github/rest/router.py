@@ -95,8 +95,7 @@ class Router:
                     403,
                     "Request forbidden by administrative rules. Please make sure your request has a User-Agent header",
                 )
-            with self._world.lock:
-                identity = identify(self._world, request.headers.get("authorization"))
+            identity = identify(self._world, request.headers.get("authorization"))
             bucket = identity.bucket
             with self._world.meter.request(bucket):
                 self._world.meter.charge(bucket, cost)

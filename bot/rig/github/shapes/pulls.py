@@ -146,6 +146,7 @@ def review_comment(url: str, a_comment: ReviewComment) -> Json:
     html = f"{page_of(url, a_pull.issue)}#discussion_r{a_comment.id}"
     pull_api = f"{api_url(url, repo)}/pulls/{a_pull.number}"
     now = not a_comment.outdated
+    line = 1 if a_comment.line is None else a_comment.line  # GitHub puts a whole file's comments on its first line
     shape = {
         "url": api,
         "pull_request_review_id": a_comment.review.id,
@@ -168,8 +169,8 @@ def review_comment(url: str, a_comment: ReviewComment) -> Json:
         "start_line": a_comment.start_line if now else None,
         "original_start_line": a_comment.start_line,
         "start_side": a_comment.start_side,
-        "line": a_comment.line if now else None,
-        "original_line": a_comment.line,
+        "line": line if now else None,
+        "original_line": line,
         "side": a_comment.side,
         "position": a_comment.position if now else None,
         "original_position": a_comment.position,

@@ -1,0 +1,121 @@
+"""A story: one repository of its own on a shared rig, and the deeds and looks that stories are told with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.rig.github import Comment, Installation, Pull, Repository, Review
+from bot.rig.rig import SLUG, Rig
+
+MAINTAINER = "mona"
+STRANGER = "eve"
+BOT = f"{SLUG}[bot]"
+
+FILES: Mapping[str, Any] = {
+    "README.md": "# Pages\n",
+    "app.py": "def answer():\n    return 41\n",
+    "bin/run": ("100755", b"#!/bin/sh\necho run\n"),
+    "docs/guide.md": "Guide\n",
+}
+
+_numbers = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Story:
+    rig: Rig
+    repo: Repository
+    installation: Installation
+
+    @classmethod
+    def begin(cls, rig: Rig, files: Mapping[str, Any] | None = FILES, *, private: bool = False, **more: Any) -> Story:
+        number = next(_numbers)
+        owner = f"octo{number}"
+        repo = rig.github.create_repository(f"{owner}/pages", files=files, private=private, **more)
+        for login, role in ((MAINTAINER, "write"), (STRANGER, "none" if private else "read")):
+            if rig.github.world.account(login) is None:
+                rig.github.create_user(login)
+            rig.github.set_permission(repo, login, role)
+        return cls(rig, repo, rig.github.install(rig.app, [repo]))
+
+    # --- deeds ---
+
+    def issue(self, title: str = "The answer is wrong", body: str = "It should be 42.", by: str = MAINTAINER) -> int:
+        return self.rig.github.open_issue(self.repo, by, title, body).number
+
+    def say(self, number: int, text: str, by: str = MAINTAINER) -> Comment:
+        return self.rig.github.comment(self.repo, number, by, text)
+
+    def pull(self, files: Mapping[str, Any], *, branch: str = "feature", title: str = "A feature") -> Pull:
+        self.rig.github.push_commit(self.repo, branch, files, MAINTAINER)
+        return self.rig.github.open_pull(self.repo, MAINTAINER, branch, title, "What it does.")
+
+    def settle(self, seconds: float = 60) -> Story:
+        """Until the bot is idle."""
+        self.rig.wait_idle(seconds)
+        return self
+
+    def until(self, what: str, holds: Callable[[], Any], seconds: float = 60) -> Any:
+        return self.rig.wait(what, holds, seconds)
+
+    # --- looks ---
+
+    def comments(self, number: int) -> list[Comment]:
+        return list(self.repo.issues[number].comments.values())
+
+    def from_bot(self, number: int) -> list[str]:
+        return [c.body for c in self.comments(number) if c.author.account.login == BOT]
+
+    def only_answer(self, number: int) -> str:
+        """The one comment the bot wrote here."""
+        (body,) = self.from_bot(number)
+        return body
+
+    def pulls(self) -> list[Pull]:
+        return self.repo.pulls
+
+    def only_pull(self) -> Pull:
+        (pull,) = self.repo.pulls
+        return pull
+
+    def reviews(self, number: int) -> list[Review]:
+        pull = self.repo.issues[number].pull
+        assert pull is not None
+        return list(pull.reviews.values())
+
+    def branches(self) -> dict[str, str]:
+        return {name.removeprefix("refs/heads/"): oid for name, oid in self.repo.bare.refs("refs/heads").items()}
+
+    def files(self, revision: str) -> dict[str, tuple[str, bytes]]:
+        """Every file of a commit: path -> (mode, content)."""
+        tree = self.repo.bare.commit(revision).tree
+        return {
+            entry.path: (entry.mode, self.repo.bare.blob(entry.oid))
+            for entry in self.repo.bare.entries(tree, recursive=True)
+            if entry.kind == "blob"
+        }
+
+    def reactions(self, comment: Comment) -> list[tuple[str, str]]:
+        return [(reaction.account.login, reaction.content) for reaction in comment.reactions]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The bot's rows for this repository, oldest first."""
+        return self.rig.query("SELECT * FROM runs WHERE repository = :id ORDER BY created_at", id=self.repo.id)
+
+    def states(self) -> list[str]:
+        return [row["state"] for row in self.runs()]
+
+    def requests(self, since: int = 0) -> list[str]:
+        """`METHOD path` of the bot's API requests that name this repository, after journal number `since`."""
+        return [
+            f"{entry.method} {entry.path.removeprefix(f'/api/v3/repos/{self.repo.full_name}')}"
+            for entry in self.rig.github.server.journal.since(since)
+            if self.repo.full_name in entry.path and entry.path.startswith("/api/")
+        ]
+
+    def mark(self) -> int:
+        entries = self.rig.github.server.journal.entries
+        return entries[-1].number if entries else 0
