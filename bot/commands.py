@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -71,27 +72,31 @@ def _read(text: str, names: Sequence[str]) -> Iterator[Command | Problem]:
     # Editing a comment in the browser turns all its line ends into CRLF; that must not make its commands new.
     lines = text[:MOST].replace("\r\n", "\n").replace("\r", "\n").split("\n")
     starts = [*_starts(lines, names), (len(lines), 0)]
-    for index, ((line, column), (end, _)) in enumerate(pairwise(starts)):
-        asked = "\n".join([lines[line][column:], *lines[line + 1 : end]])
-        yield _understand(asked.strip(), index)
+    seen: Counter[tuple[str, str]] = Counter()
+    for (line, column), (end, _) in pairwise(starts):
+        found = _understand("\n".join([lines[line][column:], *lines[line + 1 : end]]).strip())
+        if isinstance(found, Command):
+            found = replace(found, index=seen[_identity(found)])
+            seen[_identity(found)] += 1
+        yield found
 
 
 # --- what is asked ---------------------------------------------------------------------------------
 
 
-def _understand(asked: str, index: int) -> Command | Problem:
+def _understand(asked: str) -> Command | Problem:
     match asked.lower().split(maxsplit=2):
         case []:
             return _NOTHING_ASKED
         case ["stop", "keep"]:
-            return Command("stop", "keep", index)
+            return Command("stop", "keep")
         case [word] if word in VERBS:
-            return Command(word, "", index)
+            return Command(word, "")
         case [word] if meant := next((verb for verb in VERBS if _one_edit_apart(word, verb)), None):
             return Problem(
                 f"Nothing was started: did you mean `/amp {meant}`? If it is a request, say it in a few words more."
             )
-    return Command("run", asked, index)
+    return Command("run", asked)
 
 
 def _one_edit_apart(one: str, other: str) -> bool:

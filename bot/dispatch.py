@@ -13,7 +13,7 @@ from bot.engine import Engine
 from bot.github.app import Identity
 from bot.github.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
 from bot.github.repository import Repository
-from bot.handler import Ask, Facts
+from bot.handler import Ask, Facts, reply
 from bot.model import Event, Ignored, Labelled, Problem, ReviewRequested, RunState, Said
 from bot.once import once
 from bot.outage import outlast
@@ -22,6 +22,9 @@ from bot.world import World
 from handlers import HANDLERS
 
 log = structlog.get_logger()
+
+# One text may ask for so much at once; each is a run, and runs cost money.
+MOST_ASKS = 5
 
 
 async def dispatch(world: World, engine: Engine, guid: str) -> None:
@@ -65,6 +68,8 @@ async def _decide(world: World, stored: deliveries.Stored) -> tuple[tuple[Effect
     me = await world.github.identity()
     names = frozenset({me.slug.lower(), me.login.lower(), *(name.lower() for name in world.settings.reviewers)})
     asks = tuple(_asks(event, me, names))
+    if len(asks) > MOST_ASKS:
+        asks = (*asks[:MOST_ASKS], Problem(messages.too_many_asks(MOST_ASKS)))
     if not asks:
         return (), "ignored: asks nothing"
     if policy.is_machine(event.actor, policy.via_app(event), me.id):
@@ -98,7 +103,7 @@ def _planned(event: Event, ask: Ask | Problem, cause: str) -> tuple[Effect, ...]
             if handler.wants(ask):
                 return handler.plan(Facts(ask, cause))
     say = ask.say if isinstance(ask, Problem) else messages.not_offered(ask.command.verb if ask.command else "")
-    return (Reply(event.place, f"reply:{cause}", say, event.at),)
+    return (reply(event, cause, say),)
 
 
 async def _cause(world: World, event: Event, repository: Repository, guid: str) -> str:

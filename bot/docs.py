@@ -35,7 +35,8 @@ def rewritten(readme: str) -> str:
     """`readme` with each table between its marks replaced by what the code says now."""
     for name, table in TABLES.items():
         marks = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        readme = re.sub(marks, lambda found, made=table(): f"{found[1]}{made}\n{found[2]}", readme, flags=re.DOTALL)  # type: ignore[misc]  # bound now
+        made = table().replace("\\", r"\\")
+        readme = re.sub(marks, rf"\g<1>{made}\n\g<2>", readme, flags=re.DOTALL)
     return readme
 
 

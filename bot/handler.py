@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.effects import Effect
+from bot.effects import Effect, Reply
 from bot.model import Command, CommentKind, Event, Place, RunKind, RunRequest, Said, Trigger
 
 # Fixed for ever: run ids are made from it.
@@ -53,6 +54,12 @@ class Facts:
             path=event.path if isinstance(event, Said) else None,
             line=event.line if isinstance(event, Said) else None,
         )
+
+
+def reply(event: Event, cause: str, text: str) -> Reply:
+    """An answer to a gesture: the same is given once, but an edited comment may ask for another."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Reply(event.place, f"reply:{cause}:{digest}", text, event.at)
 
 
 @dataclass(frozen=True, slots=True)

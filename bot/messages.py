@@ -68,7 +68,7 @@ def _steps(tools: int) -> str:
 
 def _asked(request: RunRequest) -> str:
     text = request.text or ("Review this pull request." if request.kind is RunKind.REVIEW else "Resolve this issue.")
-    return f"{line(request.actor.login)} asked:\n{quote(text)}"
+    return f"> **{line(request.actor.login)}:** {line(text.splitlines()[0], 160)}"
 
 
 def final(request: RunRequest, ending: Ending, price: Price) -> str:
@@ -311,6 +311,12 @@ def denied(actor: Actor) -> str:
     )
 
 
+def too_many_asks(most: int) -> str:
+    return (
+        f"One comment can ask for {most} things at most; the first {most} are taken. Ask for the rest in another one."
+    )
+
+
 def not_offered(verb: str) -> str:
     return f"This ampbot does not know {code(f'/amp {verb}')} yet. Comment `/amp help` to see what it does know."
 
@@ -336,7 +342,7 @@ def pull_body(request: RunRequest, pinned: Pinned, description: str, price: Pric
             marker(request.id),
             defuse(description) or "Amp left no description.",
             f"Closes #{request.place.number}",
-            f"---\nAsked by @{request.actor.login} in #{request.place.number}; made on {pinned.base_sha}.",
+            f"---\nAsked by @{request.actor.login} in #{request.place.number}; based on {pinned.base_sha}.",
             price_line(request.id, price),
         ]
     )

@@ -152,12 +152,13 @@ class Command:
     """One command in a text. `verb` is a verb of the grammar, or "run" for a free request.
 
     `text` is the request verbatim (without the `/amp`), empty for verbs without arguments.
-    `index` is its place among the commands of the same text, from 0: it is part of the run's id.
+    `index` tells equal commands of one text apart, from 0; it is part of the run's id, so it must not change when
+    another command is written above.
     """
 
     verb: str
     text: str
-    index: int
+    index: int = 0
 
 
 # --- a run ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,7 +50,8 @@ class Settings(BaseSettings):
     amp_url: str = Field("https://ampcode.com", description="Where thread links lead")
 
     # This service
-    database_url: str = Field("sqlite:///ampbot.sqlite3", description="SQLite file or PostgreSQL address")
+    # Not shown: a PostgreSQL address may hold a password.
+    database_url: str = Field("sqlite:///ampbot.sqlite3", repr=False, description="SQLite file or PostgreSQL address")
     host: str = Field("127.0.0.1", description="The address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="The port to listen on")
     instance: str = Field("ampbot", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name in sandbox metadata")
@@ -70,12 +72,28 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("github_api_url", "github_url", "amp_url")
+    @field_validator("github_api_url", "github_url", "e2b_api_url", "e2b_sandbox_url", "amp_url")
     @classmethod
-    def _address(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
-            raise ValueError("must start with https:// (or http:// for a stand-in on loopback)")
-        return value.rstrip("/")
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/\s]", value):
+            raise ValueError("must start with https:// (or http:// for a stand-in on loopback) and a host")
+        return value and value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            url = None
+        if url is None or url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+        if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+            raise ValueError("must name a file: what is kept in memory is lost with the process")
+        return value
 
     @field_validator("webhook_secret", "webhook_secret_previous", "e2b_api_key", "amp_api_key")
     @classmethod
@@ -84,14 +102,20 @@ class Settings(BaseSettings):
             raise ValueError("must not be blank")
         return value
 
+    @field_validator("github_private_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _parsed_key(value, None)
+        return value
+
     @field_validator("github_private_key_file")
     @classmethod
     def _one_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if "github_private_key" in info.data:
-            given: SecretStr | None = info.data["github_private_key"]
-            if (given is None) == (value is None):
-                raise ValueError("set exactly one of AMPBOT_GITHUB_PRIVATE_KEY and AMPBOT_GITHUB_PRIVATE_KEY_FILE")
-            _parsed_key(given, value)
+        if "github_private_key" in info.data and (info.data["github_private_key"] is None) == (value is None):
+            raise ValueError("set exactly one of AMPBOT_GITHUB_PRIVATE_KEY and AMPBOT_GITHUB_PRIVATE_KEY_FILE")
+        if value is not None:
+            _parsed_key(None, value)
         return value
 
     @field_validator("idle_minutes")
@@ -139,6 +163,8 @@ def load(**overrides: Any) -> Settings | tuple[Problem, ...]:
     """The settings, or every problem with them, each a sentence that names the variable and never its value."""
     try:
         return Settings(**overrides)
+    except (OSError, UnicodeDecodeError) as error:
+        return (Problem(f".env cannot be read: {error}."),)
     except ValidationError as error:
         return tuple(_problem(dict(item)) for item in json.loads(error.json(include_url=False, include_input=False)))
 

@@ -99,7 +99,7 @@ def test_letters_that_fold_to_ascii_are_no_name() -> None:
 
 def test_every_name_counts_and_is_taken_literally() -> None:
     found = parse("@one do a\n@t.o do b\n@two do c\n@ampbot do d", names=["one", "t.o"])
-    assert found == (Command("run", "do a", 0), Command("run", "do b\n@two do c\n@ampbot do d", 1))
+    assert found == (Command("run", "do a", 0), Command("run", "do b\n@two do c\n@ampbot do d", 0))
     assert parse("@ampbot fix it\n/amp fix it", names=[]) == (Command("run", "fix it", 0),)
 
 
@@ -136,9 +136,14 @@ def test_what_is_longer_than_githubs_limit_is_cut_there() -> None:
     assert parse("x" * (MOST - 4) + "\n/amp fix it", names=NAMES) == ()
 
 
-def test_commands_are_numbered_by_their_place_mistakes_included() -> None:
-    found = parse("/amp one\n/amp\n/amp two\n/amp stop", names=NAMES)
-    assert [each.index for each in found if isinstance(each, Command)] == [0, 2, 3]
+def test_equal_commands_are_numbered_and_others_do_not_move_them() -> None:
+    found = parse("/amp one\n/amp\n/amp two\n/amp one\n/amp stop", names=NAMES)
+    assert [(each.text, each.index) for each in found if isinstance(each, Command)] == [
+        ("one", 0),
+        ("two", 0),
+        ("one", 1),
+        ("", 0),
+    ]
 
 
 # --- where there is none ---------------------------------------------------------------------------

@@ -80,7 +80,9 @@ def test_nothing_in_an_html_comment_is_a_command(inside: str) -> None:
 def test_what_was_asked_comes_back_word_for_word(texts: list[str]) -> None:
     requests = [text for text in texts if text != "stop keep"]
     comment = "\n".join(f"/amp {text}" for text in requests)
-    assert parse(comment, names=NAMES) == tuple(Command("run", text, n) for n, text in enumerate(requests))
+    assert parse(comment, names=NAMES) == tuple(
+        Command("run", text, requests[:place].count(text)) for place, text in enumerate(requests)
+    )
 
 
 def by_markdown(text: str) -> list[int]:
