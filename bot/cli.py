@@ -20,6 +20,17 @@ app = typer.Typer(
 )
 
 
+def _language() -> str | None:
+    """What the scripted agent obeys: part of `ampbot rig --help`, and loaded for that alone."""
+    if "rig" not in sys.argv[1:2]:
+        return None
+    from rich.markup import escape
+
+    from bot.rig.amp import LANGUAGE_HELP
+
+    return escape(LANGUAGE_HELP)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"ampbot {bot.__version__}")
@@ -77,6 +88,21 @@ def check() -> None:
     problems = sum(finding.problem is not None for finding in findings)
     console.print(f"{problems} problem{'s' if problems != 1 else ''}." if problems else "Everything is in order.")
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command(epilog=_language())
+def rig(
+    repo: Annotated[str | None, typer.Option(help="A local git repository to serve a copy of.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault for GitHub, as JSON; may be given again. See bot/rig/faults.py.")
+    ] = None,
+    sandbox_fault: Annotated[list[str] | None, typer.Option(help="The same for E2B.")] = None,
+    webhook: Annotated[str, typer.Option(help="Where deliveries go.")] = "http://127.0.0.1:8080/webhook",
+) -> None:
+    """GitHub, E2B and Amp as servers on loopback, for a bot of your own: prints its settings, and stays up."""
+    from bot.rig.stand import stand
+
+    raise typer.Exit(stand(repo, tuple(fault or ()), tuple(sandbox_fault or ()), webhook))
 
 
 @app.command()

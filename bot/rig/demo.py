@@ -69,10 +69,10 @@ def refusal(options: Options) -> Problem | None:
         return Problem("--agent amp needs the `amp` program on this machine's PATH: npm install -g @ampcode/cli.")
     if options.agent == "amp" and not options.amp_key:
         return Problem("--agent amp needs AMP_API_KEY in the environment.")
-    return _repository_problem(options.repo) if options.repo is not None else None
+    return repository_problem(options.repo) if options.repo is not None else None
 
 
-def _repository_problem(repo: str) -> Problem | None:
+def repository_problem(repo: str) -> Problem | None:
     path = Path(repo)
     if not path.is_dir():
         return Problem(f"--repo {repo}: there is no such folder.")
@@ -90,7 +90,13 @@ def demo(options: Options) -> int:
     if options.github == "live":
         from bot.rig.live import live
 
-        return live(options, console)
+        return live(
+            options.repo or "",
+            options.ask,
+            local_sandbox=options.sandbox == "local",
+            as_json=options.json,
+            console=console,
+        )
     with tempfile.TemporaryDirectory(prefix="ampbot-demo-") as folder:
         rig = Rig(Path(folder), amp_key=options.amp_key or AMP_KEY)
         if options.agent == "amp":
@@ -111,17 +117,7 @@ def demo(options: Options) -> int:
 
 def _stage(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
     """A repository, a person who may write to it, an issue, and the bot."""
-    rig.github.create_user(OWNER, kind="Organization")
-    rig.github.create_user(PERSON)
-    if options.repo is None:
-        name = SAMPLE_NAME
-        rig.github.create_repository(name, files=_sample())
-    else:
-        source = Path(options.repo).resolve()
-        name = f"{OWNER}/{re.sub(r'[^A-Za-z0-9._-]', '-', source.name.removesuffix('.git')) or 'repository'}"
-        rig.github.create_repository(name, source=source)
-    rig.github.set_permission(name, PERSON, "write")
-    rig.github.install(rig.app, [name])
+    name = stage(rig, options.repo)
     shown.line(f"GitHub at {rig.github.url}, E2B at {rig.e2b.url}, repository {name}")
     rig.serve()
     shown.line(f"ampbot serves at {rig.bot.url} (process {rig.bot.pid})")
@@ -130,6 +126,22 @@ def _stage(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
     rig.wait_idle()
     shown.line(f"issue #{number}: {title}")
     return name, number
+
+
+def stage(rig: Rig, repo: str | None) -> str:
+    """The repository's name: a copy of the sample, or of a local one, with the App on it and a person who may write."""
+    rig.github.create_user(OWNER, kind="Organization")
+    rig.github.create_user(PERSON)
+    if repo is None:
+        name = SAMPLE_NAME
+        rig.github.create_repository(name, files=_sample())
+    else:
+        source = Path(repo).resolve()
+        name = f"{OWNER}/{re.sub(r'[^A-Za-z0-9._-]', '-', source.name.removesuffix('.git')) or 'repository'}"
+        rig.github.create_repository(name, source=source)
+    rig.github.set_permission(name, PERSON, "write")
+    rig.github.install(rig.app, [name])
+    return name
 
 
 def _sample() -> dict[str, tuple[str, bytes]]:

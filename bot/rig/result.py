@@ -50,8 +50,8 @@ class Seconds:
 class Result:
     pull_request: PullRequest | None
     comments: tuple[Said, ...]
-    github_requests: int  # REST and GraphQL of the bot, tokens included, from the comment on
-    sandbox_requests: int
+    github_requests: int | None  # REST and GraphQL of the bot, tokens included, from the comment on; None: live
+    sandbox_requests: int | None
     seconds: Seconds
 
     def json(self) -> str:

@@ -77,10 +77,11 @@ async def work(world: World, run: Run) -> Ending | None:
     log.info("agent at work", run=run.id)
     following = await _resumed(world, run)
     exit_code, stopped = await _follow(world, run, box, following)
-    errors = await _errors(box)
     if following.rest:
         following.note(following.rest)
     following.stream.finish()
+    ended = following.stream.ended
+    errors = "" if ended is not None and ended.ok else await _errors(box)
     outcome = agent.conclude(following.stream, exit_code, errors, stopped=stopped)
     await world.database.write(lambda connection: runs.concluded(connection, run, outcome))
     log.info("agent ended", run=run.id, ok=outcome.ok, failure=outcome.failure, turns=outcome.turns)
