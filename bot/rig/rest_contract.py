@@ -149,14 +149,18 @@ class _Finder(BasePathFinder):
 
 
 def _mended(node: dict[str, Any]) -> dict[str, Any]:
-    """Two habits of the description that make GitHub's own answers wrong by the letter of OpenAPI 3.0.
+    """Habits of the description that make GitHub's own answers wrong by the letter of OpenAPI 3.0.
 
-    Enumerations that are `nullable` leave null out (https://github.com/OAI/OpenAPI-Specification/issues/1900);
-    discriminators stand over alternatives that are arrays, or name schemas that do not exist.
+    Enumerations and choices that are `nullable` leave null out
+    (https://github.com/OAI/OpenAPI-Specification/issues/1900); discriminators stand over alternatives that are
+    arrays, or name schemas that do not exist.
     """
     values = node.get("enum")
     if node.get("nullable") is True and isinstance(values, list) and None not in values:
         node["enum"] = [*values, None]
+    for choice in ("oneOf", "anyOf"):
+        if node.get("nullable") is True and choice in node:
+            node[choice] = [*node[choice], {"enum": [None], "nullable": True}]
     if "oneOf" in node or "anyOf" in node:
         node.pop("discriminator", None)
     return node

@@ -31,7 +31,7 @@ from bot.rig.server import Server
 
 __all__ = ["E2B", "Box", "Command", "Ending", "Given", "Seed", "Settings", "State"]
 
-_PATIENCE = 30.0  # seconds for what is asked of the server's loop
+_PATIENCE = 120.0  # seconds for what is asked of the server's loop; ending a thousand boxes takes ten
 _T = TypeVar("_T")
 
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.rig.e2b import network, shapes
-from bot.rig.e2b.fleet import Fleet, Refusal
+from bot.rig.e2b.fleet import Fleet, Refusal, not_found
 from bot.rig.e2b.machine import Machine
 from bot.rig.e2b.state import DEFAULT_TIMEOUT, Ending, State
 
@@ -153,8 +153,7 @@ class Control:
         """A paused box is none, for what only makes sense while it runs."""
         machine = self._machine(request)
         if machine.box.state is not State.RUNNING:
-            said = f"Sandbox \"{machine.box.id}\" doesn't exist or you don't have access to it"
-            raise Refusal(404, said)
+            raise not_found(machine.box.id)
         return machine
 
 

@@ -41,10 +41,12 @@ async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, 
     seconds = rpc.timeout(call.request)
     order = _order(call, message, seconds)
     cwd = _cwd(call.machine, order.cwd)
-    # A caller that leaves now leaves a running process behind, as always.
     starting = asyncio.create_task(call.machine.start(order, cwd))
     try:
         process, subscription = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # a caller that leaves now leaves a running process behind, as always
+        starting.add_done_callback(_unwatched)
+        raise
     except (OSError, ValueError) as error:
         if call.machine.box.state is not State.RUNNING:
             raise _gone(call.machine) from error
@@ -142,6 +144,12 @@ async def _followed(
                 case Cut():
                     raise _gone(call.machine)
     finally:
+        process.unsubscribe(subscription)
+
+
+def _unwatched(starting: asyncio.Task[tuple[Process, Subscription]]) -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        process, subscription = starting.result()
         process.unsubscribe(subscription)
 
 

@@ -42,6 +42,7 @@ class Fleet:
         self._folder = Path()
         self._profile = Path()
         self._keys: dict[str, tuple[str, Box | None]] = {}  # idempotency key -> request, its box once made
+        self._closed = True
         self._creating = 0
         self._created: deque[float] = deque()
         self._clock: asyncio.Task[None] | None = None
@@ -50,6 +51,7 @@ class Fleet:
     def open(self, folder: Path, how: Isolation) -> None:
         """Boxes are kept in `folder` from now on."""
         self.how = how
+        self._closed = False
         self._folder = folder
         self._profile = isolation.write_profile(folder)
 
@@ -57,6 +59,8 @@ class Fleet:
         self._clock = asyncio.create_task(self._watch_clock())
 
     async def close(self) -> None:
+        """End every box and make no more."""
+        self._closed = True
         if self._clock is not None:
             self._clock.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -64,7 +68,11 @@ class Fleet:
         await self.end_all()
 
     async def end_all(self) -> None:
-        await asyncio.gather(*(self.end(box_id, Ending.STOPPED) for box_id in list(self.machines)))
+        async def end(box_id: str) -> None:
+            with contextlib.suppress(Refusal):  # somebody else ended it first
+                await self.end(box_id, Ending.STOPPED)
+
+        await asyncio.gather(*(end(box_id) for box_id in list(self.machines)))
         await asyncio.gather(*self._cleaning)
 
     async def forget(self) -> None:
@@ -86,7 +94,7 @@ class Fleet:
         try:
             return self.machines[box_id]
         except KeyError:
-            raise _not_found(box_id) from None
+            raise not_found(box_id) from None
 
     async def create(self, given: Given) -> Box:
         """A running box, or the one this idempotency key made before. Raises Refusal."""
@@ -204,6 +212,8 @@ class Fleet:
         return self._make(given, seed, given.timeout)
 
     def _make(self, given: Given, seed: Seed, seconds: float) -> Box:
+        if self._closed:
+            raise Refusal(503, "the stand-in is stopping")
         now = round(self.settings.clock(), 6)  # what the API's timestamps can tell
         box_id = new_id()
         box = Box(
@@ -262,5 +272,5 @@ def _known(known: tuple[str, Box | None], request: str) -> Box:
     return box
 
 
-def _not_found(box_id: str) -> Refusal:
+def not_found(box_id: str) -> Refusal:
     return Refusal(404, f"Sandbox \"{box_id}\" doesn't exist or you don't have access to it")

@@ -14,7 +14,7 @@ from pathlib import Path
 from bot.rig.e2b import isolation
 from bot.rig.e2b.isolation import Isolation, Namespace
 from bot.rig.e2b.processes import Cut, End, Process, Subscription
-from bot.rig.e2b.state import Box, Command, Settings
+from bot.rig.e2b.state import Box, Command, Settings, State
 from bot.rig.e2b.tree import HOME, Tree, is_own
 
 # Tells the process id as the box counts it, ahead of the command's own output; then becomes the command.
@@ -60,6 +60,8 @@ class Machine:
     async def start(self, order: Order, cwd: str) -> tuple[Process, Subscription]:
         """The process and a view of it from its first byte on. Raises OSError or ValueError: not started."""
         prefix = (await self._open()).enter if self._how.private else ()
+        if self.box.state is not State.RUNNING:
+            raise OSError("the box does not run")
         process = self._spawn(prefix, order, cwd)
         try:
             rest = await process.announced()
@@ -136,8 +138,8 @@ class Machine:
 
     async def _open(self) -> Namespace:
         async with self._opening:
-            if not self.box.live:
-                raise OSError("the box has ended")
+            if self.box.state is not State.RUNNING:
+                raise OSError("the box does not run")
             if self._namespace is None:
                 self._namespace = await Namespace.open(self._how, self.box.folder, self._profile)
             return self._namespace

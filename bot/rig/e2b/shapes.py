@@ -49,6 +49,8 @@ def given(body: Mapping[str, Any], key: str | None) -> Given:
         raise Refusal(400, "Error when parsing request: templateID is required")
     timeout = integer(body, "timeout")
     config = body.get("network")
+    if config is not None and not isinstance(config, dict):
+        raise Refusal(400, "Error when parsing request: network must be an object")
     if config is not None and (found := network.problem(config)):
         raise Refusal(400, found)
     pause = body.get("autoPause")

@@ -260,6 +260,7 @@ async def test_a_fork_starts_with_a_copy_of_the_files(client: e2b.E2B) -> None:
         (b"{}", "templateID is required"),
         (b'{"templateID": "amp", "timeout": "5"}', "timeout must be a number"),
         (b'{"templateID": "amp", "timeout": -1}', "timeout must be a number"),
+        (b'{"templateID": "amp", "network": []}', "network must be an object"),
         (b'{"templateID": "amp", "metadata": {"a": 1}}', "metadata must be an object of strings"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 import e2b
 import pytest
 
+import bot
 from bot.rig.e2b import E2B, isolation
 from bot.rig.e2b.templates import AMP_PROGRAM
 
@@ -135,26 +137,29 @@ class TestPrivate:
 
         await until(none)
 
+    async def test_a_checkout_under_a_hidden_directory_works(self, tmp_path: Path) -> None:
+        shutil.copytree(Path(bot.__file__).parent, tmp_path / "bot", ignore=shutil.ignore_patterns("__pycache__"))
+        script = f"""
+            assert bot.__file__.startswith({str(tmp_path)!r})
+            print(sandbox.commands.run("amp --version && echo works").stdout)
+            rig.stop()
+        """
+
+        done = await _elsewhere(tmp_path, script, path=tmp_path)
+
+        assert done.stdout.endswith("works\n\n"), done.stderr
+
     async def test_boxes_end_with_the_stand_in_even_when_it_is_killed(self, tmp_path: Path) -> None:
         marked = f"sleep {os.getpid()}.7"
-        script = tmp_path / "rig.py"
-        script.write_text(
-            textwrap.dedent(f"""
-            import os, signal, e2b
-            from bot.rig.e2b import E2B
-            rig = E2B()
-            rig.start()
-            client = e2b.E2B(api_key=rig.api_key, api_url=rig.url, sandbox_url=rig.url)
-            client.Sandbox.create().commands.run("setsid {marked} >/dev/null 2>&1 & sleep 0.1")
-            assert {marked!r} in os.popen("ps -eo args").read()
-            os.kill(os.getpid(), signal.SIGKILL)
-            """)
-        )
-        # TMPDIR: it cannot tidy up any more.
-        own = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = await asyncio.to_thread(subprocess.run, [sys.executable, str(script)], env=own, check=False)
+        script = f"""
+            sandbox.commands.run("setsid {marked} >/dev/null 2>&1 &")
+            while {marked!r} not in os.popen("ps -eo args").read(): pass
+            os.kill(os.getpid(), 9)
+        """
 
-        assert done.returncode == -9
+        done = await _elsewhere(tmp_path, script)
+
+        assert done.returncode == -9, done.stderr
         await until(lambda: marked not in _processes())
 
 
@@ -184,3 +189,22 @@ def _there(path: str) -> bool:
 
 def _names(folder: str) -> set[str]:
     return {path.name for path in Path(folder).iterdir()}
+
+
+async def _elsewhere(folder: Path, script: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a script in a process of its own that has a stand-in `rig` and a box `sandbox`."""
+    opening = """
+        import os, e2b, bot
+        from bot.rig.e2b import E2B
+        rig = E2B()
+        rig.start()
+        client = e2b.E2B(api_key=rig.api_key, api_url=rig.url, sandbox_url=rig.url)
+        sandbox = client.Sandbox.create("amp")
+    """
+    file = folder / "script.py"
+    file.write_text(textwrap.dedent(opening) + textwrap.dedent(script))
+    (folder / "temporary").mkdir()
+    search = [str(each) for each in (path, *sys.path) if each]
+    own = {**os.environ, "TMPDIR": str(folder / "temporary"), "PYTHONPATH": os.pathsep.join(search)}
+    command = [sys.executable, str(file)]
+    return await asyncio.to_thread(subprocess.run, command, env=own, capture_output=True, text=True, check=False)
