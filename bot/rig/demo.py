@@ -21,6 +21,7 @@ from bot.model import Problem
 from bot.rig import result
 from bot.rig.amp.sample import SAMPLE, SAMPLE_ASK, SAMPLE_ISSUE_BODY, SAMPLE_ISSUE_TITLE
 from bot.rig.e2b import E2B
+from bot.rig.github.git import head_of
 from bot.rig.result import Result, Said, Seconds
 from bot.rig.rig import AMP_KEY, SLUG, Rig
 
@@ -78,6 +79,8 @@ def repository_problem(repo: str) -> Problem | None:
         return Problem(f"--repo {repo}: there is no such folder.")
     if not any((path / name).exists() for name in (".git", "HEAD")):
         return Problem(f"--repo {repo}: this is not a git repository.")
+    if head_of(path) is None:
+        return Problem(f"--repo {repo}: this repository has no commit yet, so there is nothing to start from.")
     return None
 
 
