@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from bot.github.repository import Repository
 from bot.model import Remark
 
-_COMMENTS = "comments(last: 60) { nodes { databaseId body createdAt lastEditedAt author { login __typename } } }"
+_COMMENTS = "comments(last: 60) { nodes { fullDatabaseId body createdAt lastEditedAt author { login __typename } } }"
 _TARGET = "target { oid ... on Commit { tree { oid } } }"
 
 _QUERY = f"""
@@ -93,7 +93,7 @@ class _Author(_Camel):
 
 
 class _Comment(_Camel):
-    database_id: int | None = None
+    full_database_id: int | None = None  # databaseId is null beyond 32 bits, where comments have long been
     body: str
     created_at: datetime
     last_edited_at: datetime | None = None
@@ -163,7 +163,7 @@ async def read(repository: Repository, number: int, *, until: str, without: int)
             for comment in subject.comments.nodes
             # Text written or changed after the request may not speak for it (time-of-trigger).
             if comment is not None
-            and comment.database_id != without
+            and comment.full_database_id != without
             and comment.created_at <= moment
             and (comment.last_edited_at is None or comment.last_edited_at <= moment)
         ),
@@ -173,7 +173,7 @@ async def read(repository: Repository, number: int, *, until: str, without: int)
 def _remark(comment: _Comment) -> Remark:
     author = comment.author
     return Remark(
-        id=comment.database_id or 0,
+        id=comment.full_database_id or 0,
         author=author.login if author else "",
         bot=author is not None and author.typename != "User",
         at=comment.created_at.isoformat(),

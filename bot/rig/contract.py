@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from bot.rig import fixtures
-from bot.rig.exceptions import BY_ID, EXCUSES, Violation
+from bot.rig.exceptions import Violation, is_excused
 from bot.rig.faults import PAUSES
 from bot.rig.graphql_contract import GraphqlContract
 from bot.rig.journal import STREAM, WHOLE, Entry
@@ -43,7 +43,7 @@ class Contract:
         if not is_api(entry):
             return ()
         found = self._once(entry)
-        return tuple(each for each in found if not any(excuse.covers(each) for excuse in EXCUSES))
+        return tuple(each for each in found if not is_excused(each))
 
     def route(self, entry: Entry) -> Route | None:
         """The REST endpoint a request went to; None when GitHub has none there."""
@@ -112,4 +112,4 @@ def _is_judged(entry: Entry) -> bool:
 
 def _by_name(path: str) -> str:
     """The described form of a path that names a repository by its id."""
-    return re.sub(r"^/repositories/\d+", "/repos/owner/repository", path) if BY_ID in EXCUSES else path
+    return re.sub(r"^/repositories/\d+", "/repos/owner/repository", path)

@@ -113,8 +113,9 @@ LANGUAGE_HELP = "\n".join(
         "A line may start with '- '. A path with spaces or colons is a JSON string, as old and new are.",
         "SIZE is a number of B, KB, MB, GB (powers of 1000), KiB, MiB or GiB. For TEXT or COMMAND (but not of a",
         "title) a fenced code block may follow instead: leave the line empty after the colon.",
-        "Lines inside other code blocks, and lines that fit no form exactly, are prose. A request of prose",
-        "alone is added to AMP-REQUEST.md, and the answer says that the agent is scripted.",
+        "Lines inside other code blocks, and lines that fit no form exactly, are prose. In place of a request of",
+        "prose alone the file AMP-SCRIPT.md of the working directory is obeyed; where it holds no instruction,",
+        "the request is added to AMP-REQUEST.md, and the answer says that the agent is scripted.",
     )
 )
 

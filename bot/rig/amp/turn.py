@@ -15,6 +15,7 @@ from .language import Instruction, parse, request_of
 from .stream import SHELL, Stream
 
 REQUESTS = "AMP-REQUEST.md"
+SCRIPT = "AMP-SCRIPT.md"
 
 _SCRIPTED = (
     "I am the scripted stand-in for Amp and understood no instruction in this request, "
@@ -49,7 +50,7 @@ def obey(prompt: str, stream: Stream, *, allow_all: bool) -> str:
     """Runs one prompt; returns the final answer, sent as a message already. Raises TurnError, CrashError."""
     stream.prompt(prompt)
     request = request_of(prompt)
-    script = parse(request)
+    script = parse(request) or parse(_standing())
     if script:
         answer = _perform(script, stream, allow_all)
     else:
@@ -62,6 +63,14 @@ def obey(prompt: str, stream: Stream, *, allow_all: bool) -> str:
         answer = _SCRIPTED
     stream.say(answer)
     return answer
+
+
+def _standing() -> str:
+    """The instructions that the checkout brings along: reviews and labels have no words of their own."""
+    try:
+        return Path(SCRIPT).read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _perform(script: tuple[Instruction, ...], stream: Stream, allow_all: bool) -> str:

@@ -56,7 +56,9 @@ class GitHub(People):
         webhook_workers: int = 1,
     ) -> None:
         """`root` is where repositories live; without one they go when the server stops."""
-        self._temporary = tempfile.TemporaryDirectory(prefix="rig-github-") if root is None else None
+        self._temporary = None
+        if root is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="rig-github-", ignore_cleanup_errors=True)
         super().__init__(World(Path(self._temporary.name) if self._temporary else root or Path(), clock))
         self._transport = Transport(self.world)
         self._webhook_workers = webhook_workers

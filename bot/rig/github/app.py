@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -91,13 +91,17 @@ def _with(serve: Callable[[Request], Any], service: str) -> Callable[[Request], 
 
 
 async def _read(request: Request, world: World, path: str) -> router.Request | None:
-    """The request in whole; None when its body is larger than GitHub takes."""
+    """The request in whole; None when its body is larger than GitHub takes, or breaks off."""
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > world.settings.body_bytes:
-            return None
-    return router.Request(request.method, path, request.url.query, request.headers, bytes(body))
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > world.settings.body_bytes:
+                return None
+    except ClientDisconnect:  # nobody waits for what is answered to half a body
+        return None
+    method = "GET" if request.method == "HEAD" else request.method
+    return router.Request(method, path, request.url.query, request.headers, bytes(body))
 
 
 def _response(answer: Answer) -> Response:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from bot.rig.github.git import EMPTY_TREE, Bare
+from bot.rig.github.git import EMPTY_TREE, Bare, GitError
 
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
 _RENAMES = "--find-renames"
@@ -114,9 +114,13 @@ def patch(bare: Bare, old: str, new: str) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def mergeable(bare: Bare, base: str, head: str) -> bool:
-    """Whether the two merge without a conflict."""
-    return bare.ask("merge-tree", "--write-tree", "--no-messages", base, head) is not None
+def mergeable(bare: Bare, base: str, head: str) -> bool | None:
+    """Whether the two merge without a conflict; None where git is too old (before 2.38) to tell."""
+    try:
+        bare.run("merge-tree", "--write-tree", "--no-messages", base, head)
+    except GitError as error:
+        return False if error.code == 1 else None
+    return True
 
 
 def _count(number: str) -> int:

@@ -87,6 +87,10 @@ class Change:
 class GitError(RuntimeError):
     """git refused; the message is its own."""
 
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
 
 class Bare:
     """One bare repository. Objects never change, so what is read of them is kept."""
@@ -222,7 +226,8 @@ class Bare:
         """The tree `base` with the changes laid over it, written by a throw-away index."""
         with tempfile.TemporaryDirectory(prefix="rig-index-") as folder:
             env = {"GIT_INDEX_FILE": f"{folder}/index"}
-            self.run("read-tree", *([base] if base else ["--empty"]), env=env)
+            if base:
+                self.run("read-tree", base, env=env)
             lines = []
             for change in changes:
                 if change.mode == "040000" and change.oid is not None:
@@ -278,7 +283,8 @@ def _git(folder: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, st
         check=False,
     )
     if done.returncode:
-        raise GitError(done.stderr.decode("utf-8", "replace").strip() or f"git {arguments[0]} failed")
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise GitError(said or f"git {arguments[0]} failed", done.returncode)
     return done.stdout
 
 

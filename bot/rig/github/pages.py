@@ -106,7 +106,7 @@ class Pages:
                 rows=_rows(issue),
                 commits=commits,
                 files=files,
-                mergeable=pull is not None and issue.state == "open" and is_mergeable(pull),
+                mergeable=is_mergeable(pull) if pull is not None and issue.state == "open" else None,
             )
 
     def _diff(self, given: Mapping[str, Any]) -> Page:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from bot.rig.github.effects import checks, issues, merging, pulls, refs, reviews
 from bot.rig.github.effects.pulls import Proposal
 from bot.rig.github.effects.reviews import Remark
-from bot.rig.github.git import Signature
 from bot.rig.github.stage import Content, Stage, changes_of
 from bot.rig.github.state import (
     Actor,
@@ -99,6 +98,10 @@ class People(Stage):
         with self.world.lock:
             issues.set_state(self.world, issue_of(self._repo(repo), number), self._by(user), "open")
 
+    def lock(self, repo: Repository | str, number: int, user: str, *, locked: bool = True) -> None:
+        with self.world.lock:
+            issues.lock(self.world, issue_of(self._repo(repo), number), self._by(user), locked=locked)
+
     # --- commits ------------------------------------------------------------------------------
 
     def push_commit(
@@ -116,7 +119,7 @@ class People(Stage):
             parent = before or bare.branch(found.default_branch)
             base = bare.commit(parent).tree if parent else None
             tree = bare.write_tree(base, changes_of(bare, files))
-            by = self._signature(user)
+            by = self.world.signature(self.world.person(user))
             commit = bare.write_commit(tree, [parent] if parent else [], message, by, by)
             self._push(found, branch, user, before, commit, forced=False)
             return commit
@@ -137,11 +140,6 @@ class People(Stage):
         refs.check_rules(repo, ref, "create" if before is None else "force" if forced else "update")
         repo.bare.set_ref(ref, after)
         refs.ref_moved(self.world, repo, self._by(user), ref, before, after, forced=forced)
-
-    def _signature(self, user: str) -> Signature:
-        account = self.world.person(user)
-        email = f"{account.id}+{account.login}@users.noreply.example.com"
-        return Signature(account.login, email, int(self.world.now()))
 
     # --- pull requests ------------------------------------------------------------------------
 
@@ -215,7 +213,7 @@ class People(Stage):
         """The merge commit."""
         with self.world.lock:
             pull = pull_of(self._repo(repo), number)
-            return merging.merge(self.world, pull, self._by(user), self._signature(user))
+            return merging.merge(self.world, pull, self._by(user))
 
     # --- checks -------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ while IFS='	' read -r pattern deeds why; do
 done < "$RIG_RULES"
 [ "$new" = $zero ] && exit 0
 if [ -z "$RIG_WORKFLOWS" ]; then
-    file=$(git log --format= --name-only -m "$new" --not --all -- .github/workflows | sed -n '/./{p;q}')
+    file=$(git log --format= --name-only -m "$new" --not --all -- .github/workflows | sed -n '/./{p;q;}')
     what="to create or update workflow \`$file\` without \`workflows\` permission"
     [ -n "$file" ] && refuse "refusing to allow a GitHub App $what"
 fi

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from bot.rig.github import push_rules
 from bot.rig.github.auth import NOBODY, Identity, identify
@@ -51,9 +55,12 @@ class Transport:
             return PlainTextResponse(refusal.message, refusal.status, refusal.headers)
         if service == "info/refs" and repo.full_name.lower() != name.lower():
             return RedirectResponse(f"{self._world.url}/{repo.full_name}.git/info/refs?{request.url.query}", 301)
-        if service == "git-receive-pack":
-            return await self._receive(request, repo, identity)
-        return await self._stream(request, repo, service)
+        try:
+            if service == "git-receive-pack":
+                return await self._receive(request, repo, identity)
+            return await self._stream(request, repo, service)
+        except ClientDisconnect:  # in the middle of what it was sending
+            return Response(status_code=400)
 
     def _admit(self, request: Request, name: str, *, push: bool) -> tuple[Repository, Identity]:
         with self._world.lock:
@@ -89,23 +96,8 @@ class Transport:
         return identity
 
     async def _stream(self, request: Request, repo: Repository, service: str) -> Response:
-        """Answer piece by piece, as git produces it."""
-        process = await self._start(request, repo, service, {})
         body = await request.body()
-        feeding = asyncio.create_task(_feed(process, body))
-        assert process.stdout is not None
-        status, headers = _head(await process.stdout.readuntil(b"\r\n\r\n"))
-
-        async def pieces() -> AsyncIterator[bytes]:
-            assert process.stdout is not None
-            try:
-                while piece := await process.stdout.read(_PIECE):
-                    yield piece
-            finally:
-                await feeding
-                await process.wait()
-
-        return StreamingResponse(pieces(), status, headers)
+        return _Streamed(await self._start(request, repo, service, {}), body)
 
     async def _receive(self, request: Request, repo: Repository, identity: Identity) -> Response:
         """Take a push in whole, then let everything follow from what git accepted of it."""
@@ -166,7 +158,50 @@ class Transport:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=environment,
+            start_new_session=True,  # ended with its children
         )
+
+
+class _Streamed(Response):
+    """What a git process says, piece by piece. A client that leaves takes the process with it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, body: bytes) -> None:
+        super().__init__()
+        self._process = process
+        self._body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        process = self._process
+        assert process.stdout is not None
+        feeding = asyncio.create_task(_feed(process, self._body))
+        leaving = asyncio.create_task(_end_when_left(receive, process))
+        try:
+            status, headers = _head(await process.stdout.readuntil(b"\r\n\r\n"))
+            raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+            await send({"type": "http.response.start", "status": status, "headers": raw})
+            while piece := await process.stdout.read(_PIECE):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except asyncio.IncompleteReadError:  # ended before it had begun to answer
+            pass
+        finally:
+            leaving.cancel()
+            _end(process)
+            await feeding
+            await process.wait()
+
+
+async def _end_when_left(receive: Receive, process: asyncio.subprocess.Process) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    _end(process)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """With its children; nothing happens to one that has ended."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _feed(process: asyncio.subprocess.Process, body: bytes) -> None:

@@ -102,7 +102,7 @@ class Outbox:
         events = installation.events if installation is not None else app.events
         if not app.hook.active or not app.hook.url or (event not in events and event not in _ALWAYS):
             return
-        body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
         if len(body) > _LARGEST:
             return
         delivery = Delivery(
@@ -194,7 +194,7 @@ class Outbox:
         delivery.delivered_at = self._world.now()
         started = time.monotonic()
         try:
-            delivery.status_code, delivery.response_headers, delivery.response = _post(
+            delivery.status_code, delivery.response_headers, delivery.response = _call(
                 hook.url, delivery.body, delivery.request_headers
             )
             good = 200 <= delivery.status_code < 300
@@ -233,7 +233,7 @@ def signature(secret: str, body: bytes, algorithm: str = "sha256") -> str:
     return f"{algorithm}={hmac.new(secret.encode(), body, getattr(hashlib, algorithm)).hexdigest()}"
 
 
-def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str], str]:
+def _call(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str], str]:
     parts = urllib.parse.urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=_ANSWER_WITHIN)

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
+from bot.rig.github.git import Signature
 from bot.rig.github.limits import Limits, Meter
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.state import (
@@ -95,6 +97,11 @@ class World:
         """By its name or a former one."""
         number = self.names.get(full_name.lower())
         return None if number is None else self.repositories.get(number)
+
+    def signature(self, account: Account) -> Signature:
+        """The account as author of a commit now: by its no-reply address."""
+        email = f"{account.id}+{account.login}@users.noreply.{urlsplit(self.url).hostname}"
+        return Signature(account.login, email, int(self.now()))
 
     def team(self, organization: Account, slug: str) -> Team | None:
         found = (team for team in self.teams if team.organization is organization and team.slug == slug)

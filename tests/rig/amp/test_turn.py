@@ -143,6 +143,14 @@ def test_reviews_end_the_answer_with_a_review_block(amp: Amp) -> None:
     }
 
 
+def test_in_place_of_a_request_of_prose_the_script_of_the_checkout_is_obeyed(cur: Amp) -> None:
+    script = "This is how to review.\n\n- create seen.txt: yes\n- answer: Reviewed.\n"
+    (cur.repo / "AMP-SCRIPT.md").write_text(script)
+    assert last(cur.run(*HEADLESS, stdin="Review this.").events) == ("success", "Reviewed.")
+    assert last(cur.run(*HEADLESS, stdin="- answer: As you say.").events) == ("success", "As you say.")
+    assert tree(cur.repo) == {"AMP-SCRIPT.md": ("644", script.encode()), "seen.txt": ("644", b"yes\n")}
+
+
 def test_a_request_of_prose_is_kept_in_a_file_and_said_to_be_scripted(amp: Amp) -> None:
     flags = ("-x", "--dangerously-allow-all")
     first = amp.run(*flags, stdin="<request>\nfix the login test\n</request>\nBe kind.")

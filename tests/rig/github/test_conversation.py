@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.rig.github import GitHub
+from bot.rig.github import GitHub, Refusal
 
 from .conftest import Scene
 
@@ -169,3 +169,15 @@ def test_what_is_known_already_is_not_sent_nor_counted_again(scene: Scene, hub: 
         assert again.headers["x-ratelimit-used"] == "1"
     finally:
         hub.settings.limits = replace(hub.settings.limits, core=5000)
+
+
+def test_a_locked_conversation_is_open_to_those_who_may_write_but_to_no_app(scene: Scene) -> None:
+    scene.github.open_issue(scene.repo, "ann", "Broken")
+    scene.github.lock(scene.repo, 1, "ann")
+    with pytest.raises(Refusal, match="issue is locked"):
+        scene.github.comment(scene.repo, 1, "bob", "hello")
+    answer = scene.ask("POST", "{repo}/issues/1/comments", scene.token(), {"body": "hello"})
+    assert (answer.status_code, answer.json()["message"]) == (403, "Unable to create comment because issue is locked.")
+    assert scene.github.comment(scene.repo, 1, "ann", "hello").body == "hello"
+    scene.github.lock(scene.repo, 1, "ann", locked=False)
+    assert scene.ask("POST", "{repo}/issues/1/comments", scene.token(), {"body": "hello"}).status_code == 201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -70,6 +71,7 @@ REFUSED_FETCHES = [
     ("a token of another repository", 404, "not found"),
     ("a token without contents", 403, "403"),
     ("a revoked token", 401, "Invalid username or token"),
+    ("a token whose hour is over", 401, "Invalid username or token"),
 ]
 
 
@@ -77,7 +79,8 @@ REFUSED_FETCHES = [
 def test_a_private_repository_is_closed_to(scene: Scene, git: Git, held: str, status: int, said: str) -> None:
     other = scene.github.create_repository(f"{scene.repo.owner.login}/other", private=True, files={"a": "b"})
     scene.github.install(scene.app, [other])
-    revoked = scene.token()
+    revoked, expired = scene.token(), scene.token()
+    scene.github.world.tokens[expired].expires_at = scene.github.world.now() - 1
     scene.ask("DELETE", "/installation/token", revoked)
     tokens = {
         "nothing": None,
@@ -85,6 +88,7 @@ def test_a_private_repository_is_closed_to(scene: Scene, git: Git, held: str, st
         "a token of another repository": scene.token(repository_ids=[other.id]),
         "a token without contents": scene.token({"issues": "write"}),
         "a revoked token": revoked,
+        "a token whose hour is over": expired,
     }
     done = git("ls-remote", scene.remote(tokens[held]), ok=False)
     last = [entry for entry in scene.github.server.journal.entries if "info/refs" in entry.path][-1]
@@ -189,11 +193,46 @@ def test_a_former_name_leads_to_the_repository(scene: Scene, git: Git, folder: P
 def test_the_first_push_makes_an_empty_repositorys_branch(scene: Scene, git: Git, folder: Path, hub: GitHub) -> None:
     empty = hub.create_repository(f"{scene.repo.owner.login}/empty", private=True)
     hub.install(scene.app, [empty])
-    git("init", "--quiet", "-b", "main")
-    _commit(git, folder, "new")
+    git("init", "--quiet", "-b", "trunk")
+    commit = _commit(git, folder, "new")
     address = scene.remote(scene.token()).replace(scene.repo.full_name, empty.full_name)
-    git("push", address, "main")
-    assert empty.bare.branch("main") == git("rev-parse", "HEAD").stdout.strip()
+    git("push", address, "trunk")
+    assert (empty.default_branch, empty.bare.branch("trunk")) == ("trunk", commit)
+    assert scene.ask("GET", f"/repos/{empty.full_name}", scene.token()).json()["default_branch"] == "trunk"
+
+
+def test_a_large_change_goes_as_a_pack_and_is_committed_by_the_api(scene: Scene, git: Git, folder: Path) -> None:
+    """The road of decision 17: objects by git to a ref for a moment, the commit itself without an author."""
+    token = scene.token()
+    _clone(scene, git, token)
+    head = scene.repo.bare.branch("main")
+    (folder / "large").write_bytes(os.urandom(1_500_000))  # more than git sends in one piece
+    _commit(git, folder, "beside")
+    git("push", "origin", "HEAD:refs/heads/amp/objects")
+    sent = [entry for entry in scene.github.server.journal.entries if entry.path.endswith("git-receive-pack")]
+    assert "chunked" in [entry.headers.get("transfer-encoding") for entry in sent]
+    tree = git("rev-parse", "HEAD^{tree}").stdout.strip()
+    body = {"message": "Fix", "tree": tree, "parents": [head]}
+    commit = scene.ask("POST", "{repo}/git/commits", token, body).json()
+    made = scene.ask("POST", "{repo}/git/refs", token, {"ref": "refs/heads/amp/1", "sha": commit["sha"]})
+    gone = scene.ask("DELETE", "{repo}/git/refs/heads/amp/objects", token)
+    assert (commit["verification"]["verified"], made.status_code, gone.status_code) == (True, 201, 204)
+    assert scene.repo.bare.commit(scene.repo.bare.branch("amp/1") or "").tree == tree
+
+
+def test_a_push_is_told_as_the_bots_and_moves_its_pull_request(scene: Scene, git: Git, folder: Path) -> None:
+    scene.github.push_commit(scene.repo, "topic", {"new": "x"}, "ann")
+    pull = scene.github.open_pull(scene.repo, "ann", "topic", "Topic")
+    scene.github.wait_deliveries()
+    scene.hook.received.clear()
+    git("clone", "--quiet", "--branch", "topic", scene.remote(scene.token()), ".")
+    before, after = pull.head_sha, _commit(git, folder, "newer")
+    git("push", "origin", "topic")
+    scene.github.wait_deliveries()
+    push, moved = (json.loads(body) for _, body in scene.hook.received)
+    assert (push["ref"], push["before"], push["after"]) == ("refs/heads/topic", before, after)
+    assert (moved["action"], moved["before"], moved["after"]) == ("synchronize", before, after)
+    assert (push["forced"], moved["sender"]["login"], pull.head_sha) == (False, "ampbot[bot]", after)
 
 
 def test_a_repository_is_made_from_a_local_one_that_is_only_read(

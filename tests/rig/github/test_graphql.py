@@ -141,7 +141,9 @@ def test_a_pull_request_with_its_reviews_threads_and_files(scene: Scene) -> None
       headRepository { nameWithOwner } changedFiles additions deletions
       files(first: 10) { nodes { path changeType } }
       reviews(first: 10) { nodes { state body author { login } } }
-      reviewThreads(first: 10) { nodes { path line diffSide isResolved isOutdated comments(first: 5) { nodes { body } } } }
+      reviewThreads(first: 10) { nodes {
+        path line diffSide isResolved isOutdated comments(first: 5) { nodes { body } }
+      } }
     } } }"""
     found = _ask(scene, query)["data"]["repository"]["pullRequest"]
     assert found == {
@@ -305,9 +307,9 @@ def test_a_draft_is_made_ready_and_a_thread_resolved(scene: Scene) -> None:
     hub.review_comment(scene.repo, 1, "bob", Remark("new", "why", 2))
     found = scene.client().get_repo(scene.repo.full_name).get_pull(1)
     found.convert_to_draft()
-    assert pull.draft
+    drafts = [pull.draft]
     found.mark_ready_for_review()
-    assert not pull.draft
+    assert [*drafts, pull.draft] == [True, False]
     threads = "{ REPO { pullRequest(number: 1) { reviewThreads(first: 1) { nodes { id isResolved } } } } }"
     thread = _ask(scene, threads)["data"]["repository"]["pullRequest"]["reviewThreads"]["nodes"][0]
     resolve = "mutation ($id: ID!) { resolveReviewThread(input: {threadId: $id}) { thread { isResolved } } }"

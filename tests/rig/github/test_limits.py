@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 
 import pytest
 
@@ -22,8 +22,8 @@ def limited(scene: Scene) -> Iterator[Scene]:
     scene.github.settings.limits = Limits()
 
 
-def _limit(hub: GitHub, **thresholds: int | None) -> None:
-    hub.settings.limits = replace(Limits(), **thresholds)  # type: ignore[arg-type] - names are checked by replace
+def _limit(hub: GitHub, limits: Limits) -> None:
+    hub.settings.limits = limits
 
 
 def test_every_answer_tells_the_limit(limited: Scene) -> None:
@@ -38,7 +38,7 @@ def test_every_answer_tells_the_limit(limited: Scene) -> None:
 
 
 def test_the_primary_limit_belongs_to_the_installation(limited: Scene) -> None:
-    _limit(limited.github, core=2)
+    _limit(limited.github, Limits(core=2))
     one, other = limited.token(), limited.token()
     statuses = [limited.ask("GET", "{repo}", token).status_code for token in (one, other, one)]
     refused = limited.ask("GET", "{repo}", other)
@@ -49,7 +49,7 @@ def test_the_primary_limit_belongs_to_the_installation(limited: Scene) -> None:
 
 
 def test_content_is_limited_by_the_minute_and_edits_count(limited: Scene) -> None:
-    _limit(limited.github, content_minute=2)
+    _limit(limited.github, Limits(content_minute=2))
     token, path = limited.token(), "{repo}/issues/1/comments"
     made = limited.ask("POST", path, token, {"body": "one"}).json()
     edit = limited.ask("PATCH", f"{{repo}}/issues/comments/{made['id']}", token, {"body": "two"})
@@ -61,7 +61,7 @@ def test_content_is_limited_by_the_minute_and_edits_count(limited: Scene) -> Non
 
 
 def test_points_are_limited_by_the_minute(limited: Scene) -> None:
-    _limit(limited.github, points=11, retry_after=None, status=429)
+    _limit(limited.github, Limits(points=11, retry_after=None, status=429))
     token = limited.token()
     for _ in range(2):
         assert limited.ask("POST", "{repo}/issues/1/reactions", token, {"content": "eyes"}).status_code < 300
@@ -72,21 +72,18 @@ def test_points_are_limited_by_the_minute(limited: Scene) -> None:
 
 
 def test_so_are_requests_at_once(limited: Scene) -> None:
-    _limit(limited.github, concurrent=2)
+    _limit(limited.github, Limits(concurrent=2))
     token = limited.token()
-    with limited.github.world.lock, ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4) as pool, limited.github.world.lock:
         asked = [pool.submit(limited.ask, "GET", "{repo}", token) for _ in range(4)]
         # Nobody passes the lock held here, so that whoever has an answer was refused before it.
-        while sum(each.done() for each in asked) < 2:
-            pass
-        limited.github.world.lock.release()
-        statuses = sorted(each.result().status_code for each in asked)
-        limited.github.world.lock.acquire()
-    assert statuses == [200, 200, 403, 403]
+        refused = list(islice(as_completed(asked, timeout=10), 2))
+    assert [each.result().status_code for each in refused] == [403, 403]
+    assert sorted(each.result().status_code for each in asked) == [200, 200, 403, 403]
 
 
 def test_graphql_has_points_of_its_own_and_says_so_within_a_200(limited: Scene) -> None:
-    _limit(limited.github, graphql=1)
+    _limit(limited.github, Limits(graphql=1))
     headers = {"authorization": f"bearer {limited.token()}"}
     url, body = f"{limited.github.url}/api/graphql", {"query": "{ viewer { login } }"}
     first = limited.http.post(url, json=body, headers=headers)

@@ -83,6 +83,14 @@ def test_files_come_with_patches(scene: Scene, pull: Pull) -> None:
     assert files["src/login.py"].patch == "@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three"
 
 
+def test_names_that_are_no_utf8_do_not_break_the_answer(scene: Scene) -> None:
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    scene.github.push_commit(scene.repo, "topic", {name: "x"}, "ann")
+    scene.github.open_pull(scene.repo, "ann", "topic", "Topic")
+    files = scene.ask("GET", "{repo}/pulls/1/files", scene.token()).json()
+    assert [file["filename"] for file in files] == ["caf?"]
+
+
 def test_the_diff_and_the_patch_are_asked_for_by_accept(scene: Scene, pull: Pull) -> None:
     def text(kind: str) -> str:
         headers = {"accept": f"application/vnd.github.{kind}"}

@@ -21,7 +21,7 @@ from bot.rig.github.state import (
     Repository,
     ReviewComment,
 )
-from bot.rig.github.world import World
+from bot.rig.github.world import World, may_write
 
 LONGEST_BODY = 65_536  # characters
 
@@ -101,8 +101,20 @@ def set_state(world: World, issue: Issue, actor: Actor, state: str, reason: str 
     announce(world, issue, actor, "closed" if closed else "reopened")
 
 
+def lock(world: World, issue: Issue, actor: Actor, *, locked: bool) -> None:
+    refuse_archived(issue.repository)
+    if issue.locked != locked:
+        issue.locked = locked
+        record(world, issue, actor, "locked" if locked else "unlocked")
+        announce(world, issue, actor, "locked" if locked else "unlocked")
+
+
 def comment(world: World, issue: Issue, actor: Actor, body: str) -> Comment:
     refuse_archived(issue.repository)
+    # An App is no collaborator, whatever it was granted: https://github.com/probot/stale/issues/25
+    if issue.locked and (actor.app is not None or not may_write(actor, issue.repository)):
+        docs = "https://docs.github.com/articles/locking-conversations/"
+        raise Refusal(403, "Unable to create comment because issue is locked.", docs=docs)
     _check_comment(body)
     now = world.now()
     made = Comment(world.next_id(), issue, actor, body, now, now)

@@ -13,7 +13,7 @@ def changes(pull: Pull) -> tuple[tuple[str, ...], list[FileChange]]:
     return comparison.ahead, comparison.files
 
 
-def is_mergeable(pull: Pull) -> bool:
-    """Whether the head merges into the base branch as it stands now."""
+def is_mergeable(pull: Pull) -> bool | None:
+    """Whether the head merges into the base branch as it stands now; None: nobody knows."""
     tip = pull.repository.bare.branch(pull.base_ref) or pull.base_sha
     return diff.mergeable(pull.repository.bare, tip, pull.head_sha)

@@ -102,9 +102,8 @@ def branch_moved(
     world: World, repo: Repository, actor: Actor, branch: str, before: str | None, after: str | None
 ) -> None:
     """Open pull requests follow their head branch, and end with it."""
-    for pull in [pull for each in world.repositories.values() for pull in each.pulls]:
-        if pull.issue.state != "open":
-            continue
+    kin = [each for each in world.repositories.values() if each is repo or each is repo.parent]
+    for pull in [pull for each in kin for pull in each.pulls if pull.issue.state == "open"]:
         if pull.head_repository is repo and pull.head_ref == branch:
             if after is None:
                 set_state(world, pull.issue, actor, "closed")

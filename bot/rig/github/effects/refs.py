@@ -86,6 +86,9 @@ def ref_moved(
 ) -> None:
     """What GitHub does after a ref has moved, by whatever way: `push`, and its pull requests follow."""
     repo.pushed_at = world.now()
+    if after is not None and name.startswith("refs/heads/") and repo.bare.branch(repo.default_branch) is None:
+        repo.default_branch = name.removeprefix("refs/heads/")  # the first branch of an empty repository
+        repo.bare.set_head(repo.default_branch)
     emit(world, repo, "push", actor, _push(world, repo, actor, name, before, after, forced=forced))
     if name.startswith("refs/heads/"):
         pulls.branch_moved(world, repo, actor, name.removeprefix("refs/heads/"), before, after)

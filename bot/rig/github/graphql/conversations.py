@@ -97,7 +97,7 @@ def pull_state(pull: Pull) -> str:
 def _mergeable(issue: Issue, _: View) -> str:
     if issue.pull is None or issue.state != "open":
         return "UNKNOWN"
-    return "MERGEABLE" if is_mergeable(issue.pull) else "CONFLICTING"
+    return {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}[is_mergeable(issue.pull)]
 
 
 def _sum(name: str) -> Resolver:

@@ -7,7 +7,6 @@ import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from bot.rig.github.effects import refs as effects
 from bot.rig.github.git import EMPTY_TREE, OID, Bare, Change, GitError, Signature
@@ -17,7 +16,6 @@ from bot.rig.github.rest.issues import instant
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes import git as shapes
-from bot.rig.github.state import Account
 
 routes = Routes()
 
@@ -228,7 +226,7 @@ def create_commit(call: Call) -> Answer:
         raise Refusal.unprocessable("Tree SHA does not exist")
     if any(bare.kind(parent) != "commit" for parent in parents):
         raise Refusal.unprocessable("Parent SHA does not exist or is not a commit object")
-    default = signature_of(call.url, call.actor.account, call.world.now())
+    default = call.world.signature(call.actor.account)
     author = _signature(call, "author") or default
     committer = _signature(call, "committer") or author
     oid = bare.write_commit(tree, parents, call.string("message"), author, committer)
@@ -237,12 +235,6 @@ def create_commit(call: Call) -> Answer:
     if call.identity.installation is not None and not custom:
         call.repo.verified.add(oid)
     return created(shapes.git_commit(call.url, call.repo, bare.commit(oid)))
-
-
-def signature_of(url: str, account: Account, now: float) -> Signature:
-    """The account as author: by its no-reply address."""
-    host = urlsplit(url).hostname
-    return Signature(account.login, f"{account.id}+{account.login}@users.noreply.{host}", int(now))
 
 
 def _signature(call: Call, name: str) -> Signature | None:

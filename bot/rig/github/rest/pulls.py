@@ -10,7 +10,6 @@ from bot.rig.github.effects.measure import changes, is_mergeable
 from bot.rig.github.effects.pulls import Proposal
 from bot.rig.github.refusal import Refusal, missing
 from bot.rig.github.rest.call import Answer, Call, created
-from bot.rig.github.rest.gitdata import signature_of
 from bot.rig.github.rest.repositories import as_text, commit_shape
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json, accounts
@@ -132,7 +131,7 @@ def merge(call: Call) -> Answer:
     pull = the_pull(call)
     if call.fields.get("sha") not in (None, pull.head_sha):
         raise Refusal(409, "Head branch was modified. Review and try the merge again.")
-    oid = merging.merge(call.world, pull, call.actor, signature_of(call.url, call.actor.account, call.world.now()))
+    oid = merging.merge(call.world, pull, call.actor)
     return Answer(body={"sha": oid, "merged": True, "message": "Pull Request successfully merged"})
 
 

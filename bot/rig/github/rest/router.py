@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -98,7 +98,8 @@ class Router:
             identity = identify(self._world, request.headers.get("authorization"))
             bucket = identity.bucket
             with self._world.meter.request(bucket):
-                self._world.meter.charge(bucket, cost)
+                if request.path != "/rate_limit":  # asking for the limit costs nothing
+                    self._world.meter.charge(bucket, cost)
                 answer = self._serve(request, identity)
         except Refusal as refusal:
             answer = Answer(refusal.status, refusal.body(), refusal.headers)
@@ -123,10 +124,14 @@ class Router:
                 accept=request.headers.get("accept", ""),
                 found=repo,
             )
-            self._admit(route, call)
-            answer = route.handler(call)
-        accepted = {"x-accepted-github-permissions": _shown(route.needs)} if ":" in route.needs else {}
-        return Answer(answer.status, answer.body, {**accepted, **answer.headers}, answer.text, answer.content_type)
+            accepted = {"x-accepted-github-permissions": _shown(route.needs)} if ":" in route.needs else {}
+            try:
+                self._admit(route, call)
+                answer = route.handler(call)
+            except Refusal as refusal:
+                refusal.headers.update(accepted)
+                raise
+        return replace(answer, headers={**accepted, **answer.headers})
 
     def _match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         for route in self.routes:
@@ -205,7 +210,7 @@ class Router:
             **self._world.meter.headers(bucket, "core"),
             **answer.headers,
         }
-        return Answer(answer.status, answer.body, headers, answer.text, answer.content_type)
+        return replace(answer, headers=headers)
 
 
 class _Moved(Refusal):
@@ -265,4 +270,6 @@ def encode(answer: Answer) -> bytes:
         return answer.text
     if answer.text is not None:
         return answer.text.encode("utf-8", "replace")
-    return b"" if answer.status in (204, 304) else json.dumps(answer.body, ensure_ascii=False).encode()
+    if answer.status in (204, 304):
+        return b""
+    return json.dumps(answer.body, ensure_ascii=False).encode("utf-8", "replace")  # names may be no UTF-8

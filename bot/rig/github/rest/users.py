@@ -45,7 +45,7 @@ def get_rate_limit(call: Call) -> Answer:
 
 @routes.get("/meta", "anyone")
 def get_meta(call: Call) -> Answer:
-    return Answer(body={"verifiable_password_authentication": False, "installed_version": "3.19.0"})
+    return Answer(body={"verifiable_password_authentication": False})
 
 
 @routes.get("/zen", "anyone")
