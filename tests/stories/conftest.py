@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.rig.contract import Contract
-from bot.rig.rig import Rig
+from bot.rig.rig import AMP_KEY, Rig
 from tests.stories.story import Story
 
-RigWith = Callable[..., Rig]
+
+class RigWith:
+    """Running rigs by their settings: the same settings give the same rig."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._rigs: dict[str, Rig] = {}
+
+    def __call__(self, template: str = "amp", amp_key: str = AMP_KEY, **settings: str) -> Rig:
+        key = json.dumps([template, amp_key, settings], sort_keys=True)
+        if key not in self._rigs:
+            rig = Rig(self._factory.mktemp("rig"), settings, template=template, amp_key=amp_key)
+            self._rigs[key] = rig.__enter__()
+            rig.serve()
+        return self._rigs[key]
+
+    @property
+    def running(self) -> tuple[Rig, ...]:
+        return tuple(self._rigs.values())
 
 
 @pytest.fixture(scope="session")
 def rig_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigWith]:
-    """A running rig with these settings; the same settings give the same rig."""
-    rigs: dict[str, Rig] = {}
-
-    def make(template: str = "amp", amp_key: str = "", **settings: str) -> Rig:
-        key = json.dumps([template, amp_key, settings], sort_keys=True)
-        if key not in rigs:
-            rig = Rig(
-                _folder(tmp_path_factory), settings, template=template, **({"amp_key": amp_key} if amp_key else {})
-            )
-            # Faults and floods of one story must not slow down the next.
-            rig.__enter__()
-            rigs[key] = rig
-            rig.serve()
-        return rigs[key]
-
-    yield make
-    errors = []
-    for rig in rigs.values():
+    """A running rig with these settings."""
+    rigs = RigWith(tmp_path_factory)
+    yield rigs
+    errors: list[Exception] = []
+    for rig in rigs.running:
         rig.__exit__(None, None, None)
         errors += [*rig.github.server.errors, *rig.e2b.server.errors]
     assert errors == [], "the stand-ins themselves raised"
-
-
-def _folder(factory: pytest.TempPathFactory) -> Path:
-    return factory.mktemp("rig")
 
 
 @pytest.fixture
@@ -57,28 +58,15 @@ def story(rig: Rig) -> Story:
 @pytest.fixture(autouse=True)
 def promises(rig_with: RigWith) -> Iterator[None]:
     """After each story: every request was one GitHub knows, no sandbox lives, and no secret is where it must not be."""
-    marks: dict[int, int] = {}
-    rigs: list[Rig] = []
-
-    def watched() -> Mapping[int, Rig]:
-        cells = [cell.cell_contents for cell in (rig_with.__closure__ or ())]
-        found: dict[str, Rig] = next(cell for cell in cells if isinstance(cell, dict))
-        return {id(rig): rig for rig in found.values()}
-
-    for key, rig in watched().items():
-        entries = rig.github.server.journal.entries
-        marks[key] = entries[-1].number if entries else 0
+    marks = {id(rig): len(rig.github.server.journal.entries) for rig in rig_with.running}
     yield
-    for key, rig in watched().items():
-        rigs.append(rig)
+    for rig in rig_with.running:
         rig.github.server.faults.clear()
         rig.e2b.server.faults.clear()
         rig.wait_idle()
         contract = Contract.load()
-        violations = [
-            found for entry in rig.github.server.journal.since(marks.get(key, 0)) for found in contract.check(entry)
-        ]
-        assert violations == []
+        entries = rig.github.server.journal.since(marks.get(id(rig), 0))
+        assert [found for entry in entries for found in contract.check(entry)] == []
         assert dict(rig.e2b.boxes) == {}, "a sandbox outlived its run"
         assert leaked(rig) == []
 
