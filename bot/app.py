@@ -48,8 +48,8 @@ def create_app(world: World, lifespan: Lifespan | None = None) -> Starlette:
 
     async def readyz(_request: Request) -> Response:
         try:
-            # Opening a transaction for writing is what tells on SQLite; the query, whether our tables are there.
-            await world.database.write(deliveries.untaken)
+            # A write of no row: it tells whether our tables are there and whether they can be written.
+            await world.database.write(lambda connection: deliveries.take(connection, ""))
         except sa.exc.DBAPIError as error:
             return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)
         return JSONResponse({"ok": True})

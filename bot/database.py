@@ -28,9 +28,9 @@ def now() -> float:
 
 def engine_arguments(url: str) -> dict[str, Any]:
     """What `sqlalchemy.create_engine` must be given for `url`, by us and by the durable engine alike."""
-    if make_url(url).get_backend_name() == "sqlite":
-        return {"module": sqlite.module()}
-    return {}
+    # An error's text goes to the log, and parameters are people's words.
+    common = {"hide_parameters": True}
+    return common | {"module": sqlite.module()} if make_url(url).get_backend_name() == "sqlite" else common
 
 
 class Database:
@@ -92,7 +92,8 @@ class Database:
 def insert_once(connection: Connection, table: sa.Table, **values: Any) -> bool:
     """Insert a row unless one is there that it must not stand beside; says whether it did. Safe in a race."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite_dialect.insert
-    return connection.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    statement = insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def _with_driver(url: URL) -> URL:

@@ -11,12 +11,12 @@ from bot import commands, effects, events, messages, policy
 from bot.effects import Effect, React, Reply, StartRun, Unlabel
 from bot.engine import Engine
 from bot.github.app import Identity
-from bot.github.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
+from bot.github.errors import GitHubError
 from bot.github.repository import Repository
 from bot.handler import Ask, Facts, reply
 from bot.model import Event, Ignored, Labelled, Problem, ReviewRequested, RunState, Said
 from bot.once import once
-from bot.outage import outlast
+from bot.outage import PASSING, outlast
 from bot.store import deliveries, runs
 from bot.world import World
 from handlers import HANDLERS
@@ -49,7 +49,9 @@ async def plan(world: World, guid: str) -> int:
     if stored.plan is None:
         try:
             decided, outcome = await _decide(world, stored)
-        except (ForbiddenError, NotFoundError) as error:
+        except PASSING:
+            raise
+        except GitHubError as error:
             # Uninstalled, suspended, transferred: there is nobody here to answer.
             decided, outcome = (), f"refused by GitHub: {error.status} {error.message}"
         text = effects.dump(decided)
@@ -115,9 +117,9 @@ async def _cause(world: World, event: Event, repository: Repository, guid: str) 
             found = await repository.event(
                 event.place.number, "labeled", actor=event.actor.id, label=label, reviewer=None
             )
-        case ReviewRequested(user=user):
+        case ReviewRequested(user=user, team=team):
             found = await repository.event(
-                event.place.number, "review_requested", actor=event.actor.id, label=None, reviewer=user
+                event.place.number, "review_requested", actor=event.actor.id, label=None, reviewer=user or team
             )
         case _:
             found = None
@@ -132,7 +134,9 @@ async def perform(world: World, effect: Effect) -> None:
     """
     try:
         await _perform(world, effect)
-    except (ForbiddenError, NotFoundError, ConflictError, UnprocessableError) as error:
+    except PASSING:
+        raise
+    except GitHubError as error:
         log.warning("effect refused", effect=effect.type, status=error.status, github=error.message)
         if isinstance(effect, StartRun):
             await world.database.write(lambda connection: runs.commented(connection, effect.request.id, 0))

@@ -39,10 +39,10 @@ _TICKS = re.compile("`+")
 _MOST_TICKS = 80  # cmark knows no longer ones
 _DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")  # the second row of GitHub's tables
 _EMPTY_ITEM = re.compile(
-    r"(?=[ \t>]*[-+*0-9])(?![ \t>]*([-*])(?:[ \t]*\1){2,}[ \t]*\Z)"
+    r"\A(?=[ \t>]*[-+*0-9])(?![ \t>]*([-*])(?:[ \t]*\1){2,}[ \t]*\Z)"
     r"(?:[ \t]*(?:>|(?:[-+*]|[0-9]{1,9}[.)])(?=[ \t]|\Z)))+(?:[ \t]+\[[ xX]\])?(?=[ \t]*\Z)"
 )
-_NUMBERED = re.compile(r"(?:[ \t>]*)[0-9]{1,9}(?=[.)](?:[ \t]|\Z))")
+_NUMBERED = re.compile(r"\A[ \t>]*[0-9]{1,9}(?=[.)](?:[ \t]|\Z))")
 _CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f]")
 
 
@@ -85,7 +85,7 @@ def _normal(text: str) -> str:
 
 def _fitted(text: str, most: int, safe: Callable[[str], str], note: str) -> str:
     """`safe(text)`, or that of as much of `text` as leaves room for `note`: escapes make it longer."""
-    keep = min(len(text), most)
+    keep = len(text) if len(text) <= most else max(0, most - len(note))
     while True:
         cut = keep < len(text)
         result = safe(text[:keep].rstrip()) + note if cut else safe(text)
@@ -97,6 +97,8 @@ def _fitted(text: str, most: int, safe: Callable[[str], str], note: str) -> str:
 
 
 def _defused(text: str) -> str:
+    if "`" not in text and "~~~" not in text:
+        return _prose(text)  # no code, so nothing to take a parser's time for
     text, tokens = _parsed(text)
     closing = f"\n{tokens[-1].markup}" if tokens[-1].type == "fence" else ""
     return _around(text, _code(text, tokens)) + closing

@@ -121,8 +121,9 @@ def commit_added(commit: str, branch: str, answer: str, changes: Sequence[Change
 def branch_moved(branch: str, own: str, compare_url: str, answer: str) -> Ending:
     return Ending(
         RunState.PUBLISHED,
-        f"{code(branch)} moved while Amp was at work, so nothing was pushed to it. The work is on {code(own)}: "
-        f"[look at it]({compare_url}), and merge or cherry-pick it, or ask again to have it done on the new head."
+        f"{code(branch)} moved or went away while Amp was at work, so nothing was pushed to it. The work is on "
+        f"{code(own)}: [look at it]({compare_url}), and merge or cherry-pick it, or ask again to have it done on the "
+        "new head."
         f"\n\n{defuse(answer)}".rstrip(),
     )
 
@@ -189,15 +190,15 @@ def gone() -> Ending:
     return Ending(
         RunState.FAILED,
         "GitHub no longer shows ampbot this repository or conversation (it was transferred, deleted, or the App was "
-        f"removed from it). Nothing was published. {AGAIN}",
+        f"removed from it). Nothing was published; what was done is kept with the run. {AGAIN}",
     )
 
 
 def fork_work() -> Ending:
     return Ending(
         RunState.REFUSED,
-        "This pull request comes from a fork, and ampbot does not push to forks. It can review it: comment "
-        "`/amp review`.",
+        "This pull request comes from a fork, and ampbot does not push to forks. What Amp changed is kept with the "
+        "run. To have the pull request reviewed, comment `/amp review`.",
     )
 
 
@@ -233,7 +234,11 @@ def agent_failed(outcome: Outcome, kept: bool) -> Ending:
         Failure.KILLED: "Amp was killed in the sandbox, perhaps for want of memory. Ask again, or for a smaller step.",
     }
     reason = outcome.failure
-    said = why.get(reason, "Amp ended without finishing its work. Ask again.") if reason else "Amp reports an error."
+    said = (
+        why.get(reason, "Amp ended without finishing its work. Ask again.")
+        if reason
+        else "Amp reports an error. Ask again, or in other words."
+    )
     words = f"\n\n{quote(outcome.error, 1_000)}" if outcome.error else ""
     left = "What it had changed is kept with the run." if kept else "It had changed nothing."
     return Ending(RunState.FAILED, f"{said} Nothing was published. {left} The transcript is kept.{words}")
@@ -269,12 +274,20 @@ def fetch_failed() -> Ending:
     )
 
 
+# GitHub's word for it -> what to do about it.
+_CURES = {
+    "archived": "Unarchive the repository, then ask again.",
+    "suspended": "Whoever installed the App can lift the suspension; then ask again.",
+}
+_RULE = "If a rule of this repository forbids it, allow the App in that rule, then ask again."
+
+
 def github_refused(message: str) -> Ending:
-    """GitHub said no to publishing: a ruleset, branch protection, a suspended installation…"""
+    """GitHub said no to publishing: a ruleset, branch protection, an archived repository, a suspended App…"""
+    cure = next((cure for word, cure in _CURES.items() if word in message), _RULE)
     return Ending(
         RunState.FAILED,
-        f"GitHub refused to publish the work:\n\n{quote(message, 600)}\n\nThe change set is kept with the run. If a "
-        "rule of this repository forbids it, allow the App in that rule, then ask again.",
+        f"GitHub refused to publish the work:\n\n{quote(message, 600)}\n\nThe change set is kept with the run. {cure}",
     )
 
 

@@ -224,6 +224,11 @@ class Pinned:
     head_branch: str | None = None  # pull requests of the same repository: where a commit goes
     merge_base: str | None = None  # pull requests
 
+    @property
+    def from_fork(self) -> bool:
+        """A pull request whose branch is not ours to push to."""
+        return self.merge_base is not None and self.head_branch is None
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 # Seconds; together some twenty minutes on top of what each request waits by itself (bot/github/client.py).
 WAITS = (10.0, 60.0, 300.0, 900.0)
+# What waiting may cure. Any other GitHubError is GitHub's answer.
+PASSING = (UnavailableError, LimitedError, UnauthorizedError)
 
 
 async def outlast(sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]]) -> T:
@@ -26,7 +28,7 @@ async def outlast(sleep: Callable[[float], Awaitable[None]], work: Callable[[], 
     for wait in WAITS:
         try:
             return await work()
-        except (UnavailableError, LimitedError, UnauthorizedError) as error:
+        except PASSING as error:
             log.warning("waiting for GitHub", seconds=wait, status=error.status, github=error.message)
             await sleep(wait)
     return await work()

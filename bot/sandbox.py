@@ -213,7 +213,8 @@ class Patience:
                     raise CommandTimeoutError(str(error)) from None
                 trouble = SandboxError(str(error))
             except SandboxException as error:
-                if error.status_code is not None and 400 <= error.status_code < 500:
+                # 409: the try before, which we gave up waiting for, is still being carried out.
+                if error.status_code is not None and 400 <= error.status_code < 500 and error.status_code != 409:
                     raise SandboxRefusedError(str(error)) from None
                 trouble = SandboxError(str(error))
             except (httpx.TransportError, json.JSONDecodeError) as error:

@@ -118,13 +118,6 @@ class Settings(BaseSettings):
             _parsed_key(None, value)
         return value
 
-    @field_validator("idle_minutes")
-    @classmethod
-    def _within(cls, value: float, info: ValidationInfo) -> float:
-        if value > info.data.get("run_minutes", value):
-            raise ValueError("must not exceed AMPBOT_RUN_MINUTES")
-        return value
-
     def private_key(self) -> RSAPrivateKey:
         """The App's key, parsed. Raises: ValueError where the file has gone bad since the start."""
         return _parsed_key(self.github_private_key, self.github_private_key_file)

@@ -1,7 +1,7 @@
 """`/amp help`: what can be asked for here."""
 
-from bot.effects import Effect, Reply
-from bot.handler import Ask, Facts, Handler
+from bot.effects import Effect
+from bot.handler import Ask, Facts, Handler, reply
 from bot.model import Said
 
 
@@ -14,7 +14,7 @@ def plan(facts: Facts) -> tuple[Effect, ...]:
 
     rows = [f"- **{_shown(handler.usage)}**: {handler.summary}" for handler in HANDLERS]
     text = "\n".join(["What you can ask of ampbot here, if you have write access:", "", *rows])
-    return (Reply(facts.place, f"reply:{facts.cause}", text, facts.ask.event.at),)
+    return (reply(facts.ask.event, facts.cause, text),)
 
 
 def _shown(usage: str) -> str:

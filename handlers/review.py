@@ -1,8 +1,8 @@
 """`/amp review`, the label `amp:review`, or a review requested of ampbot: Amp reads, nothing is pushed."""
 
 from bot import messages
-from bot.effects import Effect, React, Reply, StartRun, Unlabel
-from bot.handler import Ask, Facts, Handler
+from bot.effects import Effect, React, StartRun, Unlabel
+from bot.handler import Ask, Facts, Handler, reply
 from bot.model import Labelled, ReviewRequested, RunKind, Said
 
 LABEL = "amp:review"
@@ -24,7 +24,7 @@ def plan(facts: Facts) -> tuple[Effect, ...]:
     event = facts.ask.event
     label: tuple[Effect, ...] = (Unlabel(event.place, event.label),) if isinstance(event, Labelled) else ()
     if not event.place.is_pull:
-        return Reply(event.place, f"reply:{facts.cause}", messages.not_a_pull(), event.at), *label
+        return reply(event, facts.cause, messages.not_a_pull()), *label
     return StartRun(facts.request(RunKind.REVIEW, "")), React(facts.place, facts.trigger, "eyes"), *label
 
 

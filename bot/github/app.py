@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from pydantic import Field
 
 from bot.github.client import Answer, Api, Client
-from bot.github.errors import GitHubError, UnauthorizedError
+from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError, UnprocessableError
 from bot.github.repository import Repository
 from bot.model import Repo
 
@@ -91,14 +91,19 @@ class App:
 
     async def mint(self, repo: Repo, permissions: Mapping[str, str]) -> Token:
         """A new token for this one repository. Minting is harmless to repeat: unused tokens expire."""
-        minted = await self._client.call(
-            "POST",
-            f"/app/installations/{repo.installation}/access_tokens",
-            _Token,
-            body={"repository_ids": [repo.id], "permissions": dict(permissions)},
-            repeat=True,
-            urgent=True,  # what comes next may be; and all installations share this bucket
-        )
+        try:
+            minted = await self._client.call(
+                "POST",
+                f"/app/installations/{repo.installation}/access_tokens",
+                _Token,
+                body={"repository_ids": [repo.id], "permissions": dict(permissions)},
+                repeat=True,
+                urgent=True,  # what comes next may be; and all installations share this bucket
+            )
+        except UnprocessableError as error:
+            if "not accessible" not in error.message:  # else a permission was never granted
+                raise
+            raise NotFoundError(404, error.message) from None  # transferred, or taken off the installation
         return Token(minted.token, minted.expires_at.timestamp(), repo.installation)
 
     async def revoke(self, token: Token) -> None:

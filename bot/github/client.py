@@ -121,8 +121,10 @@ class Client:
                 raw = await anyio.to_thread.run_sync(self._send, method, path, body, query, accept)
                 return _read(raw, answer)
             except LimitedError as error:
-                wait = max(error.wait, 0 if error.wait else LIMIT_WAITS[min(limits, len(LIMIT_WAITS) - 1)])
-                if limits == len(LIMIT_WAITS) or wait > LONGEST_LIMIT_WAIT:
+                if limits == len(LIMIT_WAITS):
+                    raise
+                wait = error.wait or LIMIT_WAITS[limits]
+                if wait > LONGEST_LIMIT_WAIT:
                     raise
                 limits += 1
                 self._api.pace.hold(self._installation, wait)
@@ -161,24 +163,12 @@ class Client:
         query: Mapping[str, Any] | None,
         accept: str | None,
     ) -> Any:
-        url = path
-        try:
-            for _ in range(2):
-                status, answered, text = self._github.requester.requestJson(
-                    method,
-                    url,
-                    parameters=dict(query) if query and url == path else None,
-                    headers={"Accept": accept} if accept else None,
-                    input=body,
-                )
-                url = str(answered.get("location", ""))
-                # A renamed repository; PyGithub follows a 301 itself, to the same host alone.
-                if status not in (307, 308) or not url.startswith(f"{self._api.url}/"):
-                    break
-        except requests.RequestException as error:
-            raise UnavailableError(0, f"no answer ({type(error).__name__})") from None
-        except RuntimeError as error:  # PyGithub's word for a redirect to another host: the token stays here
-            raise GitHubError(301, str(error).split(",", 1)[0]) from None
+        headers = {"Accept": accept} if accept else {}
+        status, answered, text = self._request(method, path, headers, body, query)
+        moved = str(answered.get("location", ""))
+        if status in (307, 308) and moved.startswith(f"{self._api.url}/"):
+            # A renamed repository. PyGithub itself follows a 301, and no redirect to another host.
+            status, answered, text = self._request(method, moved, headers, body, None)
         if status >= 300:
             raise _translated(status, answered, text)
         if accept is not None:
@@ -187,9 +177,26 @@ class Client:
             data = json.loads(text) if text else None
         except ValueError:
             raise UnavailableError(status, "GitHub's answer is not JSON") from None
-        if path.endswith("/graphql") and any(item.get("type") == "RATE_LIMITED" for item in data.get("errors") or ()):
+        if path.endswith("/graphql") and _is_limited(data):
             raise LimitedError(status, "GraphQL's rate limit", _limit(429, "", answered) or 0.0)
         return data
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, Any] | None,
+    ) -> tuple[int, Mapping[str, Any], str]:
+        try:
+            return self._github.requester.requestJson(
+                method, url, parameters=dict(query or {}), headers=dict(headers), input=body
+            )
+        except requests.RequestException as error:
+            raise UnavailableError(0, f"no answer ({type(error).__name__})") from None
+        except RuntimeError as error:  # PyGithub's word for a redirect to another host: the token stays here
+            raise GitHubError(301, str(error).split(",", 1)[0]) from None
 
 
 def _read(raw: Any, answer: type[T] | None) -> T:
@@ -235,6 +242,14 @@ def _message(text: str) -> str:
         for detail in (details if isinstance(details, list) else ())
     ]
     return "; ".join([str(data.get("message", "")), *words])
+
+
+def _is_limited(data: Any) -> bool:
+    """GraphQL says so in a 200."""
+    errors = data.get("errors") if isinstance(data, dict) else None
+    return isinstance(errors, list) and any(
+        isinstance(item, dict) and item.get("type") == "RATE_LIMITED" for item in errors
+    )
 
 
 def _limit(status: int, message: str, headers: Mapping[str, Any]) -> float | None:

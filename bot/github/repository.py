@@ -118,12 +118,17 @@ class _Named(Answer):
     name: str
 
 
+class _Team(Answer):
+    slug: str
+
+
 class _Event(Answer):
     id: int
     event: str
     actor: _User | None = None
     label: _Named | None = None
     requested_reviewer: _User | None = None
+    requested_team: _Team | None = None
 
 
 class Repository:
@@ -220,6 +225,7 @@ class Repository:
             for item in got:
                 same_label = label is None or (item.label is not None and item.label.name.lower() == label.lower())
                 asked = item.requested_reviewer.login if item.requested_reviewer else None
+                asked = item.requested_team.slug if item.requested_team else asked
                 if item.event == kind and item.actor and item.actor.id == actor and same_label:
                     newest = item.id if reviewer in (None, asked) else newest
             if len(got) < 100:
@@ -232,9 +238,12 @@ class Repository:
         got = await self._call("GET", f"/compare/{base}...{head}", _Compare, query={"per_page": 1})
         return got.merge_base_commit.sha
 
-    async def diff(self, number: int) -> str:
-        """GitHub's own unified diff of a pull request. Raises: GitHubError 406 when it is too large."""
-        return await self._call("GET", f"/pulls/{number}", str, accept="application/vnd.github.v3.diff")
+    async def diff(self, base: str, head: str) -> str:
+        """GitHub's own unified diff between commits: a pull request's, though its head may have moved meanwhile.
+
+        Raises: GitHubError 406 when it is too large.
+        """
+        return await self._call("GET", f"/compare/{base}...{head}", str, accept="application/vnd.github.v3.diff")
 
     # --- writing ---
 
@@ -274,11 +283,11 @@ class Repository:
         return True
 
     async def move_branch(self, name: str, sha: str) -> bool:
-        """Fast-forward, never forced. False if the branch has moved elsewhere."""
+        """Fast-forward, never forced. False if the branch has moved elsewhere, or is gone."""
         try:
             await self._call("PATCH", f"/git/refs/heads/{quote(name)}", body={"sha": sha, "force": False})
         except UnprocessableError as error:
-            if "fast forward" not in error.message:
+            if "fast forward" not in error.message and "does not exist" not in error.message:
                 raise
             return False
         return True

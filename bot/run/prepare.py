@@ -90,8 +90,7 @@ def refuse(request: RunRequest, talk: Conversation) -> Ending | None:
         return None if talk.pull is not None else messages.gone()
     if talk.archived:
         return messages.archived()
-    if talk.pull is not None and talk.pull.from_fork:
-        return messages.fork_work()
+    # One from a fork may be asked about; that a request there is work, only the change set tells.
     if talk.pull is not None and (talk.pull.head is None or not talk.pull.open):
         return messages.closed_pull()
     return None
@@ -105,7 +104,7 @@ async def _pin(repository: Repository, talk: Conversation) -> Pinned:
     return Pinned(
         repo_name=talk.name,
         base_sha=pull.head_sha,
-        base_tree=pull.head.tree if pull.head is not None else "",
+        base_tree=pull.head.tree if pull.head is not None else (await repository.commit(pull.head_sha)).tree,
         base_branch=pull.base_branch,
         head_branch=pull.head.branch if pull.head is not None and not pull.from_fork else None,
         merge_base=await repository.merge_base(pull.base_sha, pull.head_sha),
@@ -139,7 +138,7 @@ async def _furnish(
 ) -> agent.Installed | Problem:
     """Everything the agent finds beside its checkout: its prompt, its settings, its command line."""
     if talk.pull is not None:
-        changes = await _diff(repository, run.request.place.number)
+        changes = await _diff(repository, pinned)
         await box.write(PULL_DIFF, changes.encode("utf-8", "replace"))
     text = prompt.compose(
         run.request,
@@ -177,9 +176,9 @@ async def _check_out(world: World, run: Run, box: Box, pinned: Pinned, fetched: 
     return ran.exit_code == 0
 
 
-async def _diff(repository: Repository, number: int) -> str:
+async def _diff(repository: Repository, pinned: Pinned) -> str:
     try:
-        return diff.text_limit(await repository.diff(number), MOST_DIFF)
+        return diff.text_limit(await repository.diff(pinned.merge_base or "", pinned.base_sha), MOST_DIFF)
     except GitHubError as error:
         if error.status != 406:  # GitHub's word for a diff of too many files or lines
             raise

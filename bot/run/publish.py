@@ -33,7 +33,7 @@ async def publish(world: World, run: Run) -> Ending | None:
     if not outcome.ok:
         return messages.agent_failed(outcome, kept=_changed(world, archive, pinned))
     await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PUBLISHING))
-    answer = agent.split_answer(world.redact(outcome.answer))
+    answer = agent.split_answer(outcome.answer)
     if run.request.kind is RunKind.REVIEW:
         return await review(world, run, answer)
     assert archive is not None  # noqa: S101 - collect() has seen to it
@@ -43,6 +43,8 @@ async def publish(world: World, run: Run) -> Ending | None:
         return messages.refused_change(change_set.say)
     if not change_set.changes:
         return messages.answered(answer.text)
+    if pinned.from_fork:
+        return messages.fork_work()
     violations = changes.check(
         change_set,
         symlinks=world.settings.symlinks,
@@ -111,7 +113,7 @@ async def _onto(
     if await repository.branch(head) == commit or await repository.move_branch(head, commit):
         return messages.commit_added(commit, head, answer, change_set.changes)
     await _branch_at(repository, own, commit, pinned, change_set)
-    url = f"{world.settings.github_url}/{pinned.repo_name}/compare/{head}...{own}"
+    url = f"{world.settings.github_url}/{pinned.repo_name}/compare/{pinned.base_sha}...{own}"
     return messages.branch_moved(head, own, url, answer)
 
 

@@ -10,7 +10,7 @@ from bot.github.errors import GitHubError, UnprocessableError
 from bot.github.repository import InlineComment, Repository
 from bot.markdown import defuse
 from bot.messages import Price
-from bot.model import Ending
+from bot.model import Ending, Pinned
 from bot.once import once
 from bot.policy import MAY_ASK
 from bot.store.runs import Run
@@ -26,7 +26,7 @@ async def review(world: World, run: Run, answer: agent.Answer) -> Ending:
         return messages.permission_lost(request.actor)
     summary = answer.review.summary if answer.review is not None else ""
     comments = answer.review.comments if answer.review is not None else ()
-    fitting, homeless = await _sorted(repository, request.place.number, comments)
+    fitting, homeless = await _sorted(repository, pinned, comments)
     thread = run.outcome.thread if run.outcome is not None else None
     price = Price(now() - run.created_at, run.outcome, f"{world.settings.amp_url}/threads/{thread}" if thread else None)
     text = "\n\n".join(filter(None, (answer.text, summary if summary not in answer.text else "")))
@@ -60,13 +60,13 @@ async def review(world: World, run: Run, answer: agent.Answer) -> Ending:
 
 
 async def _sorted(
-    repository: Repository, number: int, comments: tuple[LineComment, ...]
+    repository: Repository, pinned: Pinned, comments: tuple[LineComment, ...]
 ) -> tuple[list[LineComment], list[LineComment]]:
-    """(those on a line of the diff, those that are not)"""
+    """(those on a line of the diff that was read, those that are not)"""
     if not comments:
         return [], []
     try:
-        parsed = Diff.parse(await repository.diff(number))
+        parsed = Diff.parse(await repository.diff(pinned.merge_base or "", pinned.base_sha))
     except GitHubError as error:
         if error.status != 406:
             raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -23,7 +24,7 @@ from bot.world import World
 
 log = structlog.get_logger()
 
-# One look waits this long in the sandbox for something to happen, and brings at most so much.
+# One look waits at most this long in the sandbox for something to happen, and brings at most so much.
 LOOK_SECONDS = 15
 LOOK_BYTES = 512 * 1024
 # An agent that writes more than this has run wild.
@@ -82,7 +83,8 @@ async def work(world: World, run: Run) -> Ending | None:
     following.stream.finish()
     ended = following.stream.ended
     errors = "" if ended is not None and ended.ok else await _errors(box)
-    outcome = agent.conclude(following.stream, exit_code, errors, stopped=stopped)
+    said = agent.conclude(following.stream, exit_code, errors, stopped=stopped)
+    outcome = replace(said, answer=world.redact(said.answer), error=world.redact(said.error))
     await world.database.write(lambda connection: runs.concluded(connection, run, outcome))
     log.info("agent ended", run=run.id, ok=outcome.ok, failure=outcome.failure, turns=outcome.turns)
     return None
@@ -99,22 +101,24 @@ async def _resumed(world: World, run: Run) -> _Following:
 async def _follow(world: World, run: Run, box: Box, following: _Following) -> tuple[int | None, Failure | None]:
     """Until the agent has ended or a limit has ended it: (exit code if anybody saw one, the limit if one did)."""
     settings = world.settings
-    started = run.agent_at or now()
+    idle, deadline = settings.idle_minutes * 60, (run.agent_at or now()) + settings.run_minutes * 60
     editing: asyncio.Task[None] | None = None
     stopped: Failure | None = None
     try:
         while True:
-            state, size, data = await _look(box, following.offset)
+            state, size, data = await _look(box, following.offset, _patience(following, idle, deadline))
             if data:
                 following.heard = time.monotonic()
-                first, lines = following.sequence, following.take(data)
+                first = following.sequence
+                # The agent knows its own key, and may have been told to find others.
+                lines = tuple((until, world.redact(line)) for until, line in following.take(data))
                 following.sequence += len(lines)
                 await world.database.write(lambda c, f=first, n=lines: runs.append_lines(c, run.id, f, n))  # type: ignore[misc]  # bound now
             if state != "running" and following.offset >= size:
                 code = state.removeprefix("exit ")
                 return (int(code) if code.lstrip("-").isdigit() else None), stopped
             if stopped is None:
-                stopped = _limit(following, settings.idle_minutes * 60, started + settings.run_minutes * 60)
+                stopped = _limit(following, idle, deadline)
                 if stopped is not None:
                     log.warning("agent stopped", run=run.id, why=stopped)
                     await box.run(script("stop"), seconds=30)
@@ -135,9 +139,15 @@ def _limit(following: _Following, idle_seconds: float, deadline: float) -> Failu
     return Failure.IDLE if time.monotonic() - following.heard >= idle_seconds else None
 
 
-async def _look(box: Box, offset: int) -> tuple[str, int, bytes]:
+def _patience(following: _Following, idle_seconds: float, deadline: float) -> int:
+    """Seconds that a look may wait: not beyond the next limit."""
+    left = min(deadline - now(), following.heard + idle_seconds - time.monotonic())
+    return max(1, min(LOOK_SECONDS, math.ceil(left)))
+
+
+async def _look(box: Box, offset: int, wait: int) -> tuple[str, int, bytes]:
     """(state, size of the output, what follows `offset`); the state is "running", "lost" or "exit CODE"."""
-    env = {"AMPBOT_OFFSET": str(offset), "AMPBOT_WAIT": str(LOOK_SECONDS), "AMPBOT_MOST": str(LOOK_BYTES)}
+    env = {"AMPBOT_OFFSET": str(offset), "AMPBOT_WAIT": str(wait), "AMPBOT_MOST": str(LOOK_BYTES)}
     ran = await box.run(script("follow"), env=env, seconds=LOOK_SECONDS + 45)
     state, size, data = (*ran.stdout.split("\n", 2), "", "")[:3]
     return state or "lost", int(size) if size.isdigit() else 0, base64.b64decode(data.strip() or "", validate=False)
@@ -154,7 +164,9 @@ async def _show(world: World, run: Run, following: _Following) -> None:
     row = await world.database.read(lambda connection: runs.get(connection, run.id))
     if not row.comment:
         return
-    body = messages.progress(run.request, RunState.WORKING, latest=following.latest, tools=following.tools)
+    # Before it is cut: of half a secret nothing can be recognised.
+    latest = world.redact(following.latest)
+    body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=following.tools)
     repository = await world.github.conversation(run.request.place.repo)
     try:
         await repository.edit_comment(row.comment, world.redact(body))

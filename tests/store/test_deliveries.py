@@ -1,0 +1,86 @@
+"""The inbox: every delivery once, taken up in order, its plan written once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+
+from bot.database import Database
+from bot.receive import Delivery
+from bot.store import deliveries
+from bot.store.deliveries import Stored
+from bot.tables import deliveries as table
+from tests.conftest import Do
+
+BODY = b'{"text": "\xff\x00"}'
+
+
+def delivery(guid: str, digest: str | None = None, event: str = "issues") -> Delivery:
+    return Delivery(guid, event, digest or f"digest of {guid}", BODY)
+
+
+async def test_what_is_stored_comes_back_as_it_came(do: Do) -> None:
+    assert await do(deliveries.add, delivery("a"))
+    stored = await do(deliveries.get, "a")
+    assert stored == Stored("a", "issues", BODY, stored.received_at, None, None)
+
+
+@pytest.mark.parametrize(
+    ("guid", "digest", "fresh"),
+    [("a", "x", False), ("a", "y", False), ("b", "x", False), ("b", "y", True)],
+)
+async def test_neither_a_guid_nor_a_digest_comes_twice(do: Do, guid: str, digest: str, fresh: bool) -> None:
+    await do(deliveries.add, delivery("a", "x"))
+    assert await do(deliveries.add, delivery(guid, digest)) is fresh
+
+
+async def test_a_duplicate_changes_nothing_of_what_is_stored(do: Do) -> None:
+    await do(deliveries.add, delivery("a", "x"))
+    await do(deliveries.decide, "a", "[]", "nothing")
+    before = await do(deliveries.get, "a")
+    await do(deliveries.add, Delivery("a", "other", "y", b"other"))
+    assert await do(deliveries.get, "a") == before
+
+
+async def test_of_many_at_once_one_is_stored_and_nobody_fails(do: Do) -> None:
+    fresh = await asyncio.gather(*(do(deliveries.add, delivery(f"g{number % 5}", "same")) for number in range(20)))
+    assert sum(fresh) == 1
+
+
+async def test_the_oldest_is_taken_up_first_and_once(do: Do) -> None:
+    for guid in ("c", "a", "b"):
+        await do(deliveries.add, delivery(guid))
+    assert await do(deliveries.untaken) == ("c", "a", "b")
+    assert await do(deliveries.untaken, 2) == ("c", "a")
+    await do(deliveries.take, "a")
+    await do(deliveries.take, "nobody")
+    assert await do(deliveries.untaken) == ("c", "b")
+
+
+async def test_a_plan_is_written_once(do: Do) -> None:
+    await do(deliveries.add, delivery("a"))
+    await do(deliveries.decide, "a", "first", "because")
+    await do(deliveries.decide, "a", "second", "why not")
+    stored = await do(deliveries.get, "a")
+    assert (stored.plan, stored.outcome) == ("first", "because")
+
+
+async def test_a_delivery_is_closed_once(do: Do, database: Database) -> None:
+    async def closed() -> float | None:
+        when: float | None = await database.read(lambda connection: connection.scalar(sa.select(table.c.closed_at)))
+        return when
+
+    await do(deliveries.add, delivery("a"))
+    assert await closed() is None
+    await do(deliveries.close, "a")
+    first = await closed()
+    await do(deliveries.close, "a")
+    assert first is not None
+    assert await closed() == first
+
+
+async def test_nobodys_delivery_is_an_error(do: Do) -> None:
+    with pytest.raises(sa.exc.NoResultFound):
+        await do(deliveries.get, "nobody")

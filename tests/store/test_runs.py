@@ -1,0 +1,332 @@
+"""Runs: at most one of a conversation is active, the others wait in order, and the first end stands."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bot.agent import Failure, Outcome
+from bot.agent.stream import Usage
+from bot.database import Database
+from bot.model import CommentKind, Ending, Pinned, RunKind, RunRequest, RunState
+from bot.store import runs
+from bot.store.runs import Run
+from bot.tables import runs as table
+from bot.tables import threads
+from tests.conftest import Do
+from tests.deliveries import PLACE
+from tests.test_names import REQUEST
+
+PINNED = Pinned("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk", "fix", "me" * 20)
+OUTCOME = Outcome(
+    ok=False,
+    answer="ünï \x1b",
+    error="broke",
+    failure=Failure.WALL,
+    thread="T-1",
+    usage=Usage(1, 2, 3, 4),
+    turns=5,
+    duration_ms=6,
+)
+ENDING = Ending(RunState.PUBLISHED, "Opened #1.")
+
+
+def request(run: str, number: int = 7, repository: int = 10, installation: int = 99) -> RunRequest:
+    repo = replace(PLACE.repo, id=repository, installation=installation)
+    return replace(REQUEST, id=run, place=replace(PLACE, repo=repo, number=number))
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every moment is later than the one before, by a whole second."""
+    ticks = count(1_000)
+    monkeypatch.setattr("bot.store.runs.now", lambda: float(next(ticks)))
+
+
+async def active(database: Database) -> list[str]:
+    query = sa.select(table.c.id).where(table.c.active).order_by(table.c.id)
+    return await database.read(lambda connection: list(connection.scalars(query)))
+
+
+async def test_a_run_is_stored_as_it_was_asked_for(do: Do) -> None:
+    asked = replace(request("a"), kind=RunKind.REVIEW, text="ünï\x1b `x`", path="a/b", line=3)
+    assert await do(runs.add, asked) == 0
+    assert await do(runs.get, "a") == Run(
+        id="a",
+        state=RunState.QUEUED,
+        active=True,
+        request=asked,
+        created_at=1_000.0,
+        started_at=None,
+        agent_at=None,
+        ended_at=None,
+        comment=None,
+        pinned=None,
+        sandbox=None,
+        outcome=None,
+        commit=None,
+        branch=None,
+        pull=None,
+        ending=None,
+    )
+
+
+async def test_nobodys_run_is_an_error(do: Do) -> None:
+    with pytest.raises(sa.exc.NoResultFound):
+        await do(runs.get, "nobody")
+
+
+# --- the line of a conversation ---------------------------------------------------------------------
+
+
+async def test_runs_of_a_conversation_stand_in_line(do: Do, database: Database) -> None:
+    assert [await do(runs.add, request(run)) for run in ("c", "a", "b")] == [0, 1, 2]
+    assert await active(database) == ["c"]
+
+
+async def test_conversations_do_not_wait_for_each_other(do: Do, database: Database) -> None:
+    asked = [request("a"), request("b", number=8), request("c", repository=11)]
+    assert [await do(runs.add, each) for each in asked] == [0, 0, 0]
+    assert await active(database) == ["a", "b", "c"]
+
+
+async def test_adding_a_run_again_changes_nothing_and_tells_its_place(do: Do, database: Database) -> None:
+    for run in ("a", "b", "c"):
+        await do(runs.add, request(run))
+    before = await do(runs.get, "b")
+    assert await do(runs.add, replace(request("b"), text="something else")) == 1
+    assert await do(runs.get, "b") == before
+    await do(runs.release, await do(runs.get, "a"))
+    assert [await do(runs.add, request(run)) for run in ("a", "b", "c")] == [0, 0, 1]
+    assert await active(database) == ["b"]
+    assert (await do(runs.get, "a")).active is False
+
+
+async def test_the_end_of_a_run_lets_the_oldest_in(do: Do, database: Database) -> None:
+    for run in ("c", "a", "b"):
+        await do(runs.add, request(run))
+    seen = []
+    for run in ("c", "a", "b"):
+        seen.append(await active(database))
+        await do(runs.release, await do(runs.get, run))
+    assert seen == [["c"], ["a"], ["b"]]
+    assert await active(database) == []
+
+
+async def test_a_run_that_has_ended_is_never_let_in_again(do: Do, database: Database) -> None:
+    await do(runs.add, request("a"))
+    row = await do(runs.get, "a")
+    await do(runs.release, row)
+    ended = await do(runs.get, "a")
+    await do(runs.release, row)  # a step that is run again
+    await do(runs.promote, 10, 7)
+    assert await do(runs.get, "a") == ended
+    assert (ended.active, ended.ended_at) == (False, 1_001.0)
+    assert await active(database) == []
+
+
+async def test_a_run_that_ends_in_line_lets_nobody_pass(do: Do, database: Database) -> None:
+    for run in ("a", "b", "c"):
+        await do(runs.add, request(run))
+    await do(runs.release, await do(runs.get, "b"))
+    assert await active(database) == ["a"]
+    await do(runs.release, await do(runs.get, "a"))
+    assert await active(database) == ["c"]
+
+
+async def test_the_database_itself_holds_that_one_is_active(do: Do) -> None:
+    await do(runs.add, request("a"))
+    await do(runs.add, request("b"))
+    with pytest.raises(sa.exc.IntegrityError):
+        await do(lambda connection: connection.execute(table.update().values(active=True)))
+
+
+async def test_many_at_once_stand_in_one_line(do: Do, database: Database) -> None:
+    names = [f"r{number}" for number in range(12)]
+    places = await asyncio.gather(*(do(runs.add, request(run)) for run in names * 2))
+    assert places.count(0) == 2  # the same run, added twice
+    seen = set()
+    while holding := await active(database):
+        [run] = holding
+        seen.add(run)
+        row = await do(runs.get, run)
+        await asyncio.gather(do(runs.release, row), do(runs.release, row), do(runs.add, request("late")))
+    assert seen == {*names, "late"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_the_order_each_conversation_has_one_active_run_or_none_waiting(
+    sqlite: Database, seed: int
+) -> None:
+    chance = random.Random(seed)
+    waiting: dict[int, list[str]] = {1: [], 2: []}
+
+    def step(connection: Connection, name: int) -> None:
+        number = chance.choice([1, 2])
+        if chance.random() < 0.6 or not waiting[number]:
+            waiting[number].append(f"{name:03}")
+            assert runs.add(connection, request(f"{name:03}", number)) == len(waiting[number]) - 1
+        else:
+            gone = waiting[number].pop(chance.choice([0, 0, chance.randrange(len(waiting[number]))]))
+            runs.release(connection, runs.get(connection, gone))
+
+    for name in range(120):
+        await sqlite.write(lambda connection, name=name: step(connection, name))  # type: ignore[misc]  # bound now
+        assert await active(sqlite) == sorted(line[0] for line in waiting.values() if line)
+
+
+# --- what the engine is told ------------------------------------------------------------------------
+
+
+async def test_the_engine_is_told_of_active_runs_once(do: Do) -> None:
+    for run, number in (("b", 1), ("a", 2), ("c", 1)):
+        await do(runs.add, request(run, number, installation=90 + number))
+    assert await do(runs.unqueued) == (("b", 91), ("a", 92))
+    assert await do(runs.unqueued, 1) == (("b", 91),)
+    await do(runs.queued_in_engine, "b")
+    assert await do(runs.unqueued) == (("a", 92),)
+    await do(runs.release, await do(runs.get, "b"))
+    assert await do(runs.unqueued) == (("a", 92), ("c", 91))
+    await do(runs.release, await do(runs.get, "a"))
+    assert await do(runs.unqueued) == (("c", 91),)
+
+
+# --- a run's life -----------------------------------------------------------------------------------
+
+
+async def test_a_run_remembers_each_stage(do: Do) -> None:
+    await do(runs.add, request("a"))
+    await do(runs.commented, "a", 2**40)
+    await do(runs.enter, "a", RunState.PREPARING)
+    await do(runs.pin, "a", PINNED)
+    await do(runs.in_sandbox, "a", "sbx-1")
+    await do(runs.enter, "a", RunState.WORKING)
+    await do(runs.concluded, await do(runs.get, "a"), OUTCOME)
+    await do(runs.committed, "a", "c0ffee", "amp/7-x")
+    await do(runs.opened, "a", 12)
+    await do(runs.end, "a", ENDING)
+    await do(runs.release, await do(runs.get, "a"))
+    found = await do(runs.get, "a")
+    assert found == Run(
+        id="a",
+        state=RunState.PUBLISHED,
+        active=False,
+        request=request("a"),
+        created_at=1_000.0,
+        started_at=found.started_at,
+        agent_at=found.agent_at,
+        ended_at=found.ended_at,
+        comment=2**40,
+        pinned=PINNED,
+        sandbox="sbx-1",
+        outcome=OUTCOME,
+        commit="c0ffee",
+        branch="amp/7-x",
+        pull=12,
+        ending=ENDING,
+    )
+    assert 1_000 < found.started_at < found.agent_at < found.ended_at
+
+
+async def test_a_stage_that_is_begun_again_starts_no_clock_anew(do: Do) -> None:
+    await do(runs.add, request("a"))
+    await do(runs.enter, "a", RunState.PREPARING)
+    await do(runs.enter, "a", RunState.WORKING)
+    first = await do(runs.get, "a")
+    await do(runs.enter, "a", RunState.PREPARING)
+    await do(runs.enter, "a", RunState.WORKING)
+    assert await do(runs.get, "a") == first
+
+
+async def test_the_first_end_stands_and_no_stage_comes_after_it(do: Do) -> None:
+    await do(runs.add, request("a"))
+    await do(runs.end, "a", ENDING)
+    await do(runs.end, "a", Ending(RunState.FAILED, "No."))
+    await do(runs.enter, "a", RunState.WORKING)
+    found = await do(runs.get, "a")
+    assert (found.state, found.ending) == (RunState.PUBLISHED, ENDING)
+
+
+async def test_progress_is_dated(do: Do, database: Database) -> None:
+    async def progress() -> float | None:
+        return await database.read(lambda connection: connection.scalar(sa.select(table.c.progress_at)))
+
+    await do(runs.add, request("a"))
+    moments = [await progress()]
+    steps: list[tuple[Any, ...]] = [
+        (runs.commented, "a", 1),
+        (runs.enter, "a", RunState.PREPARING),
+        (runs.append_lines, "a", 0, ((1, "x"),)),
+        (runs.end, "a", ENDING),
+    ]
+    for step in steps:
+        await do(*step)
+        moments.append(await progress())
+    assert moments == sorted(set(moments), key=lambda moment: moment or 0)
+
+
+async def test_the_thread_of_a_conversation_is_its_newest(do: Do, database: Database) -> None:
+    async def of_conversations() -> list[tuple[Any, ...]]:
+        query = sa.select(threads.c.repository, threads.c.number, threads.c.thread, threads.c.run).order_by(
+            threads.c.number
+        )
+        return await database.read(lambda connection: [tuple(row) for row in connection.execute(query)])
+
+    for run, number, thread in (("a", 7, "T-1"), ("b", 7, "T-2"), ("c", 8, "T-3"), ("d", 7, None)):
+        await do(runs.add, request(run, number))
+        await do(runs.concluded, await do(runs.get, run), replace(OUTCOME, thread=thread))
+    assert await of_conversations() == [(10, 7, "T-2", "b"), (10, 8, "T-3", "c")]
+
+
+# --- what a run keeps -------------------------------------------------------------------------------
+
+
+async def test_an_artifact_is_kept_under_its_name(do: Do) -> None:
+    content = bytes(range(256)) * 1_000
+    await do(runs.keep, "a", "changes", b"first")
+    await do(runs.keep, "a", "changes", content)
+    await do(runs.keep, "b", "changes", b"other")
+    assert await do(runs.kept, "a", "changes") == content
+    assert await do(runs.kept, "a", "nothing") is None
+
+
+async def test_a_transcript_goes_on_where_it_stopped(do: Do) -> None:
+    await do(runs.add, request("a"))
+    assert await do(runs.lines_from, "a") == (0, 0)
+    await do(runs.append_lines, "a", 0, ((6, '{"a"}'), (12, "ünï"), (13, "")))
+    await do(runs.append_lines, "a", 3, ())
+    assert await do(runs.lines_from, "a") == (3, 13)
+    await do(runs.append_lines, "a", 3, ((20, "last"),))
+    assert await do(runs.lines_from, "a") == (4, 20)
+    assert await do(runs.lines, "a") == ('{"a"}', "ünï", "", "last")
+    assert await do(runs.lines, "a", 2) == ("", "last")
+    assert await do(runs.lines, "b") == ()
+
+
+async def test_a_transcript_line_is_never_written_twice(do: Do) -> None:
+    await do(runs.add, request("a"))
+    await do(runs.append_lines, "a", 0, ((1, "x"),))
+    with pytest.raises(sa.exc.IntegrityError):
+        await do(runs.append_lines, "a", 0, ((1, "x"),))
+    assert await do(runs.lines, "a") == ("x",)
+
+
+async def test_a_line_of_any_bytes_can_be_stored(do: Do) -> None:
+    line = b"\x00\x1b[0m\xff\xed\xa0\x80".decode("utf-8", "replace")
+    await do(runs.add, request("a"))
+    await do(runs.append_lines, "a", 0, ((9, line),))
+    assert await do(runs.lines, "a") == (line.replace("\0", "\ufffd"),)
+
+
+async def test_a_trigger_of_each_kind_survives(do: Do) -> None:
+    for index, kind in enumerate(CommentKind):
+        asked = replace(request(f"r{index}", number=index), trigger=replace(REQUEST.trigger, kind=kind))
+        await do(runs.add, asked)
+        assert (await do(runs.get, f"r{index}")).request == asked

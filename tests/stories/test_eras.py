@@ -1,0 +1,181 @@
+"""What the sandbox holds and how Amp behaves in it: every kind of either has its outcome, or its sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.rig.e2b import Seed
+from bot.rig.e2b.templates import BUILT_IN, amp, amp_cold, amp_missing, amp_old, base
+from bot.rig.process import BotProcess
+from bot.rig.rig import AMP_KEY, Rig
+from tests.stories.conftest import RigWith
+from tests.stories.story import MAINTAINER, Story
+
+LIMITS = {"AMPBOT_IDLE_MINUTES": "0.05", "AMPBOT_RUN_MINUTES": "0.08"}
+
+
+def bare(home: Path) -> None:
+    """A place for Amp, and nothing in it."""
+    base(home)
+    (home / ".local" / "bin").mkdir(parents=True)
+
+
+def strange(home: Path) -> None:
+    """An Amp of a kind that nobody has seen."""
+    amp(home)
+    program = home / ".local" / "bin" / "amp"
+    program.write_text('#!/bin/sh\necho "amp 9.9.9"; echo "  --telepathy  no prompt needed"\n')
+
+
+@pytest.fixture
+def rebuilt(rig: Rig) -> Iterator[Callable[[Seed], None]]:
+    """E2B's template `amp` floats: what it holds may be another thing tomorrow."""
+    yield lambda seed: rig.e2b.add_template("amp", seed)
+    rig.e2b.add_template("amp", BUILT_IN["amp"])
+
+
+@pytest.fixture
+def tight(rig_with: RigWith) -> Rig:
+    """A bot with narrow limits, and with a template of its own name that E2B does not know yet."""
+    rig = rig_with(template="ours", **LIMITS)
+    rig.e2b.clear()
+    return rig
+
+
+def with_key(rig: Rig, key: str) -> None:
+    """The operator changes AMP_API_KEY and starts the bot again."""
+    if rig.amp_key != key:
+        rig.bot.stop()
+        rig.amp_key = key
+        rig.bot = BotProcess(rig.folder, rig.environment)
+        rig.serve()
+
+
+def ask(story: Story, *instructions: str) -> str:
+    """The answer to a request with these instructions."""
+    number = story.issue()
+    story.say(number, "\n".join(["/amp do it", "", *(f"- {each}" for each in instructions)]))
+    story.settle()
+    return story.only_answer(number)
+
+
+def events(story: Story) -> list[dict[str, Any]]:
+    run = story.runs()[-1]["id"]
+    rows = story.rig.query("SELECT line FROM transcript WHERE run = :run ORDER BY sequence", run=run)
+    return [json.loads(row["line"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("seed", "flags"),
+    [
+        (amp, "--visibility private --no-archive-after-execute"),
+        (amp_old, "--visibility private"),
+        (amp_cold, "--visibility private --no-archive-after-execute"),
+    ],
+)
+def test_both_eras_work_alike(story: Story, rebuilt: Callable[[Seed], None], seed: Seed, flags: str) -> None:
+    rebuilt(seed)
+    answer = ask(story, "run: cat ~/.ampbot/command", "create new.txt: new", "title: Something new", "answer: Here.")
+    pull = story.only_pull()
+    assert story.states() == ["published"]
+    assert f"### ✅ Done\n\n> **{MAINTAINER}:** do it" in answer
+    assert f"Opened #{pull.number} (1 file changed).\n\nHere." in answer
+    assert re.search(r"[1-9][\d,]* tokens in, [1-9]\d* out · \[Amp thread\]\(https://ampcode.com/threads/T-", answer)
+    assert (pull.issue.title, story.files(pull.head_sha)["new.txt"]) == ("Something new", ("100644", b"new\n"))
+    (_, prompt, _, command, *_) = events(story)
+    said = command["message"]["content"][0]["content"]
+    assert f" -x --stream-json --dangerously-allow-all {flags} --settings-file " in said
+    assert "do it" in prompt["message"]["content"][0]["text"]
+    assert "do it" not in said, "the prompt goes to standard input"
+
+
+@pytest.mark.parametrize(
+    ("seed", "says"),
+    [
+        (base, "The sandbox template has no `amp`: neither on PATH nor in ~/.local/bin."),
+        (bare, "The sandbox template has no `amp`: ~/.local/bin is bare, and PATH has none."),
+        (amp_missing, "The sandbox's `amp` is a wrapper without its native binary."),
+        (strange, "The sandbox's `amp` (9.9.9) is of no kind ampbot knows."),
+    ],
+)
+def test_without_a_usable_amp_there_is_a_sentence(
+    story: Story, rebuilt: Callable[[Seed], None], seed: Seed, says: str
+) -> None:
+    rebuilt(seed)
+    answer = ask(story, "create new.txt: new")
+    assert story.states() == ["failed"]
+    assert "### ⚠️ It did not work out" in answer
+    assert says in answer
+    assert "Nothing was changed." in answer
+    assert (story.pulls(), list(story.branches())) == ([], ["main"])
+
+
+def test_an_unknown_template_is_named(tight: Rig) -> None:
+    with_key(tight, AMP_KEY)
+    story = Story.begin(tight)
+    answer = ask(story, "create new.txt: new")
+    assert story.states() == ["failed"]
+    assert "E2B would not start a sandbox from the template `ours`" in answer
+    assert "check `E2B_API_KEY` and `AMPBOT_E2B_TEMPLATE`" in answer
+    assert "Nothing was changed." in answer
+    assert story.pulls() == []
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        ("hang", "Amp said nothing for too long and was ended. Ask again, perhaps for a smaller step."),
+        ("steps 600 0.5", "Amp did not finish in the time a run may take and was ended."),
+    ],
+)
+def test_an_agent_without_end_is_ended(tight: Rig, end: str, says: str) -> None:
+    with_key(tight, AMP_KEY)
+    tight.e2b.add_template("ours", amp)
+    story = Story.begin(tight)
+    answer = ask(story, "append README.md: more", "run: sleep 600 &", end)
+    assert story.states() == ["failed"]
+    assert says in answer
+    assert "Nothing was published. What it had changed is kept with the run." in answer
+    kept = story.rig.query("SELECT name FROM artifacts WHERE run = :run", run=story.runs()[0]["id"])
+    assert (kept, story.pulls()) == ([{"name": "changes"}], [])
+
+
+@pytest.mark.parametrize(
+    ("key", "seed", "says"),
+    [
+        ("sgamp_401_is_wrong", amp, "Amp refused its key. The operator should check `AMP_API_KEY`"),
+        ("sgamp_401_is_wrong", amp_old, "Amp ended without a word, as it does when its key is refused."),
+        ("sgamp_402_is_poor", amp, "The Amp account is out of credits."),
+        ("sgamp_500_is_unlucky", amp, "Amp's server had an error. Ask again in a while."),
+        ("sgamp_offline_is_far", amp, "The sandbox could not reach Amp. Ask again in a while."),
+    ],
+)
+def test_what_amp_says_to_its_key_is_told(tight: Rig, key: str, seed: Seed, says: str) -> None:
+    with_key(tight, key)
+    tight.e2b.add_template("ours", seed)
+    story = Story.begin(tight)
+    answer = ask(story, "create new.txt: new")
+    assert story.states() == ["failed"]
+    assert says in answer
+    assert "Nothing was published. It had changed nothing." in answer
+    assert key not in answer
+    assert story.pulls() == []
+
+
+@pytest.mark.parametrize("noise", ["flood 5MB", "flood-line 5MB", "garbage"])
+def test_noise_does_not_drown_the_work(story: Story, noise: str) -> None:
+    answer = ask(story, noise, "create new.txt: new", noise, "answer: Done all the same.")
+    assert story.states() == ["published"]
+    assert "Done all the same." in answer
+    assert len(answer) < 2_000
+    assert story.files(story.only_pull().head_sha)["new.txt"] == ("100644", b"new\n")
+    (size,) = story.rig.query(
+        "SELECT max(length(line)) AS longest FROM transcript WHERE run = :run", run=story.runs()[0]["id"]
+    )
+    assert size["longest"] <= 1_000_000
