@@ -168,8 +168,8 @@ def refused_change(reason: str) -> Ending:
 def permission_lost(actor: Actor) -> Ending:
     return Ending(
         RunState.REFUSED,
-        f"{line(actor.login)} no longer has write access here, so nothing was published. The change set is kept with "
-        "the run; somebody with write access can ask again.",
+        f"{line(actor.login)} no longer has write access here, so nothing was published. What Amp did is kept with the "
+        "run; somebody with write access can ask again.",
     )
 
 

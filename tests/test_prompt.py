@@ -114,3 +114,14 @@ def test_nobodys_words_leave_their_section(title: str, body: str, author: str, c
     assert [start.count('"') for start in starts] == [4, 6, 2]
     assert sections.count(f"</context-{NONCE}>\n") == 2
     assert sections.endswith(f'\n\n<request-{NONCE} by="alice">\nfix it\n</request-{NONCE}>\n')
+
+
+def test_on_a_pull_request_from_a_fork_it_asks_for_words_alone() -> None:
+    said = {
+        from_fork: prompt.compose(
+            REQUEST, nonce="n", repo="o/r", sha="s", remarks=(), merge_base=None, diff=None, from_fork=from_fork
+        )
+        for from_fork in (False, True)
+    }
+    assert "comes from a fork" in said[True]
+    assert "comes from a fork" not in said[False]

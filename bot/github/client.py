@@ -195,6 +195,8 @@ class Client:
             )
         except requests.RequestException as error:
             raise UnavailableError(0, f"no answer ({type(error).__name__})") from None
+        except ValueError:  # a header that PyGithub cannot read
+            raise UnavailableError(0, "GitHub's answer could not be read") from None
         except RuntimeError as error:  # PyGithub's word for a redirect to another host: the token stays here
             raise GitHubError(301, str(error).split(",", 1)[0]) from None
 

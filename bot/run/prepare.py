@@ -38,17 +38,14 @@ async def prepare(world: World, run: Run) -> Ending | None:
     request = run.request
     await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PREPARING))
     repository = await world.github.conversation(request.place.repo)
-    box, talk, token = await together(
-        _sandbox(world, run),
-        conversation.read(repository, request.place.number, until=request.at, without=request.trigger.comment),
-        world.github.mint(request.place.repo, CLONE),
+    box, pinned_down, token = await together(
+        _sandbox(world, run), _pin_down(world, run, repository), world.github.mint(request.place.repo, CLONE)
     )
     try:
-        if talk is None or (refusal := refuse(request, talk)):
+        if isinstance(pinned_down, Ending):
             await world.github.revoke(token)
-            return messages.gone() if talk is None else refusal
-        pinned = run.pinned or await _pin(repository, talk)
-        await world.database.write(lambda connection: runs.pin(connection, run.id, pinned))
+            return pinned_down
+        pinned, talk = pinned_down
         fetched, installed = await together(
             _fetch(world, box, pinned, token), _furnish(run, box, pinned, talk, repository)
         )
@@ -78,6 +75,19 @@ async def _sandbox(world: World, run: Run) -> Box:
     )
     await world.database.write(lambda connection: runs.in_sandbox(connection, run.id, box.id))
     return box
+
+
+async def _pin_down(world: World, run: Run, repository: Repository) -> tuple[Pinned, Conversation] | Ending:
+    """What the run is measured against, read and written down while the sandbox is still being made."""
+    request = run.request
+    talk = await conversation.read(repository, request.place.number, until=request.at, without=request.trigger.comment)
+    if talk is None:
+        return messages.gone()
+    if refusal := refuse(request, talk):
+        return refusal
+    pinned = run.pinned or await _pin(repository, talk)
+    await world.database.write(lambda connection: runs.pin(connection, run.id, pinned))
+    return pinned, talk
 
 
 def refuse(request: RunRequest, talk: Conversation) -> Ending | None:
@@ -148,6 +158,7 @@ async def _furnish(
         remarks=talk.remarks,
         merge_base=pinned.merge_base,
         diff=f"~/{PULL_DIFF}" if talk.pull is not None else None,
+        from_fork=pinned.from_fork,
     )
     probe, _, _ = await together(
         box.run(agent.PROBE, seconds=60),

@@ -51,6 +51,8 @@ def _unique_blobs(changes: Sequence[Change]) -> dict[str, Change]:
 
 
 def _text(content: bytes) -> str | None:
+    if len(content) > INLINE_A_REQUEST:
+        return None
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
@@ -66,7 +68,7 @@ def _batches(changes: Sequence[Change]) -> Iterator[list[Entry]]:
     turns = _first_added(ordered) if _swaps(changes) else None
     for index, change in enumerate(ordered):
         entry = _entry(change)
-        weight = len(entry.text or "")
+        weight = len(change.content or b"") if entry.text is not None else 0
         full = len(batch) == ENTRIES_A_REQUEST or size + weight > INLINE_A_REQUEST
         if batch and (full or index == turns):
             yield batch

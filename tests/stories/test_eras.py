@@ -74,7 +74,6 @@ def events(story: Story) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("seed", "flags"),
     [
-        (amp, "--visibility private --no-archive-after-execute"),
         (amp_old, "--visibility private"),
         (amp_cold, "--visibility private --no-archive-after-execute"),
     ],

@@ -68,6 +68,7 @@ class Machine:
         except OSError:
             process.handle.kill()
             await isolation.wait(process.handle)
+            process.close()
             raise
         if self._namespace is not None:
             process.host_pid = isolation.child_of(process.handle.pid)

@@ -196,6 +196,15 @@ class Process:
         if self.handle.stdin is not None and not self.handle.stdin.closed:
             self.handle.stdin.close()
 
+    def close(self) -> None:
+        """Of one that did not start: nobody reads it to its end."""
+        for pipe in (self.handle.stdin, self.handle.stdout, self.handle.stderr):
+            if pipe is not None:
+                pipe.close()
+        if self.terminal is not None:
+            os.close(self.terminal)
+            self.terminal = None
+
     @property
     def takes_stdin(self) -> bool:
         return self.handle.stdin is not None and not self.handle.stdin.closed

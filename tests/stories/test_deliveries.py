@@ -1,0 +1,220 @@
+"""Deliveries come twice, out of order, or while nobody is at home; the bot is stopped and killed. Each request is
+run once, and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import httpx
+import jwt
+import pytest
+
+from bot.rig.contract import Contract
+from bot.rig.faults import Fault, Request, Side
+from bot.rig.github import Delivery, Handling
+from bot.rig.github.webhooks import signature
+from bot.rig.rig import APP_ID, Rig
+from tests.stories.story import BOT, MAINTAINER, Story
+
+FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
+FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
+
+
+def deliveries_of(story: Story, text: str) -> list[Delivery]:
+    """GitHub's log of attempts to tell the bot of this story's comments with this text."""
+    mine = [each for each in story.rig.github.deliveries if each.repository == story.repo.id]
+    return [each for each in mine if text in str(json.loads(each.body).get("comment", {}).get("body"))]
+
+
+def redeliver(rig: Rig, delivery: Delivery) -> None:
+    """As the App's owner does it, with the App's key."""
+    now = int(time.time())
+    token = jwt.encode({"iat": now - 60, "exp": now + 300, "iss": str(APP_ID)}, rig.app.private_key, "RS256")
+    answer = httpx.post(
+        f"{rig.github.api_url}/app/hook/deliveries/{delivery.id}/attempts",
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+    )
+    assert answer.status_code == 202
+    assert rig.github.wait_deliveries()
+
+
+def assert_done_once(story: Story, number: int, agents: int = 1) -> None:
+    assert story.change() == FIXED
+    assert story.states() == ["published"]
+    assert sorted(story.branches()) == sorted(["main", story.only_pull().head_ref])
+    assert "### ✅ Done" in story.only_answer(number)
+    boxes = [box for box in story.rig.e2b.records if box.given.metadata["repository"] == str(story.repo.id)]
+    assert len(boxes) == agents
+
+
+def test_a_redelivery_after_the_end_does_nothing(story: Story) -> None:
+    number = story.issue()
+    story.say(number, FIX)
+    story.settle()
+    assert_done_once(story, number)
+    mark = story.mark()
+    (first,) = deliveries_of(story, FIX)
+    for _ in range(2):
+        redeliver(story.rig, first)
+    story.settle()
+    assert [(each.redelivery, each.status_code) for each in deliveries_of(story, FIX)] == [
+        (False, 202),
+        (True, 202),
+        (True, 202),
+    ]
+    assert story.requests(mark) == []
+    assert_done_once(story, number)
+
+
+def test_the_same_body_under_another_guid_does_nothing(story: Story) -> None:
+    """Neither header is signed: whoever saw one delivery can send it again."""
+    number = story.issue()
+    story.say(number, FIX)
+    story.settle()
+    mark = story.mark()
+    (first,) = deliveries_of(story, FIX)
+    again = {
+        **first.request_headers,
+        "X-GitHub-Delivery": "11111111-2222-3333-4444-555555555555",
+        "X-Hub-Signature-256": signature(story.rig.secret, first.body),
+    }
+    answer = httpx.post(f"{story.rig.bot.url}/webhook", content=first.body, headers=again, trust_env=False)
+    assert (answer.status_code, answer.json()["stored"]) == (202, False)
+    story.settle()
+    assert story.requests(mark) == []
+    assert_done_once(story, number)
+
+
+def test_deliveries_that_come_many_times_at_once_count_once(story: Story) -> None:
+    number = story.issue()
+    story.rig.github.handle_deliveries(Handling(copies=10))
+    comment = story.say(number, FIX)
+    story.settle()
+    story.rig.github.handle_deliveries(Handling())
+    assert [each.status_code for each in deliveries_of(story, FIX)] == [202] * 10
+    assert_done_once(story, number)
+    assert story.reactions(comment) == [(BOT, "eyes")]
+
+
+def test_deliveries_out_of_order_are_all_answered_in_the_order_they_came(story: Story) -> None:
+    number = story.issue()
+    story.rig.github.handle_deliveries(Handling(hold=True))
+    for name in ("one", "two", "three"):
+        story.say(number, f"/amp write {name}\n\n- create {name}.txt: {name}\n- title: {name}\n")
+    story.rig.github.handle_deliveries(Handling())
+    assert story.rig.github.release_deliveries(reverse=True) == 3
+    story.settle()
+    assert story.states() == ["published"] * 3
+    assert [pull.issue.title for pull in story.pulls()] == ["three", "two", "one"]
+    assert ["### ✅ Done" in body for body in story.from_bot(number)] == [True] * 3
+
+
+def test_an_edit_that_overtakes_its_comment_does_not_run_it_twice(story: Story) -> None:
+    number = story.issue()
+    story.rig.github.handle_deliveries(Handling(hold=True))
+    comment = story.say(number, FIX)
+    story.rig.github.edit_comment(comment, MAINTAINER, f"Good morning.\n\n{FIX}")
+    story.rig.github.handle_deliveries(Handling())
+    assert story.rig.github.release_deliveries(reverse=True) == 2
+    story.settle()
+    assert_done_once(story, number)
+
+
+# --- the bot is stopped, killed, down -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A rig whose bot these stories may end."""
+    with Rig(tmp_path_factory.mktemp("lonely")) as rig:
+        rig.serve()
+        yield rig
+
+
+@pytest.fixture
+def mortal(lonely: Rig) -> Iterator[Story]:
+    mark = len(lonely.github.server.journal.entries)
+    yield Story.begin(lonely)
+    lonely.wait_idle()
+    contract = Contract.load()
+    entries = lonely.github.server.journal.since(mark)
+    assert [found for entry in entries for found in contract.check(entry)] == []
+    assert dict(lonely.e2b.boxes) == {}, "a sandbox outlived its run"
+
+
+def test_a_command_that_came_while_the_bot_was_down_is_run_when_it_is_delivered_again(mortal: Story) -> None:
+    rig, number = mortal.rig, mortal.issue()
+    rig.github.wait_deliveries()
+    rig.bot.stop()
+    mortal.say(number, FIX)
+    assert rig.github.wait_deliveries()
+    (failed,) = deliveries_of(mortal, FIX)
+    assert (failed.status_code, failed.status) == (502, "failed to connect to host")
+    rig.bot.start()
+    for _ in range(2):
+        redeliver(rig, failed)
+    mortal.settle()
+    assert [each.status_code for each in deliveries_of(mortal, FIX)] == [502, 202, 202]
+    assert_done_once(mortal, number)
+
+
+def test_a_request_survives_a_kill_right_after_its_202(mortal: Story) -> None:
+    rig, number = mortal.rig, mortal.issue()
+    mortal.settle()
+    mortal.say(number, FIX)
+    mortal.until("the 202", lambda: [each.status_code for each in deliveries_of(mortal, FIX)] == [202])
+    rig.bot.kill()
+    rig.bot.start()
+    mortal.settle()
+    assert_done_once(mortal, number)
+
+
+def test_a_run_survives_kills_between_an_effect_and_its_answer(mortal: Story) -> None:
+    """After the comment, after the branch, after the pull request: GitHub has done it, and the bot never hears."""
+    rig, number = mortal.rig, mortal.issue()
+    mortal.settle()
+    killed: list[str] = []
+
+    def kill(request: Request) -> None:
+        rig.bot.kill()
+        killed.append(request.path.removeprefix(f"/api/v3/repos/{mortal.repo.full_name}"))
+
+    places = (r"/issues/\d+/comments$", "/git/refs$", "/pulls$")
+    rig.github.server.faults.add(*(Fault("call", Side.AFTER, method="POST", path=path, call=kill) for path in places))
+    mortal.say(number, FIX)
+    for deaths in (1, 2, 3):
+        deadline = time.monotonic() + 60
+        while len(killed) < deaths:
+            assert time.monotonic() < deadline, f"killed at {killed} only; {rig.bot.log[-5:]}"
+            time.sleep(0.02)
+        rig.bot.start()
+    mortal.settle()
+    assert killed == [f"/issues/{number}/comments", "/git/refs", "/pulls"]
+    assert_done_once(mortal, number)
+
+
+def test_a_stop_while_the_agent_works_is_not_noticed_by_the_agent(mortal: Story) -> None:
+    rig, number = mortal.rig, mortal.issue()
+    steps = "\n".join(f"- say: Step {step}." for step in range(20))
+    mortal.say(number, f"{FIX}- run: echo started >> ~/started\n{steps}\n- wait 2\n- say: After the stop.\n")
+    mortal.until("the agent to work", lambda: mortal.states() == ["working"])
+    (box,) = rig.e2b.boxes.values()
+    mortal.until("the agent's first deed", (box.home / "started").exists)
+    rig.bot.stop()
+    deadline = time.monotonic() + 30
+    while not (box.home / ".ampbot" / "agent" / "exit").exists():
+        assert time.monotonic() < deadline, "the agent goes on without us"
+        time.sleep(0.05)
+    assert (box.home / "started").read_text() == "started\n"
+    output = (box.home / ".ampbot" / "agent" / "out").read_text()
+    assert "After the stop." in output
+    rig.bot.start()
+    mortal.settle()
+    assert_done_once(mortal, number)
+    (run,) = mortal.runs()
+    lines = rig.query("SELECT sequence, line FROM transcript WHERE run = :run ORDER BY sequence", run=run["id"])
+    assert [row["line"] for row in lines] == output.splitlines(), "no line is lost or doubled"
+    assert [row["sequence"] for row in lines] == list(range(len(lines)))
