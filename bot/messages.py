@@ -259,7 +259,7 @@ def sandbox_gone() -> Ending:
 def sandbox_refused(template: str, why: str) -> Ending:
     return Ending(
         RunState.FAILED,
-        f"E2B would not start a sandbox from the template {code(template)}: {quote(why, 300)}\n\nThe operator should "
+        f"E2B would not start a sandbox from the template {code(template)}:\n\n{quote(why, 300)}\n\nThe operator should "
         "check `E2B_API_KEY` and `AMPBOT_E2B_TEMPLATE` (`ampbot check` tells). Nothing was changed.",
     )
 

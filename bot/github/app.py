@@ -75,14 +75,16 @@ class App:
         self._client = Client.as_app(api, app_id, key)
         self._clock = clock
         self._identity: Identity | None = None
+        self._asking = asyncio.Lock()
         self._cached: dict[tuple[int, int], Token] = {}
         self._minting: dict[tuple[int, int], asyncio.Lock] = {}
 
     async def identity(self) -> Identity:
         """Who we are; asked of GitHub once a process."""
-        if self._identity is None:
-            app = await self._client.call("GET", "/app", _App)
-            self._identity = Identity(app.id, app.slug, app.permissions, tuple(app.events))
+        async with self._asking:
+            if self._identity is None:
+                app = await self._client.call("GET", "/app", _App)
+                self._identity = Identity(app.id, app.slug, app.permissions, tuple(app.events))
         return self._identity
 
     async def hook_url(self) -> str | None:

@@ -8,7 +8,7 @@ from bot import agent, changes, messages, names
 from bot.changes import ChangeSet
 from bot.database import now
 from bot.github.app import PUBLISH
-from bot.github.errors import NotFoundError, UnavailableError, UnprocessableError
+from bot.github.errors import UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
 from bot.messages import Price
 from bot.model import Ending, Pinned, Problem, RunKind, RunState
@@ -141,8 +141,8 @@ async def _pull(world: World, repository: Repository, title: str, body: str, bra
         # Done or not? GitHub's own uniqueness of (head, base) answers on the second try.
         opened = await repository.open_pull(title, body, branch, base)
     found = opened or await repository.find_pull(branch)
-    if found is None:
-        raise NotFoundError(404, f"GitHub says a pull request for {branch} exists, and shows none.")
+    if found is None:  # its lists lag behind its writes
+        raise UnavailableError(200, f"GitHub says a pull request for {branch} exists, and shows none yet.")
     return found
 
 

@@ -71,7 +71,7 @@ def test_without_a_change_the_answer_is_the_reply(story: Story) -> None:
     ("instruction", "says"),
     [
         ("- fail: Out of credits", "out of credits"),
-        ("- fail: The model gave up", "Amp reports an error. Nothing was published."),
+        ("- fail: The model gave up", "Amp reports an error. Ask again"),
         ("- crash: Segmentation fault", "Amp ended without finishing its work."),
         ("- die", "Amp was killed in the sandbox"),
     ],
