@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ SYMLINK, SUBMODULE, ABSENT = "120000", "160000", "000000"
 _MODES = frozenset({"100644", "100755", SYMLINK, SUBMODULE, ABSENT})
 _MEMBERS = frozenset({"tree", "raw", "left", "attrs", "blobs"})
 _NO_ID = "0" * 40
+MOST_NAMES = 200_000_000  # bytes
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _ENTRY = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([ADMT])")
@@ -280,6 +282,16 @@ def _reason(change: Change, lfs: frozenset[str], limits: Limits, symlinks: Symli
     if len(content) > limits.file_bytes:
         return f"has {len(content):,} bytes, where the limit for one file is {limits.file_bytes:,}"
     return None
+
+
+def names(compressed: bytes) -> tuple[str, ...]:
+    """File names of a tree, as `templates/checkout.sh` packs them; none where there is nothing, or too much."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        data = unpacker.decompress(compressed, MOST_NAMES)
+    except zlib.error:
+        return ()
+    return tuple(_text(name) for name in data.split(b"\0") if name) if unpacker.eof else ()
 
 
 # --- for display ----------------------------------------------------------------------------------

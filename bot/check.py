@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -16,6 +17,9 @@ from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError
 from bot.model import Problem
 from bot.sandbox import Box, SandboxError
 from bot.world import World
+
+# How long Amp may take to answer a question that costs nothing.
+AMP_SECONDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ async def _sandbox(world: World) -> tuple[Finding, ...]:
         box = await world.sandboxes.create(f"check-{uuid.uuid4()}", template, seconds=120, repository=0)
     except SandboxError as error:
         cure = "Check E2B_API_KEY, and that AMPBOT_E2B_TEMPLATE names a template this key may use."
-        said = world.redact(str(error))
+        said = world.redact(str(error)).rstrip(". ")
         return (Finding("sandbox", template, Problem(f"E2B starts no sandbox from {template!r}: {said}. {cure}")),)
     try:
         found = agent.installed((await box.run(agent.PROBE, seconds=60)).stdout)
@@ -115,15 +119,16 @@ async def _sandbox(world: World) -> tuple[Finding, ...]:
     except SandboxError as error:
         return (Finding("sandbox", template, Problem(f"The sandbox did not work: {world.redact(str(error))}.")),)
     finally:
-        await world.sandboxes.kill(box.id)
+        with suppress(SandboxError):  # E2B ends it in two minutes
+            await world.sandboxes.kill(box.id)
 
 
 async def _amp_key(world: World, box: Box, amp: Installed) -> Finding:
     """Listing threads needs the key and costs nothing; the CLI waits for a login for ever when it has none."""
-    line = f"timeout 40 {shlex.quote(amp.binary)} threads list < /dev/null"
+    line = f"timeout {AMP_SECONDS} {shlex.quote(amp.binary)} threads list < /dev/null"
     ran = await box.run(line, env={"AMP_API_KEY": world.settings.amp_api_key.get_secret_value()}, seconds=60)
     if ran.exit_code == 0:
         return Finding("Amp key", "accepted")
-    said = world.redact(agent.redacted(ran.stderr or ran.stdout))[-300:]
+    said = world.redact(agent.redacted(ran.stderr or ran.stdout)).strip()[-300:].rstrip(".")
     why = "it waits for somebody to log in" if ran.exit_code == 124 else said or f"exit {ran.exit_code}"
     return Finding("Amp key", "not accepted", Problem(f"Amp does not accept AMP_API_KEY: {why}. Set a valid key."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import structlog
 
@@ -15,8 +16,9 @@ from bot.github.errors import GitHubError
 from bot.github.repository import Repository
 from bot.handler import Ask, Facts, reply
 from bot.model import Event, Ignored, Labelled, Problem, ReviewRequested, RunState, Said
-from bot.once import once
+from bot.once import LAG_SECONDS, once
 from bot.outage import PASSING, outlast
+from bot.run import report
 from bot.store import deliveries, runs
 from bot.world import World
 from handlers import HANDLERS
@@ -29,7 +31,7 @@ MOST_ASKS = 5
 
 async def dispatch(world: World, engine: Engine, guid: str) -> None:
     """The delivery's workflow."""
-    count = await engine.step("plan", lambda: outlast(world.sleep, lambda: plan(world, guid)))
+    count = await engine.step("plan", lambda: outlast(world.sleep, lambda: plan(world, guid), for_ever=True))
     await asyncio.gather(*(engine.step(f"perform {index}", _performing(world, guid, index)) for index in range(count)))
     await engine.step("close", lambda: world.database.write(lambda connection: deliveries.close(connection, guid)))
 
@@ -38,7 +40,7 @@ def _performing(world: World, guid: str, index: int) -> Callable[[], Awaitable[N
     async def step() -> None:
         stored = await world.database.read(lambda connection: deliveries.get(connection, guid))
         effect = effects.load(stored.plan or "[]")[index]
-        await outlast(world.sleep, lambda: perform(world, effect))
+        await outlast(world.sleep, lambda: perform(world, effect), for_ever=True)
 
     return step
 
@@ -110,19 +112,21 @@ def _planned(event: Event, ask: Ask | Problem, cause: str) -> tuple[Effect, ...]
 
 async def _cause(world: World, event: Event, repository: Repository, guid: str) -> str:
     """The name of the gesture that asked: the same for a redelivery and for whoever finds it later."""
+    place, actor, at = event.place, event.actor.id, event.at
     match event:
         case Said(kind=kind, comment=comment):
             return f"{kind.value}:{comment}"
         case Labelled(label=label):
-            found = await repository.event(
-                event.place.number, "labeled", actor=event.actor.id, label=label, reviewer=None
-            )
+            gesture = partial(repository.event, place.number, "labeled", actor=actor, label=label, since=at)
         case ReviewRequested(user=user, team=team):
-            found = await repository.event(
-                event.place.number, "review_requested", actor=event.actor.id, label=None, reviewer=user or team
-            )
+            asked = user or team
+            gesture = partial(repository.event, place.number, "review_requested", actor=actor, reviewer=asked, since=at)
         case _:
-            found = None
+            return f"delivery:{guid}"
+    found = await gesture()
+    if found is None:  # GitHub's lists lag behind what it delivers
+        await world.sleep(LAG_SECONDS)
+        found = await gesture()
     return f"event:{found}" if found is not None else f"delivery:{guid}"
 
 
@@ -161,6 +165,7 @@ async def _perform(world: World, effect: Effect) -> None:
             key, mark = f"comment:{request.id}", messages.marker(request.id)
             comment = await _comment(world, repository, request.place.number, key, mark, body, request.at)
             await world.database.write(lambda connection: runs.commented(connection, request.id, comment))
+            await report.catch_up(world, request.id)
 
 
 async def _comment(

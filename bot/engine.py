@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
 from typing import TypeVar
 
+import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 
@@ -22,6 +24,8 @@ Plain = TypeVar("Plain", str, int, bool, None)
 APPLICATION_VERSION = "1"
 # Unset it is unbounded, and a thousand live runs fight over the interpreter (measured; engine.md T2).
 THREADS = 32
+# Seconds to wait before a step that met a database in trouble is begun again; the last is repeated.
+DATABASE_WAITS = (1.0, 5.0, 15.0)
 
 
 class Engine:
@@ -91,7 +95,14 @@ class Engine:
         """Run `work` and remember its result; called again after a crash unless it had ended. Workflows only."""
 
         async def run() -> Plain:
-            return await work()
+            for wait in chain(DATABASE_WAITS, repeat(DATABASE_WAITS[-1])):
+                try:
+                    return await work()
+                except sa.exc.OperationalError as error:
+                    # Locked, full or restarting: a step's failure would be final, and what was begun would be lost.
+                    log.warning("waiting for the database", step=name, seconds=wait, error=type(error.orig).__name__)
+                    await asyncio.sleep(wait)
+            raise AssertionError("unreachable")
 
         return await DBOS.run_step_async({"name": name}, run)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.engine import Connection
 
 from bot.engine import Engine
 from bot.store import deliveries, runs
@@ -25,14 +28,25 @@ async def take_up(world: World, engine: Engine) -> int:
     """Start a workflow for each delivery and each admitted run that has none; says how many. Twice is harmless."""
     started = 0
     for guid in await world.database.read(deliveries.untaken):
-        await engine.begin(DISPATCH, key=f"delivery:{guid}", argument=guid)
-        await world.database.write(lambda connection, guid=guid: deliveries.take(connection, guid))  # type: ignore[misc]  # bound now
-        started += 1
+        started += await _start(
+            world, partial(engine.begin, DISPATCH, key=f"delivery:{guid}", argument=guid), deliveries.take, guid
+        )
     for run, installation in await world.database.read(runs.unqueued):
-        await engine.enqueue(RUN, queue=RUNS, partition=str(installation), key=run, argument=run)
-        await world.database.write(lambda connection, run=run: runs.queued_in_engine(connection, run))  # type: ignore[misc]  # bound now
-        started += 1
+        enqueue = partial(engine.enqueue, RUN, queue=RUNS, partition=str(installation), key=run, argument=run)
+        started += await _start(world, enqueue, runs.queued_in_engine, run)
     return started
+
+
+async def _start(
+    world: World, start: Callable[[], Awaitable[None]], done: Callable[[Connection, str], None], key: str
+) -> bool:
+    try:
+        await start()
+        await world.database.write(lambda connection: done(connection, key))
+    except Exception:  # one row that cannot be started must not keep the others waiting
+        log.exception("not started", key=key)
+        return False
+    return True
 
 
 async def watch(world: World, engine: Engine) -> None:
@@ -42,9 +56,9 @@ async def watch(world: World, engine: Engine) -> None:
         try:
             while await take_up(world, engine):
                 pass
-        except sa.exc.DBAPIError as error:
+        except sa.exc.SQLAlchemyError as error:
             # A locked or restarting database: the rows are still there at the next look.
-            log.warning("inbox could not look", error=type(error.orig).__name__)
+            log.warning("inbox could not look", error=type(error).__name__)
         try:
             await asyncio.wait_for(world.work.wait(), LOOK_SECONDS)
         except TimeoutError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
 from typing import TypeVar
 
 import structlog
@@ -19,13 +20,17 @@ WAITS = (10.0, 60.0, 300.0, 900.0)
 PASSING = (UnavailableError, LimitedError, UnauthorizedError)
 
 
-async def outlast(sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]]) -> T:
+async def outlast(
+    sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]], *, for_ever: bool = False
+) -> T:
     """The result of `work`, begun again after each outage; it must be safe to run twice.
+
+    `for_ever`: what was accepted or must be said is never given up; the last wait is repeated.
 
     Raises:
         GitHubError: GitHub is still away, or the error is not one that waiting cures.
     """
-    for wait in WAITS:
+    for wait in chain(WAITS, repeat(WAITS[-1]) if for_ever else ()):
         try:
             return await work()
         except PASSING as error:

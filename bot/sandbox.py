@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -33,6 +34,8 @@ T = TypeVar("T")
 # The one policy for E2B's trouble: seconds to wait before each further attempt. A sandbox slot takes longest to free.
 WAITS = (0.5, 2.0, 8.0, 20.0, 40.0)
 REQUEST_SECONDS = 60.0
+# Characters of one command's output; the largest that our scripts print is a piece of the agent's output in base64.
+MOST_OUTPUT = 2_000_000
 
 
 class SandboxError(Exception):
@@ -55,6 +58,10 @@ class CommandTimeoutError(SandboxError):
     """The command did not end in the time it was given; E2B has killed it."""
 
 
+class OutputError(SandboxError):
+    """A command's output is not what our scripts print: too much of it, or none. Whoever owns the sandbox did that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """A command that ended."""
@@ -62,6 +69,26 @@ class Ran:
     exit_code: int
     stdout: str
     stderr: str
+
+
+class _Bounded:
+    """What a command says, up to a limit: the agent can make any shell of its sandbox say anything."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._size = 0
+
+    def take(self, part: str) -> None:
+        self._size += len(part)
+        if self._size > MOST_OUTPUT:
+            raise OutputError(f"a command in the sandbox said more than {MOST_OUTPUT:,} characters")
+        self._parts.append(part)
+
+    def behind(self, mark: str) -> str:
+        _, found, rest = "".join(self._parts).partition(f"{mark}\n")
+        if not found:
+            raise OutputError("the sandbox's shell did not run the command")
+        return rest
 
 
 class Box:
@@ -84,13 +111,23 @@ class Box:
         """
 
         async def once() -> Ran:
+            # A login shell runs the profile first, which the agent may have written: what it says is not the command's.
+            mark = f"ampbot-{secrets.token_hex(8)}"
+            said, complaints = _Bounded(), _Bounded()
             try:
                 result = await self._sandbox.commands.run(
-                    command, envs=dict(env or {}), timeout=seconds, request_timeout=REQUEST_SECONDS
+                    f"echo {mark}; echo {mark} >&2\n{command}",
+                    envs=dict(env or {}),
+                    timeout=seconds,
+                    request_timeout=REQUEST_SECONDS,
+                    on_stdout=said.take,
+                    on_stderr=complaints.take,
+                    retain_output=False,
                 )
+                exit_code = result.exit_code
             except CommandExitException as error:
-                return Ran(error.exit_code, error.stdout, error.stderr)
-            return Ran(result.exit_code, result.stdout, result.stderr)
+                exit_code = error.exit_code
+            return Ran(exit_code, said.behind(mark), complaints.behind(mark))
 
         return await self._patiently(once)
 
@@ -200,6 +237,8 @@ class Patience:
         for wait in (*WAITS, None):
             try:
                 return await once()
+            except OutputError:
+                raise
             except (SandboxNotRunningException, SandboxNotFoundException) as error:
                 raise SandboxGoneError(str(error).split(":", 1)[0]) from None
             except (AuthenticationException, InvalidArgumentException, TemplateException) as error:

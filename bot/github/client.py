@@ -125,6 +125,8 @@ class Client:
                     raise
                 wait = error.wait or LIMIT_WAITS[limits]
                 if wait > LONGEST_LIMIT_WAIT:
+                    # Knocking on may get the App banned: nobody of this installation does before that time.
+                    self._api.pace.hold(self._installation, wait)
                     raise
                 limits += 1
                 self._api.pace.hold(self._installation, wait)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -13,6 +14,9 @@ from bot.github.errors import NotFoundError, UnauthorizedError, UnprocessableErr
 from bot.model import CommentKind
 
 T = TypeVar("T")
+
+# An issue's `updated_at`, by which a gesture's event is known, may be a moment before or after the event's own time.
+SLACK = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ class _Team(Answer):
 class _Event(Answer):
     id: int
     event: str
+    created_at: datetime
     actor: _User | None = None
     label: _Named | None = None
     requested_reviewer: _User | None = None
@@ -216,9 +221,21 @@ class Repository:
         except NotFoundError:
             return
 
-    async def event(self, number: int, kind: str, *, actor: int, label: str | None, reviewer: str | None) -> int | None:
-        """Id of the newest event of `kind` by this actor in an issue's event list (oldest first, so walked whole)."""
-        newest, page = None, 1
+    async def event(
+        self,
+        number: int,
+        kind: str,
+        *,
+        actor: int,
+        since: str,
+        label: str | None = None,
+        reviewer: str | None = None,
+    ) -> int | None:
+        """Id of the first event of `kind` by this actor at `since` (RFC 3339) or after, give or take a few seconds.
+
+        None if the list does not show one yet. It is oldest first, so it is walked whole.
+        """
+        earliest, page = datetime.fromisoformat(since) - SLACK, 1
         while True:
             query = {"per_page": 100, "page": page}
             got = await self._call("GET", f"/issues/{number}/events", list[_Event], query=query)
@@ -226,10 +243,11 @@ class Repository:
                 same_label = label is None or (item.label is not None and item.label.name.lower() == label.lower())
                 asked = item.requested_reviewer.login if item.requested_reviewer else None
                 asked = item.requested_team.slug if item.requested_team else asked
-                if item.event == kind and item.actor and item.actor.id == actor and same_label:
-                    newest = item.id if reviewer in (None, asked) else newest
+                by_them = item.event == kind and item.actor is not None and item.actor.id == actor
+                if by_them and same_label and reviewer in (None, asked) and item.created_at >= earliest:
+                    return item.id
             if len(got) < 100:
-                return newest
+                return None
             page += 1
 
     # --- reading a pull request ---

@@ -16,8 +16,9 @@ from bot.github.conversation import Conversation
 from bot.github.errors import GitHubError
 from bot.github.repository import Repository
 from bot.model import Ending, Pinned, Problem, RunKind, RunRequest, RunState
-from bot.run.scripts import AMP_SETTINGS, COMMAND, PROMPT, PULL_DIFF, script
+from bot.run.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF, script
 from bot.sandbox import Box
+from bot.settings import Settings
 from bot.store import runs
 from bot.store.runs import Run
 from bot.together import together
@@ -26,11 +27,15 @@ from bot.world import World
 log = structlog.get_logger()
 
 # What the sandbox may live beyond the agent's own time: for preparing and collecting.
-MARGIN_SECONDS = 300
+MARGIN_SECONDS = 600
+COLLECTING = 240  # the share of it that is kept for collecting
 FETCH_SECONDS = 600
 FETCH_WAITS = (1.0, 5.0)
 # Characters of a pull request's diff that are laid beside the prompt.
 MOST_DIFF = 2_000_000
+# Bytes of the pinned tree's file names, compressed; the artifact they are kept as.
+MOST_PATHS = 20_000_000
+BASE_PATHS = "paths"
 
 
 async def prepare(world: World, run: Run) -> Ending | None:
@@ -64,13 +69,18 @@ async def prepare(world: World, run: Run) -> Ending | None:
     return None
 
 
+def lifetime(settings: Settings) -> float:
+    """Seconds that a run's sandbox may live. E2B's smaller plan allows an hour."""
+    return settings.run_minutes * 60 + MARGIN_SECONDS
+
+
 async def _sandbox(world: World, run: Run) -> Box:
     """Create it and write its id down at once: whatever else fails, those who end sandboxes must know of it."""
     settings = world.settings
     box = await world.sandboxes.create(
         run.id,
         settings.e2b_template,
-        seconds=settings.run_minutes * 60 + MARGIN_SECONDS,
+        seconds=lifetime(settings),
         repository=run.request.place.repo.id,
     )
     await world.database.write(lambda connection: runs.in_sandbox(connection, run.id, box.id))
@@ -137,7 +147,7 @@ async def _fetch(world: World, box: Box, pinned: Pinned, token: Token) -> bool:
         ran = await box.run(script("fetch"), env=env, seconds=FETCH_SECONDS)
         if ran.exit_code == 0:
             return True
-        log.warning("fetch failed", repository=pinned.repo_name, git=world.redact(ran.stderr[-500:]))
+        log.warning("fetch failed", repository=pinned.repo_name, git=world.redact(ran.stderr)[-500:])
         if wait is not None:
             await world.sleep(wait)
     return False
@@ -183,8 +193,12 @@ async def _check_out(world: World, run: Run, box: Box, pinned: Pinned, fetched: 
     }
     ran = await box.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
     if ran.exit_code != 0:
-        log.warning("checkout failed", run=run.id, git=world.redact(ran.stderr[-500:]))
-    return ran.exit_code == 0
+        log.warning("checkout failed", run=run.id, git=world.redact(ran.stderr)[-500:])
+        return False
+    names = await box.read(PATHS, most=MOST_PATHS)
+    if names is not None:
+        await world.database.write(lambda connection: runs.keep(connection, run.id, BASE_PATHS, names))
+    return True
 
 
 async def _diff(repository: Repository, pinned: Pinned) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import structlog
 
 from bot import agent, changes, messages, names
 from bot.changes import ChangeSet
 from bot.database import now
 from bot.github.app import PUBLISH
-from bot.github.errors import UnavailableError, UnprocessableError
+from bot.github.errors import GitHubError, UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
 from bot.messages import Price
 from bot.model import Ending, Pinned, Problem, RunKind, RunState
 from bot.policy import MAY_ASK
 from bot.run import pack, tree
 from bot.run.collect import CHANGES, limits
+from bot.run.prepare import BASE_PATHS
 from bot.run.review import review
 from bot.store import runs
 from bot.store.runs import Run
@@ -45,8 +48,10 @@ async def publish(world: World, run: Run) -> Ending | None:
         return messages.answered(answer.text)
     if pinned.from_fork:
         return messages.fork_work()
+    names_there = await world.database.read(lambda connection: runs.kept(connection, run.id, BASE_PATHS))
     violations = changes.check(
         change_set,
+        base_paths=changes.names(names_there or b""),
         symlinks=world.settings.symlinks,
         limits=limits(world.settings),
         leaks=world.redact.leaks,
@@ -74,16 +79,19 @@ async def _publish(world: World, run: Run, pinned: Pinned, change_set: ChangeSet
         headline = messages.pull_title(run.request, title)
         commit = run.commit
         if commit is None:
-            made = await tree.publish(world, repository, token, change_set, pinned, run.id)
-            if made != change_set.tree:
-                log.error("tree differs", run=run.id, made=made, collected=change_set.tree)
-                return messages.tree_differs()
-            message = messages.commit_message(headline, run.request, world.host)
-            done = await repository.make_commit(message, made, pinned.base_sha)
+            try:
+                made = await tree.publish(world, repository, token, change_set, pinned, run.id)
+                if made != change_set.tree:
+                    log.error("tree differs", run=run.id, made=made, collected=change_set.tree)
+                    return messages.tree_differs()
+                message = messages.commit_message(headline, run.request, world.host)
+                done = await repository.make_commit(message, made, pinned.base_sha)
+            finally:
+                if tree.is_large(change_set):
+                    with suppress(GitHubError):
+                        await repository.delete_branch(pack.temporary_branch(run.id))
             log.info("commit", run=run.id, sha=done.sha, verified=done.verified)
             commit = done.sha
-            if tree.is_large(change_set):
-                await repository.delete_branch(pack.temporary_branch(run.id))
             await world.database.write(
                 lambda c: runs.committed(c, run.id, done.sha, names.branch(run.request, headline))
             )
@@ -111,6 +119,10 @@ async def _onto(
     head = pinned.head_branch
     assert head is not None  # noqa: S101 - the caller's condition
     if await repository.branch(head) == commit or await repository.move_branch(head, commit):
+        return messages.commit_added(commit, head, answer, change_set.changes)
+    there = await repository.branch(head)
+    if there is not None and await repository.merge_base(commit, there) == commit:
+        # An earlier attempt put it there, and somebody has gone on from it.
         return messages.commit_added(commit, head, answer, change_set.changes)
     await _branch_at(repository, own, commit, pinned, change_set)
     url = f"{world.settings.github_url}/{pinned.repo_name}/compare/{pinned.base_sha}...{own}"

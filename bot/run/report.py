@@ -17,7 +17,7 @@ from bot.world import World
 
 log = structlog.get_logger()
 
-# Dispatch posts the comment while the run is under way already; it is durable too, so this wait ends.
+# Dispatch posts the comment while the run is under way; where GitHub keeps it waiting for longer, it catches up.
 COMMENT_WAIT_SECONDS = 300.0
 
 
@@ -30,6 +30,13 @@ async def report(world: World, run: str) -> None:
     await world.database.write(lambda connection: runs.release(connection, row))
     world.work.set()
     log.info("run ended", run=run, state=ending.state, seconds=round(now() - row.created_at, 1))
+
+
+async def catch_up(world: World, run: str) -> None:
+    """The progress comment came so late that the run had ended without it: say the ending now."""
+    row = await world.database.read(lambda connection: runs.get(connection, run))
+    if row.ended_at is not None and row.ending is not None and row.comment:
+        await _say(world, row, row.ending)
 
 
 async def _with_comment(world: World, run: str) -> Run:
@@ -51,7 +58,7 @@ async def _say(world: World, row: Run, ending: Ending) -> None:
         await repository.edit_comment(row.comment or 0, body, urgent=True)
 
     try:
-        await outlast(world.sleep, say)
+        await outlast(world.sleep, say, for_ever=True)
     except GitHubError as error:
         # Deleted, locked, archived, uninstalled: there is nobody left to tell. The run's row has it all.
         log.warning("ending not shown", run=row.id, status=error.status, github=world.redact(error.message))

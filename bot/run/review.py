@@ -33,12 +33,12 @@ async def review(world: World, run: Run, answer: agent.Answer) -> Ending:
     me = await world.github.identity()
 
     async def post(inline: list[LineComment], rest: list[LineComment]) -> str:
-        rows = [messages.homeless_comment(item.path, item.line, item.body) for item in rest]
+        rows = [messages.homeless_comment(item.path, item.line, world.redact(item.body)) for item in rest]
         return await repository.review(
             request.place.number,
             pinned.base_sha,
-            messages.review_body(request, text, rows, price),
-            [_inline(item) for item in inline],
+            world.redact(messages.review_body(request, text, rows, price)),
+            [_inline(world, item) for item in inline],
         )
 
     async def create() -> str:
@@ -75,5 +75,7 @@ async def _sorted(
     return fitting, [c for c in comments if c not in fitting]
 
 
-def _inline(comment: LineComment) -> InlineComment:
-    return InlineComment(comment.path, comment.line, comment.side, defuse(comment.body, 10_000), comment.start_line)
+def _inline(world: World, comment: LineComment) -> InlineComment:
+    # The block was JSON: what its escapes hid from the redaction of the whole answer is plain only now.
+    body = defuse(world.redact(comment.body), 10_000)
+    return InlineComment(comment.path, comment.line, comment.side, body, comment.start_line)

@@ -12,6 +12,7 @@ PROMPT = f"{OURS}/prompt.txt"
 PULL_DIFF = f"{OURS}/pull.diff"
 AMP_SETTINGS = f"{OURS}/amp-settings.json"
 COMMAND = f"{OURS}/command"
+PATHS = f"{OURS}/paths.gz"
 ARCHIVE = f"{OURS}/out/change.tar.gz"
 AGENT_ERRORS = f"{OURS}/agent/err"
 

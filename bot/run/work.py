@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
+import re
 import time
 from dataclasses import dataclass, field, replace
 
@@ -16,8 +17,9 @@ from bot.agent.stream import LINE_CAP
 from bot.database import now
 from bot.github.errors import GitHubError
 from bot.model import Ending, RunState
+from bot.run.prepare import COLLECTING, lifetime
 from bot.run.scripts import AGENT_ERRORS, script
-from bot.sandbox import Box
+from bot.sandbox import Box, OutputError
 from bot.store import runs
 from bot.store.runs import Run
 from bot.world import World
@@ -27,6 +29,8 @@ log = structlog.get_logger()
 # One look waits at most this long in the sandbox for something to happen, and brings at most so much.
 LOOK_SECONDS = 15
 LOOK_BYTES = 512 * 1024
+_LOOKED = re.compile(r"(?P<state>running|lost|exit [^\n]{0,20})\n(?P<size>[0-9]{1,15})\n(?P<data>[A-Za-z0-9+/=]*)\s*")
+STOP_SECONDS = 30.0
 # An agent that writes more than this has run wild.
 MOST_OUTPUT = 100 * 1024 * 1024
 MOST_ERRORS = 64 * 1024
@@ -101,9 +105,14 @@ async def _resumed(world: World, run: Run) -> _Following:
 async def _follow(world: World, run: Run, box: Box, following: _Following) -> tuple[int | None, Failure | None]:
     """Until the agent has ended or a limit has ended it: (exit code if anybody saw one, the limit if one did)."""
     settings = world.settings
-    idle, deadline = settings.idle_minutes * 60, (run.agent_at or now()) + settings.run_minutes * 60
+    idle = settings.idle_minutes * 60
+    # The sandbox has to outlive the agent, so that what it did can be collected.
+    deadline = min(
+        (run.agent_at or now()) + settings.run_minutes * 60, (run.started_at or now()) + lifetime(settings) - COLLECTING
+    )
     editing: asyncio.Task[None] | None = None
     stopped: Failure | None = None
+    patience_ends = math.inf  # monotonic: how long a stopped agent is given to be seen ended
     try:
         while True:
             state, size, data = await _look(box, following.offset, _patience(following, idle, deadline))
@@ -114,13 +123,14 @@ async def _follow(world: World, run: Run, box: Box, following: _Following) -> tu
                 lines = tuple((until, world.redact(line)) for until, line in following.take(data))
                 following.sequence += len(lines)
                 await world.database.write(lambda c, f=first, n=lines: runs.append_lines(c, run.id, f, n))  # type: ignore[misc]  # bound now
-            if state != "running" and following.offset >= size:
-                code = state.removeprefix("exit ")
-                return (int(code) if code.lstrip("-").isdigit() else None), stopped
+            if (state != "running" and (following.offset >= size or not data)) or time.monotonic() > patience_ends:
+                code = re.fullmatch(r"exit ([0-9]{1,3})", state)
+                return (int(code[1]) if code else None), stopped
             if stopped is None:
                 stopped = _limit(following, idle, deadline)
                 if stopped is not None:
                     log.warning("agent stopped", run=run.id, why=stopped)
+                    patience_ends = time.monotonic() + STOP_SECONDS
                     await box.run(script("stop"), seconds=30)
             if time.monotonic() - following.shown >= settings.progress_seconds and (editing is None or editing.done()):
                 following.shown = time.monotonic()
@@ -149,8 +159,13 @@ async def _look(box: Box, offset: int, wait: int) -> tuple[str, int, bytes]:
     """(state, size of the output, what follows `offset`); the state is "running", "lost" or "exit CODE"."""
     env = {"AMPBOT_OFFSET": str(offset), "AMPBOT_WAIT": str(wait), "AMPBOT_MOST": str(LOOK_BYTES)}
     ran = await box.run(script("follow"), env=env, seconds=LOOK_SECONDS + 45)
-    state, size, data = (*ran.stdout.split("\n", 2), "", "")[:3]
-    return state or "lost", int(size) if size.isdigit() else 0, base64.b64decode(data.strip() or "", validate=False)
+    said = _LOOKED.fullmatch(ran.stdout)
+    if said is None:
+        raise OutputError("the look at the agent's output came back garbled")
+    try:
+        return said["state"], int(said["size"]), base64.b64decode(said["data"], validate=True)
+    except ValueError:
+        raise OutputError("the look at the agent's output came back garbled") from None
 
 
 async def _errors(box: Box) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import sqlalchemy as sa
 import structlog
 
 from bot import messages
@@ -24,7 +25,7 @@ from bot.run.prepare import prepare
 from bot.run.publish import publish
 from bot.run.report import report
 from bot.run.work import work
-from bot.sandbox import SandboxBusyError, SandboxError, SandboxGoneError, SandboxRefusedError
+from bot.sandbox import OutputError, SandboxBusyError, SandboxError, SandboxGoneError, SandboxRefusedError
 from bot.store import runs
 from bot.store.runs import Run
 from bot.world import World
@@ -70,11 +71,14 @@ async def attempt(world: World, run: str, stage: Stage) -> bool:
         ending = await (outlast(world.sleep, again) if stage is publish else stage(world, row))
     except SandboxGoneError:
         ending = messages.sandbox_gone()
+    except (OutputError, FileNotFoundError) as error:
+        log.warning("sandbox garbled", run=run, error=world.redact(str(error)))
+        ending = messages.sandbox_garbled()
     except SandboxRefusedError as error:
         ending = messages.sandbox_refused(world.settings.e2b_template, world.redact(str(error)))
     except (SandboxBusyError, SandboxError) as error:
         log.warning("sandbox trouble", run=run, error=world.redact(str(error)))
-        ending = messages.sandbox_trouble()
+        ending = messages.sandbox_trouble() if stage is prepare else messages.sandbox_lost_touch()
     except NotFoundError:
         ending = messages.gone()
     except (ForbiddenError, UnauthorizedError, ConflictError, UnprocessableError) as error:
@@ -82,6 +86,8 @@ async def attempt(world: World, run: str, stage: Stage) -> bool:
     except GitHubError as error:
         log.warning("github trouble", run=run, status=error.status, github=world.redact(error.message))
         ending = messages.github_down()
+    except sa.exc.OperationalError:
+        raise  # the database is in trouble, not the run: the engine begins the step again
     except Exception:  # a mistake of ours must end the run visibly, not leave it silent for ever
         log.exception("stage failed", run=run, stage=stage.__name__)
         ending = messages.internal_error(run)

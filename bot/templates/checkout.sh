@@ -12,3 +12,5 @@ if [ -e "$base/shallow" ]; then cp "$base/shallow" .git/shallow; fi
 git remote add origin "$AMPBOT_URL"
 # Submodules are not fetched and LFS files stay pointers.
 GIT_LFS_SKIP_SMUDGE=1 git checkout --quiet -B "$AMPBOT_BRANCH" "$AMPBOT_COMMIT" --
+# The names of everything that is there, while nobody else has been here: new ones must not collide with them.
+git -C "$base" ls-tree -r -z --name-only "$AMPBOT_COMMIT" | gzip -n > "$HOME/.ampbot/paths.gz"
