@@ -67,9 +67,17 @@ def test_a_known_secret_is_taken_out_in_each_of_its_forms(text: str, shown: str)
 @given(st.binary(max_size=7), st.binary(max_size=7))
 def test_base64_hides_no_secret(before: bytes, after: bytes) -> None:
     plain = before + SECRET.encode() + after
+    around = len(base64.b64encode(before)) + len(base64.b64encode(after)) + 4
     for encoded in (base64.b64encode(plain), base64.urlsafe_b64encode(plain)):
-        assert REDACTED in redact(encoded.decode())
+        shown = redact(encoded.decode())
+        assert REDACTED in shown
+        assert len(shown) - len(REDACTED) <= around
         assert redact.leaks(encoded)
+
+
+@pytest.mark.parametrize(("secret", "known"), [("1234567", False), ("12345678", True)])
+def test_what_is_too_short_to_be_a_secret_is_a_word(secret: str, known: bool) -> None:
+    assert Redactor([secret])(f"a {secret} b") == (f"a {REDACTED} b" if known else f"a {secret} b")
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.github.pace import BURST, CONTENT, Pace
+from bot.github.pace import BURST, CONTENT, PER_SECOND, Pace
 from tests.github.conftest import Time
 
 CAN_BURST = int(BURST)
+
+
+def test_the_figures_are_githubs_and_ours() -> None:
+    assert (BURST, PER_SECOND, CONTENT) == (20, 1, ((60, 80), (3_600, 500)))
 
 
 @pytest.fixture

@@ -117,7 +117,9 @@ class Story:
     def kept(self) -> tuple[list[str], bool]:
         """The artifacts of the one run, and whether its transcript goes to the agent's end."""
         (run,) = self.runs()
-        names = self.rig.query("SELECT name FROM artifacts WHERE run = :run ORDER BY name", run=run["id"])
+        names = self.rig.query(
+            "SELECT name FROM artifacts WHERE name <> 'paths' AND run = :run ORDER BY name", run=run["id"]
+        )
         lines = self.rig.query("SELECT line FROM transcript WHERE run = :run ORDER BY sequence", run=run["id"])
         return [row["name"] for row in names], bool(lines) and json.loads(lines[-1]["line"])["type"] == "result"
 

@@ -13,7 +13,7 @@ from tests.stories.story import FILES, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
-KEPT = (["changes", "paths"], True)
+KEPT = (["changes"], True)
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4" * 64 + b"\nsize 12345\n"
 LFS: Mapping[str, Any] = {

@@ -10,7 +10,7 @@ FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: An
 SLOW = f"{FIX}- wait 1.5\n"
 FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
 
-KEPT = (["changes", "paths"], True)
+KEPT = (["changes"], True)
 NOTHING_KEPT: tuple[list[str], bool] = ([], False)
 
 

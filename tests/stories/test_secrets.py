@@ -123,7 +123,7 @@ def _check_commands(story: Story) -> None:
     assert record.given.env == {}
     tokens = [form.decode() for secret in story.rig.github.world.tokens for form in disguises(secret)]
     given = [
-        (command.text, name)
+        (command.text.partition("\n")[2], name)  # behind the line that marks where its output begins
         for command in record.commands
         for name, value in command.envs.items()
         if AMP_KEY in value or any(token in value for token in tokens)
