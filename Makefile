@@ -3,6 +3,8 @@
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
+# Stories mostly wait, for a bot or a sandbox: more of them at once than there are cores.
+WORKERS ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -23,7 +25,7 @@ demo: $(STAMP)
 	$(BIN)/ampbot demo $(ARGS)
 
 test: $(STAMP) $(CONTRACT)
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
