@@ -31,7 +31,7 @@ DATABASE_WAITS = (1.0, 5.0, 15.0)
 class Engine:
     """Durable workflows over one database. One per process."""
 
-    def __init__(self, database_url: str, *, executor: str = "ampbot", poll_seconds: float = 0.1) -> None:
+    def __init__(self, database_url: str, *, executor: str = "ampbot", poll_seconds: float = 0.05) -> None:
         """`executor` names this process for recovery; `poll_seconds` is how often queues are looked at."""
         self._poll_seconds = poll_seconds
         self._workflows: dict[str, Callable[[str], Awaitable[None]]] = {}

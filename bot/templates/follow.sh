@@ -6,9 +6,9 @@ cd "$HOME/.ampbot/agent" || { echo lost; echo 0; exit 0; }
 size() { stat -c %s out 2> /dev/null || echo 0; }
 gone() { [ -s pid ] && ! kill -0 "$(cat pid)" 2> /dev/null; }
 deadline=$((SECONDS + wait))
-while [ ! -e exit ] && [ "$(size)" -le "$offset" ] && [ "$SECONDS" -lt "$deadline" ] && ! gone; do sleep 0.1; done
+while [ ! -e exit ] && [ "$(size)" -le "$offset" ] && [ "$SECONDS" -lt "$deadline" ] && ! gone; do sleep 0.05; done
 # Let what comes in a burst come together.
-for _ in 1 2 3 4 5; do if [ -e exit ]; then break; fi; sleep 0.1; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do if [ -e exit ]; then break; fi; sleep 0.05; done
 if [ -e exit ]; then echo "exit $(cat exit)"
 elif gone && [ ! -e exit ]; then echo lost
 else echo running; fi
