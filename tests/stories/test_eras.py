@@ -17,7 +17,9 @@ from bot.rig.rig import AMP_KEY, Rig
 from tests.stories.conftest import RigWith
 from tests.stories.story import MAINTAINER, Story
 
-LIMITS = {"AMPBOT_IDLE_MINUTES": "0.05", "AMPBOT_RUN_MINUTES": "0.08"}
+# Each far below the other: a slow machine must not make one strike in the other's place.
+QUICKLY_IDLE = {"AMPBOT_IDLE_MINUTES": "0.05"}
+QUICKLY_OVER = {"AMPBOT_RUN_MINUTES": "0.08"}
 
 
 def bare(home: Path) -> None:
@@ -41,9 +43,9 @@ def rebuilt(rig: Rig) -> Iterator[Callable[[Seed], None]]:
 
 
 @pytest.fixture
-def tight(rig_with: RigWith) -> Rig:
-    """A bot with narrow limits, and with a template of its own name that E2B does not know yet."""
-    rig = rig_with(template="ours", **LIMITS)
+def tight(rig_with: RigWith, request: pytest.FixtureRequest) -> Rig:
+    """A bot with a narrow limit, and with a template of its own name that E2B does not know yet."""
+    rig = rig_with(template="ours", **getattr(request, "param", QUICKLY_IDLE))
     rig.e2b.clear()
     return rig
 
@@ -127,11 +129,12 @@ def test_an_unknown_template_is_named(tight: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "says"),
+    ("tight", "end", "says"),
     [
-        ("hang", "Amp said nothing for too long and was ended. Ask again, perhaps for a smaller step."),
-        ("steps 600 0.5", "Amp did not finish in the time a run may take and was ended."),
+        (QUICKLY_IDLE, "hang", "Amp said nothing for too long and was ended. Ask again, perhaps for a smaller step."),
+        (QUICKLY_OVER, "steps 600 0.5", "Amp did not finish in the time a run may take and was ended."),
     ],
+    indirect=["tight"],
 )
 def test_an_agent_without_end_is_ended(tight: Rig, end: str, says: str) -> None:
     with_key(tight, AMP_KEY)

@@ -52,7 +52,7 @@ async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, 
             raise _gone(call.machine) from error
         said = f"error starting process '{' '.join(order.argv)}': {error}"
         raise RpcError("invalid_argument", said) from error
-    async for event in _followed(call, process, subscription, seconds):
+    async for event in _followed(call, process, subscription, seconds, starter=True):
         yield event
 
 
@@ -116,7 +116,7 @@ async def update(call: Call, message: dict[str, Any]) -> Message:
 
 
 async def _followed(
-    call: Call, process: Process, subscription: Subscription, seconds: float | None
+    call: Call, process: Process, subscription: Subscription, seconds: float | None, *, starter: bool = False
 ) -> AsyncGenerator[Message, None]:
     silence = rpc.keepalive(call.request)
     loop = asyncio.get_running_loop()
@@ -136,6 +136,9 @@ async def _followed(
             match event:
                 case Output(kind, data):
                     yield {"event": {"data": {kind: base64.b64encode(data).decode()}}}
+                case End() if starter and process.overran:
+                    # The kill and the call's own deadline are one moment; which is seen first must not matter.
+                    raise RpcError("deadline_exceeded", "context deadline exceeded")
                 case End():
                     yield _ended(event)
                     return

@@ -180,8 +180,7 @@ class Machine:
         loop = asyncio.get_running_loop()
         deadline = None
         if seconds is not None:
-            group = self._settings.kill_group
-            deadline = loop.call_later(seconds, lambda: process.signal(signal.SIGKILL, group=group))
+            deadline = loop.call_later(seconds, self._overrun, process)
         end = await process.run(rest)
         if deadline is not None:
             deadline.cancel()
@@ -189,6 +188,10 @@ class Machine:
         self.processes.pop(process.pid, None)
         until = loop.time() + self._settings.exit_event_seconds
         self._exits[process.pid] = Exit(process.pid, process.tag, end, until)
+
+    def _overrun(self, process: Process) -> None:
+        process.overran = True
+        process.signal(signal.SIGKILL, group=self._settings.kill_group)
 
     def _environment(self, order: Order) -> dict[str, str]:
         home = "/root" if order.user == "root" else HOME

@@ -111,6 +111,7 @@ class Process:
         self.handle = handle
         self.terminal = terminal
         self.end: End | None = None
+        self.overran = False  # killed at the deadline of the call that started it
         self._subscriptions: set[Subscription] = set()
         self._waiting: set[asyncio.Future[None]] = set()
         self._exited = False
