@@ -39,6 +39,12 @@ deliveries = Table(
         sqlite_where=text("taken_at IS NULL"),
         postgresql_where=text("taken_at IS NULL"),
     ),
+    Index(
+        "deliveries_unclosed",
+        "received_at",
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
 )
 
 runs = Table(
@@ -65,6 +71,9 @@ runs = Table(
     Column("branch", Text),
     Column("pull", Integer),
     Column("ending", Text),  # the sentence's name and its details, as JSON
+    Column("stop", String(8)),  # somebody said so: "drop" or "keep"
+    Column("owner", String(64)),  # the executor that works on it
+    Column("takeovers", Integer, nullable=False, server_default=text("0")),  # by other executors, after silence
     Index(
         "runs_one_active",
         "repository",
@@ -74,6 +83,9 @@ runs = Table(
         postgresql_where=text("active"),
     ),
     Index("runs_of_place", "repository", "number", "created_at"),
+    Index(
+        "runs_unended", "progress_at", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")
+    ),
 )
 
 artifacts = Table(
@@ -93,6 +105,26 @@ transcript = Table(
     Column("until", BigInteger, nullable=False),  # offset in the agent's output file just after this line
     Column("at", Float, nullable=False),
     Column("line", Text, nullable=False),
+)
+
+# What happened to a run, in order; written with the change it tells of, read while the run is live.
+run_events = Table(
+    "run_events",
+    metadata,
+    Column("run", String(36), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# Single values of the whole database: where the sweep stands, when it last lived, how old code may be.
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("at", Float, nullable=False),
 )
 
 # An effect that GitHub would do twice gets its row before it is tried (find-then-create).

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from bot.agent import Outcome
 from bot.database import insert_once, now
 from bot.model import Ending, Pinned, RunRequest, RunState
-from bot.tables import artifacts, runs, threads, transcript
+from bot.tables import artifacts, run_events, runs, threads, transcript
 
 _REQUEST = TypeAdapter(RunRequest)
 _PINNED = TypeAdapter(Pinned)
@@ -144,6 +144,7 @@ def enter(connection: Connection, run: str, state: RunState) -> None:
     if state is RunState.WORKING:
         values["agent_at"] = sa.func.coalesce(runs.c.agent_at, now())
     _set(connection, run, **values)
+    tell(connection, run, state)
 
 
 def pin(connection: Connection, run: str, pinned: Pinned) -> None:
@@ -180,17 +181,28 @@ def opened(connection: Connection, run: str, pull: int) -> None:
 def end(connection: Connection, run: str, ending: Ending) -> None:
     """Decide how the run ends. The first decision stands."""
     where = sa.and_(runs.c.id == run, runs.c.ending.is_(None))
-    connection.execute(
+    decided = connection.execute(
         runs.update()
         .where(where)
         .values(state=ending.state, ending=_ENDING.dump_json(ending).decode(), progress_at=now())
-    )
+    ).rowcount
+    if decided:
+        tell(connection, run, ending.state, ending.say)
 
 
 def release(connection: Connection, run: Run) -> None:
     """The run's end is visible: free its conversation and let the next one in."""
     _set(connection, run.id, active=False, ended_at=sa.func.coalesce(runs.c.ended_at, now()))
     promote(connection, run.request.place.repo.id, run.request.place.number)
+
+
+def tell(connection: Connection, run: str, event: str, detail: str = "") -> None:
+    """Add to what happened to a run; the same event twice in a row is one."""
+    latest = sa.select(run_events.c.sequence, run_events.c.event).where(run_events.c.run == run)
+    row = connection.execute(latest.order_by(run_events.c.sequence.desc()).limit(1)).first()
+    if row is None or row.event != event:
+        sequence = 0 if row is None else row.sequence + 1
+        insert_once(connection, run_events, run=run, sequence=sequence, at=now(), event=event, detail=detail)
 
 
 # --- what a run keeps -----------------------------------------------------------------------------
