@@ -22,8 +22,8 @@ log = structlog.get_logger()
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def create_app(world: World, lifespan: Lifespan | None = None) -> Starlette:
-    """`POST /webhook`, `GET /healthz` (the process answers) and `GET /readyz` (it can store)."""
+def create_app(world: World, lifespan: Lifespan | None = None, *, receives: bool = True) -> Starlette:
+    """Unless it only works: `POST /webhook`, `GET /healthz` (the process answers) and `GET /readyz` (it can store)."""
 
     async def webhook(request: Request) -> Response:
         try:
@@ -54,11 +54,9 @@ def create_app(world: World, lifespan: Lifespan | None = None) -> Starlette:
             return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)
         return JSONResponse({"ok": True})
 
-    routes = [
-        Route("/webhook", webhook, methods=["POST"]),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-    ]
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    if receives:
+        routes.append(Route("/webhook", webhook, methods=["POST"]))
     return Starlette(routes=routes, lifespan=lifespan)
 
 

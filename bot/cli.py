@@ -65,6 +65,32 @@ def serve() -> None:
 
 
 @app.command()
+def web() -> None:
+    """Receive webhooks only; any number, with workers, on one PostgreSQL database."""
+    _half("web")
+
+
+@app.command()
+def worker() -> None:
+    """Work only; any number, on one PostgreSQL database. The living take over what the dead began."""
+    _half("worker")
+
+
+def _half(name: str) -> None:
+    settings = load_settings()
+    if not settings.is_postgres:
+        print(  # noqa: T201 - this is a command line
+            f"`ampbot {name}` needs PostgreSQL: set AMPBOT_DATABASE_URL. On SQLite, `ampbot serve` does both.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(2)
+    from bot.service import Part
+    from bot.service import serve as serve_with
+
+    serve_with(settings, Part(name))
+
+
+@app.command()
 def check() -> None:
     """Try every setting, key and permission at once, and say what to do about each problem."""
     import asyncio

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,9 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from bot import sqlite
 
 T = TypeVar("T")
+
+# On PostgreSQL: notified with each commit that leaves work for whoever is free.
+CHANNEL = "ampbot_work"
 
 
 def now() -> float:
@@ -41,6 +45,7 @@ class Database:
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self._engine: Engine = sa.create_engine(self._url, **engine_arguments(url))
         self._threads = anyio.CapacityLimiter(8)
+        self._confirm: Callable[[], Awaitable[None]] | None = None
         if self.is_sqlite:
             sa.event.listen(self._engine, "connect", _configure)
             sa.event.listen(self._engine, "begin", _begin)
@@ -67,8 +72,16 @@ class Database:
             command.upgrade(config, "head")
             connection.commit()
 
+    def guarded(self, confirm: Callable[[], Awaitable[None]] | None) -> Database:
+        """The same database for a worker: it confirms before each write that it still owns its work."""
+        guarded = copy.copy(self)
+        guarded._confirm = confirm  # noqa: SLF001 - our own copy
+        return guarded
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction and commit it. An exception rolls back and is raised here."""
+        if self._confirm is not None:
+            await self._confirm()
 
         def transaction() -> T:
             with self._engine.begin() as connection:

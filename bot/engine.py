@@ -6,7 +6,9 @@ Step results and arguments are stored in clear text: only ids and small plain va
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import TypeVar
 
@@ -28,6 +30,20 @@ THREADS = 32
 DATABASE_WAITS = (1.0, 5.0, 15.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A workflow that an executor has begun and not ended."""
+
+    key: str
+    workflow: str
+    executor: str
+
+    @property
+    def argument(self) -> str:
+        """What it was begun with: keys are the argument, or a word and the argument."""
+        return self.key.rsplit(":", 1)[-1]
+
+
 class Engine:
     """Durable workflows over one database. One per process."""
 
@@ -36,6 +52,7 @@ class Engine:
         self._poll_seconds = poll_seconds
         self._workflows: dict[str, Callable[[str], Awaitable[None]]] = {}
         self._queues: dict[str, tuple[int, int]] = {}
+        self._under_way: defaultdict[str, set[str]] = defaultdict(set)
         self._config: DBOSConfig = {
             "name": "ampbot",
             "system_database_url": database_url,
@@ -53,11 +70,14 @@ class Engine:
         """Register `function` under a name that carries its shape (`run_v1`): names outlive deploys."""
 
         async def logged(argument: str) -> None:
+            self._under_way[name].add(argument)
             try:
                 await function(argument)
             except Exception:
                 log.exception("workflow failed", workflow=name, argument=argument)
                 raise
+            finally:
+                self._under_way[name].discard(argument)
 
         self._workflows[name] = DBOS.workflow(name=name)(logged)
 
@@ -110,3 +130,17 @@ class Engine:
         """How many workflows have not ended."""
         rows = await DBOS.list_workflows_async(status=["PENDING", "ENQUEUED", "DELAYED"], load_input=False)
         return len(rows)
+
+    @property
+    def under_way(self) -> Mapping[str, frozenset[str]]:
+        """Workflow name -> arguments of those that this process works on."""
+        return defaultdict(frozenset, {name: frozenset(arguments) for name, arguments in self._under_way.items()})
+
+    async def pending(self) -> tuple[Pending, ...]:
+        """What any executor of this database has begun and not ended."""
+        rows = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
+        return tuple(Pending(row.workflow_id, row.name, row.executor_id or "") for row in rows)
+
+    async def resume(self, keys: list[str], *, queue: str | None) -> None:
+        """Let whoever is free go on with workflows whose executor is dead; without a queue: at once."""
+        await DBOS.resume_workflows_async(keys, queue_name=queue)

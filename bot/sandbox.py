@@ -166,14 +166,18 @@ class Sandboxes:
         api_url: str | None = None,
         sandbox_url: str | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        confirm: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`instance` marks our sandboxes, so that two ampbots on one E2B account do not reap each other's."""
+        """`confirm` is asked before each operation.
+
+        `instance` marks our sandboxes, so that two ampbots on one E2B account do not reap each other's.
+        """
         addresses: dict[str, Any] = {
             name: url for name, url in (("api_url", api_url), ("sandbox_url", sandbox_url)) if url
         }
         self._client = E2B(api_key=api_key, **addresses)
         self._instance = instance
-        self._patiently = Patience(sleep)
+        self._patiently = Patience(sleep, confirm)
         self._open: dict[str, Box] = {}
 
     async def create(self, run: str, template: str, *, seconds: float, repository: int) -> Box:
@@ -230,11 +234,16 @@ class Sandboxes:
 class Patience:
     """Runs an operation under the policy, and puts what E2B raises into our words."""
 
-    def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(
+        self, sleep: Callable[[float], Awaitable[None]], confirm: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._sleep = sleep
+        self._confirm = confirm
 
     async def __call__(self, once: Callable[[], Awaitable[T]]) -> T:
         for wait in (*WAITS, None):
+            if self._confirm is not None:
+                await self._confirm()
             try:
                 return await once()
             except OutputError:

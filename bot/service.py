@@ -1,24 +1,30 @@
-"""Puts the rooms together and keeps the service going: web and worker in one process."""
+"""Puts the rooms together and keeps the service going: web and worker, in one process or in many."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from enum import StrEnum
 from socket import socket
+from typing import Any
 
 import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from bot import inbox, log
-from bot.app import create_app
+from bot import inbox, log, takeover
+from bot.app import Lifespan, create_app
 from bot.database import Database
 from bot.dispatch import dispatch
 from bot.engine import Engine
 from bot.github.app import App
 from bot.github.client import Api
 from bot.github.pace import Pace
+from bot.ownership import Lock
 from bot.redact import Redactor
 from bot.run.workflow import execute
 from bot.sandbox import Sandboxes
@@ -33,25 +39,30 @@ def redactor(settings: Settings) -> Redactor:
     return Redactor([*secrets, *settings.webhook_secrets])
 
 
-def create_world(settings: Settings) -> World:
-    """The rooms, not yet opened: nothing is asked of anybody here."""
-    return World(
+def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | None = None) -> World:
+    """The rooms, not yet opened: nothing is asked of anybody here. `confirm`: see World."""
+    database = Database(settings.database_url)
+    world = World(
         settings=settings,
-        database=Database(settings.database_url),
-        github=App(Api(settings.github_api_url, Pace()), settings.github_app_id, settings.private_key()),
+        database=database.guarded(confirm) if confirm is not None else database,
+        github=App(
+            Api(settings.github_api_url, Pace(), confirm=confirm), settings.github_app_id, settings.private_key()
+        ),
         sandboxes=Sandboxes(
             settings.e2b_api_key.get_secret_value(),
             instance=settings.instance,
             api_url=settings.e2b_api_url,
             sandbox_url=settings.e2b_sandbox_url,
+            confirm=confirm,
         ),
         redact=redactor(settings),
     )
+    return replace(world, confirm=confirm) if confirm is not None else world
 
 
-def create_engine(world: World) -> Engine:
+def create_engine(world: World, executor: str = "ampbot") -> Engine:
     """The engine with our workflows. Their names carry their shape: runs begun by old code must end well."""
-    engine = Engine(world.settings.database_url)
+    engine = Engine(world.settings.database_url, executor=executor)
     engine.workflow(inbox.DISPATCH, lambda guid: dispatch(world, engine, guid))
     engine.workflow(inbox.RUN, lambda run: execute(world, engine, run))
     engine.queue(
@@ -62,28 +73,77 @@ def create_engine(world: World) -> Engine:
     return engine
 
 
-def create_service(settings: Settings) -> Starlette:
-    """`ampbot serve`: the receiver, and behind it the engine in the same loop."""
-    log.configure(settings.log_format, redactor(settings))
-    world = create_world(settings)
+class Part(StrEnum):
+    """What a process does. The halves meet in the database, which is PostgreSQL then."""
 
+    ALL = "serve"
+    WEB = "web"
+    WORKER = "worker"
+
+
+def create_service(settings: Settings, part: Part = Part.ALL) -> Starlette:
+    """The receiver, and behind it the engine in the same loop; or one of them."""
+    log.configure(settings.log_format, redactor(settings))
+    # One process on SQLite has nobody to lose its work to, and a web works on nothing.
+    lock = Lock(settings.database_url) if settings.is_postgres and part is not Part.WEB else None
+    world = create_world(settings, lock.confirm if lock is not None else None)
+    # What GitHub delivers is stored also by one that has just lost its work.
+    web = create_app(
+        replace(world, database=world.database.guarded(None)),
+        _working(world, lock) if part is not Part.WEB else _receiving(world),
+        receives=part is not Part.WORKER,
+    )
+    logger.info("serving", part=part, database=settings.database_url.split("://", 1)[0], template=settings.e2b_template)
+    return web
+
+
+def _receiving(world: World) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(world.database.migrate)
-        engine = create_engine(world)
+        yield
+        world.database.close()
+
+    return lifespan
+
+
+def _working(world: World, lock: Lock | None) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(world.database.migrate)
+        if lock is not None:
+            await lock.take()
+        engine = create_engine(world, lock.executor if lock is not None else "ampbot")
         await engine.start()
-        watching = asyncio.create_task(inbox.watch(world, engine))
-        logger.info("serving", database=settings.database_url.split("://", 1)[0], template=settings.e2b_template)
+        watching = [asyncio.create_task(task) for task in _watches(world, engine, lock)]
         try:
             yield
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
             await engine.stop()
             world.database.close()
+            # The lock goes with the process: until then what is in flight here may still write.
 
-    return create_app(world, lifespan)
+    return lifespan
+
+
+def _watches(world: World, engine: Engine, lock: Lock | None) -> Iterator[Coroutine[Any, Any, None]]:
+    yield inbox.watch(world, engine)
+    if lock is not None:
+        yield lock.listen(world.work)
+        yield takeover.pulse(world, engine)
+        yield takeover.watch(world, engine, lock)
+        yield _renewed(lock)
+
+
+async def _renewed(lock: Lock) -> None:
+    """Once the lock is lost, nothing here may write any more: the process starts itself anew, under a new name."""
+    await lock.watch()
+    await lock.until_reachable()
+    logger.warning("starting anew", executor=lock.executor)
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - our own command line
 
 
 class _Server(uvicorn.Server):
@@ -94,13 +154,15 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]
+                # Should it start itself anew, then under the address it is known by.
+                os.environ["AMPBOT_PORT"] = str(port)
                 logger.info("listening", host=host, port=port)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, part: Part = Part.ALL) -> None:
     """Run until SIGTERM or SIGINT."""
     config = uvicorn.Config(
-        create_service(settings),
+        create_service(settings, part),
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     max_files: int = Field(3000, ge=1, description="Most files in one change")
     max_change_mb: int = Field(100, ge=1, description="Largest change, in MB of new content")
     symlinks: Literal["refuse", "inside"] = Field("refuse", description="What to do with symbolic links")
+    silent_seconds: float = Field(60, ge=1, description="Silence of its work after which a worker is replaced")
     progress_seconds: float = Field(15, ge=10, description="Least time between edits of a progress comment")
 
     @field_validator("reviewers", mode="before")
@@ -121,6 +122,10 @@ class Settings(BaseSettings):
     def private_key(self) -> RSAPrivateKey:
         """The App's key, parsed. Raises: ValueError where the file has gone bad since the start."""
         return _parsed_key(self.github_private_key, self.github_private_key_file)
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.database_url.startswith("postgresql")
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

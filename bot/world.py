@@ -13,6 +13,10 @@ from bot.sandbox import Sandboxes
 from bot.settings import Settings
 
 
+async def _alone() -> None:
+    """On SQLite there is one process, and nobody to lose anything to."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Handed to every effect and stage; tests may replace any part."""
@@ -22,6 +26,8 @@ class World:
     github: App
     sandboxes: Sandboxes
     redact: Redactor
+    # Returns if this process still owns its work, else never: asked before each outside write.
+    confirm: Callable[[], Awaitable[None]] = _alone
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     # Set when a delivery or a run waits to be taken up; the inbox sleeps on it.
     work: asyncio.Event = field(default_factory=asyncio.Event)

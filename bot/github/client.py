@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -59,6 +59,7 @@ class Api:
     url: str
     pace: Pace
     sleep: Callable[[float], Any] = asyncio.sleep
+    confirm: Callable[[], Awaitable[None]] | None = None  # before each request that is not a GET
 
 
 class Client:
@@ -117,6 +118,8 @@ class Client:
         trouble = limits = 0
         while True:
             await self._api.pace.turn(self._installation, creates=creates, urgent=urgent)
+            if method != "GET" and self._api.confirm is not None:
+                await self._api.confirm()
             try:
                 raw = await anyio.to_thread.run_sync(self._send, method, path, body, query, accept)
                 return _read(raw, answer)

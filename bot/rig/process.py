@@ -20,10 +20,11 @@ STOP_SECONDS = 20.0
 
 
 class BotProcess:
-    """`ampbot serve` with an environment that holds nothing of ours but what is given."""
+    """`ampbot serve` (or another `part`) with an environment that holds nothing of ours but what is given."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], part: str = "serve") -> None:
         self._folder = folder
+        self._part = part
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
@@ -59,7 +60,7 @@ class BotProcess:
             **self._environment,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bot", "serve"],
+            [sys.executable, "-m", "bot", self._part],
             cwd=self._folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -41,6 +41,7 @@ async def push(world: World, token: Token, change_set: ChangeSet, pinned: Pinned
         await git("update-index", "-z", "--index-info", input=_index(change_set))
         tree = (await git("write-tree", "--missing-ok")).decode().strip()
         commit = (await git("commit-tree", tree, "-p", pinned.base_sha, "-m", f"ampbot run {run}")).decode().strip()
+        await world.confirm()
         await git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{temporary_branch(run)}")
     return tree
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.database import insert_once, now
+from bot.database import CHANNEL, insert_once, now
 from bot.receive import Delivery
 from bot.tables import deliveries
 
@@ -26,7 +26,7 @@ class Stored:
 
 def add(connection: Connection, delivery: Delivery) -> bool:
     """Store one delivery. False if its GUID, or the same event and body, is stored already."""
-    return insert_once(
+    fresh = insert_once(
         connection,
         deliveries,
         guid=delivery.guid,
@@ -35,6 +35,9 @@ def add(connection: Connection, delivery: Delivery) -> bool:
         body=delivery.body,
         received_at=now(),
     )
+    if fresh and connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"NOTIFY {CHANNEL}"))
+    return fresh
 
 
 def untaken(connection: Connection, limit: int = 100) -> tuple[str, ...]:
@@ -51,6 +54,20 @@ def get(connection: Connection, guid: str) -> Stored:
     """Raises: sqlalchemy.exc.NoResultFound."""
     row = connection.execute(sa.select(deliveries).where(deliveries.c.guid == guid)).one()
     return Stored(row.guid, row.event, row.body, row.received_at, row.plan, row.outcome)
+
+
+def alive(connection: Connection, guids: frozenset[str]) -> None:
+    """Their workflows go on: `taken_at` is the last sign of it."""
+    if guids:
+        connection.execute(deliveries.update().where(deliveries.c.guid.in_(guids)).values(taken_at=now()))
+
+
+def silent(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
+    """(GUID, time of the last sign) of deliveries that are taken, not closed, and silent for so long."""
+    query = sa.select(deliveries.c.guid, deliveries.c.taken_at).where(
+        deliveries.c.closed_at.is_(None), deliveries.c.taken_at < now() - seconds
+    )
+    return tuple((row.guid, row.taken_at) for row in connection.execute(query))
 
 
 def decide(connection: Connection, guid: str, plan: str, outcome: str) -> None:

@@ -147,6 +147,27 @@ def enter(connection: Connection, run: str, state: RunState) -> None:
     tell(connection, run, state)
 
 
+def alive(connection: Connection, ids: frozenset[str]) -> None:
+    """Their stages go on, though nothing else is to be told of them."""
+    if ids:
+        connection.execute(runs.update().where(runs.c.id.in_(ids)).values(progress_at=now()))
+
+
+def silent(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
+    """(run, time of its last progress) of runs that have left the queue and are silent for so long."""
+    query = sa.select(runs.c.id, runs.c.progress_at).where(
+        runs.c.ended_at.is_(None), runs.c.queued_in_engine_at.is_not(None), runs.c.progress_at < now() - seconds
+    )
+    return tuple((row.id, row.progress_at) for row in connection.execute(query))
+
+
+def taken_over(connection: Connection, ids: list[str], most: int) -> tuple[str, ...]:
+    """Another executor goes on with these runs; answers those that it has happened to more than `most` times."""
+    here = runs.c.id.in_(ids)
+    connection.execute(runs.update().where(here).values(takeovers=runs.c.takeovers + 1, progress_at=now()))
+    return tuple(connection.scalars(sa.select(runs.c.id).where(here, runs.c.takeovers > most)))
+
+
 def pin(connection: Connection, run: str, pinned: Pinned) -> None:
     _set(connection, run, pinned=_PINNED.dump_json(pinned).decode())
 
