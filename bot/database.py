@@ -34,7 +34,10 @@ def engine_arguments(url: str) -> dict[str, Any]:
     """What `sqlalchemy.create_engine` must be given for `url`, by us and by the durable engine alike."""
     # An error's text goes to the log, and parameters are people's words.
     common = {"hide_parameters": True}
-    return common | {"module": sqlite.module()} if make_url(url).get_backend_name() == "sqlite" else common
+    if make_url(url).get_backend_name() == "sqlite":
+        return common | {"module": sqlite.module()}
+    # A restarted server has closed what the pool holds: that is found out before anything is asked.
+    return common | {"pool_pre_ping": True}
 
 
 class Database:

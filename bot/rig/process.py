@@ -69,7 +69,7 @@ class BotProcess:
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
-        self._until(self._ready, START_SECONDS, "did not get ready")
+        self._until(self.ready, START_SECONDS, "did not get ready")
 
     def stop(self) -> None:
         """As an operator does: SIGTERM, and patience."""
@@ -111,7 +111,8 @@ class BotProcess:
             with self._lock:
                 self._log.append(line)
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Whether it listens and can store."""
         if self.port == 0 or not any(line.get("event") == "listening" for line in self.log):
             return False
         try:

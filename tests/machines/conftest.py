@@ -58,6 +58,9 @@ class Machines:
         return [line for process in (self.rig.bot, *self.webs, *self.workers) for line in process.log]
 
 
+With = Callable[..., Machines]
+
+
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """A database of the test's own on the session's server."""
@@ -72,7 +75,7 @@ def database_url(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def machines_with(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Machines]]:
+def machines_with(database_url: str, tmp_path: Path) -> Iterator[With]:
     """A web in front of a rig; workers are added by the test. After it, every promise of a story holds here too."""
     made: list[Machines] = []
 

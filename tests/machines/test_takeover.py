@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from bot.rig.process import BotProcess
-from tests.machines.conftest import Machines
+from tests.machines.conftest import Machines, With
 from tests.stories.story import Story
-
-With = Callable[..., Machines]
 
 ASK = "/amp do it\n\n- say: Begun.\n- wait {seconds}\n- append README.md: more\n- answer: Done.\n"
 
@@ -43,12 +41,12 @@ def busiest(machines: Machines) -> BotProcess:
 
 
 def test_runs_of_a_killed_worker_are_taken_over(machines_with: With) -> None:
-    machines = machines_with(AMPBOT_MAX_RUNS="60")
+    machines = machines_with(AMPBOT_MAX_RUNS="60", AMPBOT_SILENT_SECONDS="30")
     for _ in range(3):
         machines.add("worker")
-    stories = machines.begin(12)
+    stories = machines.begin(40)
     for story, number in stories:
-        story.say(number, ASK.format(seconds=15))
+        story.say(number, ASK.format(seconds=25))
     rig = machines.rig
     rig.wait("all to be at work", lambda: all(story.states() == ["working"] for story, _ in stories), 120)
     victim = busiest(machines)
