@@ -1,0 +1,80 @@
+"""Signs of life: what happened to a run, who is silent, and how often a run changed hands."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from bot.database import Database
+from bot.model import RunState
+from bot.store import deliveries, marks, runs
+from bot.tables import run_events
+from tests.conftest import Do
+from tests.store.test_deliveries import delivery
+from tests.store.test_runs import ENDING, request
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in (runs, deliveries, marks):
+        monkeypatch.setattr(module, "now", clock)
+    return clock
+
+
+async def told(database: Database, run: str) -> list[tuple[int, str]]:
+    query = sa.select(run_events.c.sequence, run_events.c.event).where(run_events.c.run == run)
+    return await database.read(lambda c: [tuple(row) for row in c.execute(query.order_by(run_events.c.sequence))])
+
+
+async def test_what_happens_to_a_run_is_told_in_order_and_once(do: Do, database: Database) -> None:
+    await do(runs.add, request("a"))
+    for state in (RunState.PREPARING, RunState.PREPARING, RunState.WORKING):
+        await do(runs.enter, "a", state)
+    await do(runs.end, "a", ENDING)
+    await do(runs.end, "a", ENDING)
+    assert await told(database, "a") == [(0, "preparing"), (1, "working"), (2, "published")]
+
+
+async def test_a_run_is_silent_when_it_left_the_queue_and_gives_no_sign(do: Do, clock: Clock) -> None:
+    for run, number in (("waiting", 1), ("silent", 2), ("alive", 3), ("ended", 4)):
+        await do(runs.add, request(run, number=number))
+        if run != "waiting":
+            await do(runs.queued_in_engine, run)
+    await do(runs.release, await do(runs.get, "ended"))
+    clock.now += 61
+    await do(runs.alive, frozenset({"alive"}))
+    await do(runs.alive, frozenset())
+    assert await do(runs.silent, 60.0) == (("silent", 1_000.0),)
+
+
+async def test_a_delivery_is_silent_when_it_was_taken_and_gives_no_sign(do: Do, clock: Clock) -> None:
+    for guid in ("waiting", "silent", "alive", "closed"):
+        await do(deliveries.add, delivery(guid))
+        if guid != "waiting":
+            await do(deliveries.take, guid)
+    await do(deliveries.close, "closed")
+    clock.now += 61
+    await do(deliveries.alive, frozenset({"alive"}))
+    assert await do(deliveries.silent, 60.0) == (("silent", 1_000.0),)
+
+
+async def test_a_run_that_changes_hands_too_often_is_named(do: Do) -> None:
+    for run, number in (("a", 1), ("b", 2)):
+        await do(runs.add, request(run, number=number))
+    assert await do(runs.taken_over, ["a"], 1) == ()
+    assert await do(runs.taken_over, ["a", "b"], 1) == ("a",)
+
+
+async def test_a_mark_is_what_was_put_last(do: Do) -> None:
+    assert await do(marks.get, "sweep") is None
+    await do(marks.put, "sweep", "1")
+    await do(marks.put, "sweep", "2")
+    assert await do(marks.get, "sweep") == "2"
