@@ -51,7 +51,7 @@ class Engine:
         """`executor` names this process for recovery; `poll_seconds` is how often queues are looked at."""
         self._poll_seconds = poll_seconds
         self._workflows: dict[str, Callable[[str], Awaitable[None]]] = {}
-        self._queues: dict[str, tuple[int, int]] = {}
+        self._queues: dict[str, tuple[int | None, int | None]] = {}
         self._under_way: defaultdict[str, set[str]] = defaultdict(set)
         self._config: DBOSConfig = {
             "name": "ampbot",
@@ -81,12 +81,14 @@ class Engine:
 
         self._workflows[name] = DBOS.workflow(name=name)(logged)
 
-    def queue(self, name: str, *, at_once: int, at_once_per_partition: int) -> None:
-        """Declare a queue; limits hold over all processes."""
+    def queue(self, name: str, *, at_once: int | None = None, at_once_per_partition: int | None = None) -> None:
+        """Declare a queue, if need be with limits; they hold over all processes."""
         self._queues[name] = (at_once, at_once_per_partition)
 
     async def start(self) -> None:
         """Launch in the running loop: unfinished workflows of this executor go on from their last step."""
+        # Without saying so it would take work from every queue of the database, those of newer code too.
+        DBOS.listen_queues(list(self._queues))
         DBOS.launch()
         for name, (at_once, per_partition) in self._queues.items():
             await DBOS.register_queue_async(
@@ -141,6 +143,6 @@ class Engine:
         rows = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
         return tuple(Pending(row.workflow_id, row.name, row.executor_id or "") for row in rows)
 
-    async def resume(self, keys: list[str], *, queue: str | None) -> None:
-        """Let whoever is free go on with workflows whose executor is dead; without a queue: at once."""
+    async def resume(self, keys: list[str], *, queue: str) -> None:
+        """Let whoever is free go on with workflows whose executor is dead."""
         await DBOS.resume_workflows_async(keys, queue_name=queue)

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 DISPATCH = "dispatch_v1"
 RUN = "run_v1"
 RUNS = "runs_v1"
+# Deliveries are dispatched at once, in no queue; those of a dead worker wait here for a living one.
+DISPATCHES = "dispatches_v1"
 
 # Nothing depends on this look: it finds what a crash left between a row and its workflow.
 LOOK_SECONDS = 2.0

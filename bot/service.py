@@ -65,6 +65,7 @@ def create_engine(world: World, executor: str = "ampbot") -> Engine:
     engine = Engine(world.settings.database_url, executor=executor)
     engine.workflow(inbox.DISPATCH, lambda guid: dispatch(world, engine, guid))
     engine.workflow(inbox.RUN, lambda run: execute(world, engine, run))
+    engine.queue(inbox.DISPATCHES)
     engine.queue(
         inbox.RUNS,
         at_once=world.settings.max_runs,

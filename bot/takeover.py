@@ -55,7 +55,7 @@ async def _if_dead(world: World, engine: Engine, lock: Lock, executor: str) -> N
             return
         # Read again under its lock: another survivor may have been here.
         left = [each for each in await engine.pending() if each.executor == executor]
-        for name, queue in ((inbox.RUN, inbox.RUNS), (inbox.DISPATCH, None)):
+        for name, queue in ((inbox.RUN, inbox.RUNS), (inbox.DISPATCH, inbox.DISPATCHES)):
             keys = [each.key for each in left if each.workflow == name]
             if name == inbox.RUN and keys:
                 hopeless = await world.database.write(lambda c, k=keys: runs.taken_over(c, k, MOST_TAKEOVERS))  # type: ignore[misc]  # bound now

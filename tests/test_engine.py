@@ -1,0 +1,52 @@
+"""The engine over deploys: old code leaves alone what only newer code knows."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.database import Database
+from bot.engine import Engine
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/ampbot.sqlite3"
+    database = Database(url)
+    database.migrate()
+    database.close()
+    return url
+
+
+async def test_old_code_takes_nothing_from_a_newer_queue(url: str) -> None:
+    done = {name: asyncio.Event() for name in ("old", "new")}
+
+    async def work(argument: str) -> None:
+        done[argument].set()
+
+    async def newer(poll_seconds: float) -> Engine:
+        engine = Engine(url, poll_seconds=poll_seconds)
+        engine.workflow("run_v2", work)
+        engine.queue("runs_v2", at_once=9, at_once_per_partition=9)
+        await engine.start()
+        return engine
+
+    engine = await newer(4)  # so that it is stopped before it looks
+    await engine.enqueue("run_v2", queue="runs_v2", partition="1", key="a", argument="new")
+    await engine.stop()
+    older = Engine(url, poll_seconds=0.05)
+    older.workflow("run_v1", work)
+    older.queue("runs_v1", at_once=9, at_once_per_partition=9)
+    await older.start()
+    await older.enqueue("run_v1", queue="runs_v1", partition="1", key="b", argument="old")
+    async with asyncio.timeout(20):
+        await done["old"].wait()
+    await asyncio.sleep(1.5)  # as long as the engine takes to look for new queues
+    assert (done["new"].is_set(), await older.unfinished()) == (False, 1)
+    await older.stop()
+    engine = await newer(0.05)
+    async with asyncio.timeout(20):
+        await done["new"].wait()
+    await engine.stop()
