@@ -33,7 +33,7 @@ async def test_old_code_takes_nothing_from_a_newer_queue(url: str) -> None:
         await engine.start()
         return engine
 
-    engine = await newer(4)  # so that it is stopped before it looks
+    engine = await newer(3)  # so that it is stopped before it looks
     await engine.enqueue("run_v2", queue="runs_v2", partition="1", key="a", argument="new")
     await engine.stop()
     older = Engine(url, poll_seconds=0.05)
@@ -43,7 +43,7 @@ async def test_old_code_takes_nothing_from_a_newer_queue(url: str) -> None:
     await older.enqueue("run_v1", queue="runs_v1", partition="1", key="b", argument="old")
     async with asyncio.timeout(20):
         await done["old"].wait()
-    await asyncio.sleep(1.5)  # as long as the engine takes to look for new queues
+    await asyncio.sleep(6)  # the queue is there to be looked at every 3 s
     assert (done["new"].is_set(), await older.unfinished()) == (False, 1)
     await older.stop()
     engine = await newer(0.05)
