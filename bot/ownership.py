@@ -30,7 +30,14 @@ LOOK_SECONDS = 1.0
 RECONNECT_SECONDS = 1.0
 # A vanished network must be noticed by us before the server lets go of the lock: 6 s against 16 s.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
-_OURS = {"keepalives": 1, "keepalives_idle": 2, "keepalives_interval": 2, "keepalives_count": 2, "connect_timeout": 10}
+_OURS = {
+    "keepalives": 1,
+    "keepalives_idle": 2,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 6_000,  # keepalives say nothing while a question is under way
+    "connect_timeout": 10,
+}
 _THEIRS = "SET tcp_keepalives_idle = 8; SET tcp_keepalives_interval = 4; SET tcp_keepalives_count = 2"
 
 
