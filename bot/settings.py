@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     max_files: int = Field(3000, ge=1, description="Most files in one change")
     max_change_mb: int = Field(100, ge=1, description="Largest change, in MB of new content")
     symlinks: Literal["refuse", "inside"] = Field("refuse", description="What to do with symbolic links")
+    list_lag_seconds: float = Field(10, gt=0, description="How long GitHub's lists may lag behind what was written")
     progress_seconds: float = Field(15, ge=10, description="Least time between edits of a progress comment")
 
     @field_validator("reviewers", mode="before")
