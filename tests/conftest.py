@@ -134,4 +134,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if found:
         walked, chosen, differing = (sum(value[index] for value in found) for index in (0, 1, 2))
-        terminalreporter.write_line(f"crash: points walked {walked} / {chosen}, differing {differing}")
+        total = sum({value[3]: value[4] for value in found}.values())
+        terminalreporter.write_line(
+            f"crash: points walked {walked} / {total} ({chosen} were chosen), differing {differing}"
+        )

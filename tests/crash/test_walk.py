@@ -31,7 +31,9 @@ class Tell:
         deaths = [self._walks.on(database).walk(story, golden, point) for point in chosen]
         struck = [death for death in deaths if death.struck]
         differing = {str(death.point): death.differing for death in deaths if death.differing}
-        self._record("points walked", [len(struck), len(deaths), len(golden.points), len(differing)])
+        self._record(
+            "points walked", [len(struck), len(deaths), len(differing), f"{database} {story}", len(golden.points)]
+        )
         assert differing == {}
         # What overlaps may come out one look or one commit shorter; a walk that strikes nothing shows nothing.
         assert len(deaths) - len(struck) <= 1 + len(deaths) // 5

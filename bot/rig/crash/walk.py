@@ -24,10 +24,10 @@ from bot.rig.crash.stories import stage
 from bot.rig.faults import Request
 from bot.rig.rig import Rig
 
-LAG_SECONDS = 0.6  # of GitHub's lists
-# The bot's own wait is longer than that; no other wait is shortened.
-SETTINGS: Mapping[str, str] = {"AMPBOT_LIST_LAG_SECONDS": "1.0"}
-IDLE_SECONDS = 90.0
+# GitHub's lists lag for longer than the bot needs to start again, and the bot waits for longer than that.
+LAG_SECONDS = 4.0
+SETTINGS: Mapping[str, str] = {"AMPBOT_LIST_LAG_SECONDS": "5"}
+IDLE_SECONDS = 180.0
 _OPEN = "SELECT 1 FROM deliveries WHERE closed_at IS NULL UNION ALL SELECT 1 FROM runs WHERE ended_at IS NULL"
 
 
