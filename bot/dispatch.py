@@ -16,7 +16,7 @@ from bot.github.errors import GitHubError
 from bot.github.repository import Repository
 from bot.handler import Ask, Facts, reply
 from bot.model import Event, Ignored, Labelled, Problem, ReviewRequested, RunState, Said
-from bot.once import LAG_SECONDS, once
+from bot.once import once
 from bot.outage import PASSING, outlast
 from bot.run import report
 from bot.store import deliveries, runs
@@ -125,7 +125,7 @@ async def _cause(world: World, event: Event, repository: Repository, guid: str) 
             return f"delivery:{guid}"
     found = await gesture()
     if found is None:  # GitHub's lists lag behind what it delivers
-        await world.sleep(LAG_SECONDS)
+        await world.sleep(world.settings.list_lag_seconds)
         found = await gesture()
     return f"event:{found}" if found is not None else f"delivery:{guid}"
 

@@ -9,9 +9,6 @@ from bot.github.errors import UnavailableError
 from bot.store import effects
 from bot.world import World
 
-# GitHub's lists may lag behind a write; a look is taken only this long after we know that no attempt is under way.
-# When the last one took effect nobody knows: it may have waited for its turn, and answered late.
-LAG_SECONDS = 10.0
 ATTEMPTS = 3
 
 
@@ -33,7 +30,9 @@ async def once(
             return claim.result
         result = None
         if isinstance(claim, effects.Tried):
-            await world.sleep(LAG_SECONDS)
+            # Lists may lag behind a write, and the last attempt's may have waited for its turn: the look is taken only
+            # this long after we know that none is under way.
+            await world.sleep(world.settings.list_lag_seconds)
             result = await find()
         if result is None:
             try:

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     max_change_mb: int = Field(100, ge=1, description="Largest change, in MB of new content")
     symlinks: Literal["refuse", "inside"] = Field("refuse", description="What to do with symbolic links")
     silent_seconds: float = Field(60, ge=1, description="Silence of its work after which a worker is replaced")
+    list_lag_seconds: float = Field(10, gt=0, description="How long GitHub's lists may lag behind what was written")
     progress_seconds: float = Field(15, ge=10, description="Least time between edits of a progress comment")
 
     @field_validator("reviewers", mode="before")

@@ -120,3 +120,21 @@ def do(database: Database) -> Do:
         return await database.write(lambda connection: function(connection, *arguments))
 
     return do
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The crash walk's figures (tests/crash), whichever workers walked."""
+    found = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "points walked"
+    ]
+    if found:
+        walked, chosen, differing = (sum(value[index] for value in found) for index in (0, 1, 2))
+        total = sum({value[3]: value[4] for value in found}.values())
+        terminalreporter.write_line(
+            f"crash: points walked {walked} / {total} ({chosen} were chosen), differing {differing}"
+        )

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot import once as module
 from bot.github.errors import ForbiddenError, GitHubError, LimitedError, UnavailableError
-from bot.once import ATTEMPTS, LAG_SECONDS, once
+from bot.once import ATTEMPTS, once
+from bot.settings import Settings
 from bot.store import effects
 from bot.world import World
 
@@ -46,7 +46,7 @@ async def known(world: World, key: str = "key") -> object:
     return await world.database.write(lambda connection: effects.claim(connection, key))
 
 
-WAIT = f"sleep {LAG_SECONDS:g}"
+WAIT = f"sleep {Settings.model_fields['list_lag_seconds'].default:g}"
 
 
 async def test_the_first_attempt_looks_nowhere(world: World) -> None:
@@ -134,4 +134,4 @@ async def test_a_search_that_fails_creates_nothing(world: World) -> None:
 
 
 def test_the_second_look_is_later_than_github_lags() -> None:
-    assert module.LAG_SECONDS > 5  # what the rig lags at most (threats.md G12)
+    assert Settings.model_fields["list_lag_seconds"].default > 5  # what the rig lags at most (threats.md G12)

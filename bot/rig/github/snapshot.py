@@ -7,7 +7,7 @@ deliveries. Commits stand by their tree, parents and message, since their sha ho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bot.rig.github.git import Bare
@@ -22,7 +22,7 @@ def snapshot(world: World) -> Plain:
     with world.lock:
         return {
             "repositories": {
-                repo.full_name: _repository(repo)
+                repo.full_name: of_repository(repo, Commits(repo))
                 for repo in sorted(world.repositories.values(), key=lambda repo: repo.full_name)
             },
             "installations": [
@@ -38,8 +38,8 @@ def snapshot(world: World) -> Plain:
         }
 
 
-def _repository(repo: Repository) -> Plain:
-    commits = _Commits(repo)
+def of_repository(repo: Repository, commits: Commits) -> Plain:
+    """One repository alone; `commits` are its own."""
     return {
         "private": repo.private,
         "archived": repo.archived,
@@ -51,11 +51,15 @@ def _repository(repo: Repository) -> Plain:
     }
 
 
-class _Commits:
-    """Commits by what they say. Their name is the digest of tree, parents' names and message."""
+class Commits:
+    """Commits by what they say. Their name is the digest of tree, parents' names and message.
 
-    def __init__(self, repo: Repository) -> None:
+    `said` leaves out of a message what differs between runs without meaning.
+    """
+
+    def __init__(self, repo: Repository, said: Callable[[str], str] = str) -> None:
         self._repo = repo
+        self._said = said
         self._names: dict[str, str] = {}
 
     def ref(self, oid: str) -> Plain:
@@ -83,12 +87,12 @@ class _Commits:
         for each in new:
             commit = bare.commit(each)
             known = [self._names.get(parent, parent) for parent in commit.parents]
-            said = "\0".join([commit.tree, *known, commit.message])
+            said = "\0".join([commit.tree, *known, self._said(commit.message)])
             self._names[each] = hashlib.sha1(said.encode(), usedforsecurity=False).hexdigest()
         self._names.setdefault(oid, oid)
 
 
-def _issue(issue: Issue, commits: _Commits) -> Plain:
+def _issue(issue: Issue, commits: Commits) -> Plain:
     plain: Plain = {
         "number": issue.number,
         "author": _by(issue.author),
@@ -118,7 +122,7 @@ def _comment(comment: Comment) -> Plain:
     }
 
 
-def _pull(pull: Pull, commits: _Commits) -> Plain:
+def _pull(pull: Pull, commits: Commits) -> Plain:
     return {
         "head": f"{pull.head_repository.full_name if pull.head_repository else None}:{pull.head_ref}",
         "head_commit": commits.name(pull.head_sha),
@@ -132,7 +136,7 @@ def _pull(pull: Pull, commits: _Commits) -> Plain:
     }
 
 
-def _review(review: Review, commits: _Commits) -> Plain:
+def _review(review: Review, commits: Commits) -> Plain:
     return {
         "author": _by(review.author),
         "state": review.state,
@@ -156,7 +160,7 @@ def _remark(comment: ReviewComment) -> Plain:
     }
 
 
-def _check_run(run: CheckRun, commits: _Commits) -> Plain:
+def _check_run(run: CheckRun, commits: Commits) -> Plain:
     return {
         "app": run.app.slug,
         "name": run.name,

@@ -1,0 +1,43 @@
+"""The bot's commits, from outside: which there were, and at which one its process is to end."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+from bot.rig.faults import Side
+
+_plans = itertools.count(1)
+
+
+class Commits:
+    """The two files through which the bot's process is told and tells (inside/sitecustomize.py)."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the bot's process must be given."""
+        return {"PYTHONPATH": str(Path(__file__).parent / "inside"), "RIG_COMMITS": str(self._folder)}
+
+    def arm(self, what: str = "", number: int = 0, side: Side = Side.BEFORE) -> None:
+        """Count from now on, and kill at commit `number` of those that write `what`; without one only count."""
+        self.disarm()
+        (self._folder / "seen").unlink(missing_ok=True)
+        draft = self._folder / "draft"
+        target = f"\n{what}\t{number}\t{side}" if what else ""
+        draft.write_text(f"{next(_plans)}{target}")  # the number makes each plan a new one
+        draft.replace(self._folder / "plan")
+
+    def disarm(self) -> None:
+        (self._folder / "plan").unlink(missing_ok=True)
+
+    def seen(self) -> tuple[tuple[str, int], ...]:
+        """(what, number) of each commit since `arm`, in order."""
+        try:
+            lines = (self._folder / "seen").read_text().splitlines()
+        except FileNotFoundError:
+            return ()
+        return tuple((what, int(number)) for what, _, number in (line.partition("\t") for line in lines))

@@ -1,0 +1,161 @@
+"""How a story ended, as plain data that is equal for equal ends: what GitHub shows, what E2B runs, what our rows say.
+
+Left out: times, GUIDs, sandbox ids, attempts, and names that differ because each run has a repository of its own.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Callable
+from typing import Any
+
+from bot.rig.crash.stories import Scene
+from bot.rig.github.snapshot import Commits, of_repository
+from bot.rig.rig import Rig
+
+Plain = dict[str, Any]
+Rows = list[dict[str, Any]]
+Query = Callable[..., Rows]
+
+# Amp's threads, the moments of gestures, what a run took, the marks around what people say in a prompt.
+_VARIES = (
+    r"(?P<THREAD>\bT-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(?P<TIME>\b[\d-]{10}T[\d:]{8}Z)|"
+    r"(?P<DURATION>(?<=<sub>)[^·]+(?= ·))|(?P<NONCE>(?<=context-|request-)[0-9a-f]{8})"
+)
+
+
+def end(rig: Rig, query: Query, scene: Scene, since: float) -> Plain:
+    """`since`: epoch seconds before the story was asked for."""
+    runs = query("SELECT * FROM runs WHERE repository = :id ORDER BY created_at", id=scene.repo.id)
+    plain = _Plain(scene, runs)
+    github = of_repository(scene.repo, plain.commits)
+    boxes = [box for box in rig.e2b.records if box.given.metadata.get("repository") == str(scene.repo.id)]
+    return {
+        "github": json.loads(plain(json.dumps(github, ensure_ascii=False))),
+        "live sandboxes": len(rig.e2b.boxes),
+        "sandboxes": [str(box.ending) for box in boxes],
+        "runs": [_run(query, plain, scene, row) for row in runs],
+        "effects": sorted(
+            plain(f"{row['key']}: {'done' if row['done_at'] else 'tried'}")
+            for row in query("SELECT key, done_at FROM effects WHERE tried_at >= :since", since=since)
+        ),
+        "threads": query("SELECT number FROM threads WHERE repository = :id", id=scene.repo.id),
+        "deliveries": _deliveries(rig, query, scene),
+        "workflows not ended well": query(f"SELECT name, status FROM {workflows(rig)} WHERE status <> 'SUCCESS'"),
+    }
+
+
+def workflows(rig: Rig) -> str:
+    """The engine's table."""
+    return "workflow_status" if rig.database_url.startswith("sqlite") else "dbos.workflow_status"
+
+
+class _Plain:
+    """Text without what differs between runs of the same story."""
+
+    def __init__(self, scene: Scene, runs: Rows) -> None:
+        self._words = {
+            scene.repo.owner.login: "OWNER",
+            str(scene.repo.id): "REPOSITORY",
+            str(scene.installation): "INSTALLATION",
+        }
+        for issue in scene.repo.issues.values():
+            self._words |= {str(each): f"COMMENT {n} OF {issue.number}" for n, each in enumerate(issue.comments)}
+        for row in runs:
+            bare = row["id"].replace("-", "")
+            self._words |= {row["id"]: "RUN", bare[:12]: "RUN12", bare[:8]: "RUN8"}
+        self.commits = Commits(scene.repo, self)
+        for oid in scene.repo.bare.log(*scene.repo.bare.refs().values()):
+            name = self.commits.name(oid)
+            self._words |= {oid: name, oid[:7]: name[:7]}
+
+    def __call__(self, text: str) -> str:
+        words = "|".join(map(re.escape, sorted(self._words, key=len, reverse=True)))
+        return re.sub(f"(?P<word>{words})|{_VARIES}", self._name, text)
+
+    def _name(self, found: re.Match[str]) -> str:
+        return self._words[found[0]] if found.lastgroup == "word" else found.lastgroup or ""
+
+
+def _run(query: Query, plain: _Plain, scene: Scene, row: dict[str, Any]) -> Plain:
+    shown = {comment.id for issue in scene.repo.issues.values() for comment in issue.comments.values()}
+    artifacts = query("SELECT name, content FROM artifacts WHERE run = :run ORDER BY name", run=row["id"])
+    return {
+        "state": row["state"],
+        "active": bool(row["active"]),
+        "ended": row["ended_at"] is not None,
+        "comment": "shown" if row["comment"] in shown else row["comment"],
+        "stop": row["stop"],
+        "pull": row["pull"],
+        **{name: plain(row[name] or "") for name in ("request", "pinned", "commit", "branch", "ending")},
+        "outcome": _timeless(plain(row["outcome"] or "{}")),
+        "events": [
+            (event["sequence"], event["event"], plain(event["detail"]))
+            for event in query("SELECT * FROM run_events WHERE run = :run ORDER BY sequence", run=row["id"])
+        ],
+        "transcript": [
+            (line["sequence"], _timeless(plain(line["line"])))
+            for line in query("SELECT * FROM transcript WHERE run = :run ORDER BY sequence", run=row["id"])
+        ],
+        "artifacts": {artifact["name"]: _content(bytes(artifact["content"])) for artifact in artifacts},
+    }
+
+
+def _timeless(text: str) -> Any:
+    """JSON without durations and the ids that Amp draws."""
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: without(item)
+                for key, item in value.items()
+                if not re.search(r"duration|seconds|(^|_)(uuid|id|ids)$", key)
+            }
+        return [without(item) for item in value] if isinstance(value, list) else value
+
+    return without(json.loads(text))
+
+
+def _content(raw: bytes) -> Any:
+    """An archive by its members, whose headers hold times; anything else by its digest."""
+    plain = gzip.decompress(raw)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
+            members = archive.getmembers()
+            contents = [(member, archive.extractfile(member)) for member in members if member.isfile()]
+            return {member.name: hashlib.sha256(file.read()).hexdigest() for member, file in contents if file}
+    except tarfile.ReadError:
+        return hashlib.sha256(plain).hexdigest()
+
+
+def _deliveries(rig: Rig, query: Query, scene: Scene) -> list[str]:
+    """What became of each, told apart by nothing but that.
+
+    Of those ignored each kind stands once: GitHub tells us of our own edit again when we make it again.
+    """
+    guids = {delivery.guid for delivery in rig.github.deliveries if delivery.repository == scene.repo.id}
+    rows = query("SELECT guid, event, outcome, closed_at FROM deliveries")
+    ours = [row for row in rows if row["guid"] in guids]
+    said = [f"{row['event']}: {row['outcome']}{'' if row['closed_at'] else ' (open)'}" for row in ours]
+    ignored = {line for line in said if ": ignored" in line}
+    return sorted([*ignored, *(line for line in said if line not in ignored)])
+
+
+def differences(expected: Any, found: Any, where: str = "") -> list[str]:
+    """Each place where two ends differ, as a line."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        keys = [*expected, *(key for key in found if key not in expected)]
+        return [
+            line
+            for key in keys
+            for line in differences(expected.get(key), found.get(key), f"{where}/{key}".lstrip("/"))
+        ]
+    if isinstance(expected, list | tuple) and isinstance(found, list | tuple) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return [line for index, (a, b) in pairs for line in differences(a, b, f"{where}/{index}")]
+    return [] if expected == found else [f"{where}: {expected!r} became {found!r}"]

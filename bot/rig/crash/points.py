@@ -1,0 +1,72 @@
+"""Where a story can be killed: before and after the effect of each request, and of each commit.
+
+A point is known by what happens there and how often that happened before, not by its place in the order of all: what
+overlaps comes in another order every time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from bot.rig.crash.commits import Commits
+from bot.rig.faults import Fault, FaultTable, Request, Side
+from bot.rig.journal import Entry
+from bot.rig.rig import Rig
+
+GITHUB, E2B, COMMIT = "github", "e2b", "commit"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    """`number` counts from 1 among those of the same `place` and `what`."""
+
+    place: str  # GITHUB, E2B or COMMIT
+    what: str  # the request's method and shape of path, or what the commit wrote
+    number: int
+    side: Side
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.place} {self.what} #{self.number}"
+
+
+# What a path holds that differs between runs of the same story; the names stand in shapes.
+_VARIES = re.compile(r"(?P<sha>[0-9a-f]{40})|(?P<crash>crash\d+)|(?P<run>-[0-9a-f]{8}\b)|(?P<n>\d{3,})")
+
+
+def shape(path: str, boxes: Iterable[str] = ()) -> str:
+    """The path with a name in angle brackets for each part that varies. `boxes` are ids of sandboxes."""
+    for box in boxes:
+        path = path.replace(box, "<box>")
+    return _VARIES.sub(lambda found: f"<{found.lastgroup}>", path)
+
+
+def of_requests(place: str, entries: Iterable[Entry], boxes: Iterable[str] = ()) -> Iterator[Point]:
+    counts: Counter[str] = Counter()
+    known = tuple(boxes)
+    for entry in entries:
+        what = f"{entry.method} {shape(entry.path, known)}"
+        counts[what] += 1
+        yield from (Point(place, what, counts[what], side) for side in Side)
+
+
+def of_commits(seen: Iterable[tuple[str, int]]) -> Iterator[Point]:
+    for what, number in seen:
+        yield from (Point(COMMIT, what, number, side) for side in Side)
+
+
+def arm(point: Point, rig: Rig, commits: Commits, kill: Callable[[Request], None]) -> None:
+    """From now on the bot's process ends at `point`: by `kill`, or by itself at a commit."""
+    if point.place == COMMIT:
+        commits.arm(point.what, point.number, point.side)
+        return
+    method, _, path = point.what.partition(" ")
+    pattern = re.sub(r"<\w+>", "[^/]+", re.escape(path).replace(r"\-", "-"))
+    death = Fault("call", point.side, method, f"^{pattern}$", skip=point.number - 1, call=kill)
+    table: FaultTable = (rig.github if point.place == GITHUB else rig.e2b).server.faults
+    table.add(death)
+    if point.side is Side.BEFORE:
+        # The connection is dropped with the request unread by anybody: it certainly has no effect.
+        table.add(replace(death, kind="timeout", call=None, seconds=0.01))

@@ -1,0 +1,55 @@
+"""The four stories that are walked: each asks one thing of the bot, in a repository of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.rig.github import Repository
+from bot.rig.rig import Rig
+
+PERSON = "mona"
+FILES = {"README.md": "# Pages\n", "app.py": "def answer():\n    return 41\n"}
+# Always as long: the prompt's length is counted in tokens, and shown.
+_numbers = itertools.count(10_000)
+
+# An agent that were started twice would leave two such lines.
+_CHANGE = '- append README.md: begun\n- say: Looking.\n- wait 0.3\n- replace app.py: "41" -> "42"\n'
+
+STORIES = {
+    "issue": f"/amp make the answer right\n\n{_CHANGE}- title: Answer 42\n- answer: It is 42.\n",
+    "pull": f"/amp make the answer right\n\n{_CHANGE}- answer: It is 42.\n",
+    "answer": "/amp what is the answer?\n\n- say: Looking.\n- wait 0.3\n- answer: It is 41.\n",
+    "failing": f"/amp make the answer right\n\n{_CHANGE}- fail: The model gave up\n",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A story that is ready to be asked for: `ask` says the one thing."""
+
+    repo: Repository
+    installation: int
+    ask: Callable[[], None]
+
+
+def stage(rig: Rig, story: str) -> Scene:
+    """A fresh repository, and in it an issue or a pull request to ask in."""
+    github = rig.github
+    repo = github.create_repository(f"crash{next(_numbers)}/pages", files=FILES)
+    if github.world.account(PERSON) is None:
+        github.create_user(PERSON)
+    github.set_permission(repo, PERSON, "write")
+    installation = github.install(rig.app, [repo]).id
+    if story == "pull":
+        github.push_commit(repo, "feature", {"docs/guide.md": "Guide\n"}, PERSON)
+        number = github.open_pull(repo, PERSON, "feature", "A feature", "What it does.").issue.number
+    else:
+        number = github.open_issue(repo, PERSON, "The answer is wrong", "It should be 42.").number
+    text = STORIES[story]
+
+    def ask() -> None:
+        github.comment(repo, number, PERSON, text)
+
+    return Scene(repo, installation, ask)
