@@ -60,8 +60,13 @@ def load_settings() -> Settings:
 def serve() -> None:
     """Receive webhooks and work on them, in one process."""
     from bot.service import serve as serve_with
+    from bot.upgrade import UnusableError
 
-    serve_with(load_settings())
+    try:
+        serve_with(load_settings())
+    except UnusableError as error:
+        print(f"ampbot cannot start. {error}", file=sys.stderr)  # noqa: T201 - this is a command line
+        raise typer.Exit(1) from None
 
 
 @app.command()

@@ -19,6 +19,7 @@ from bot.engine import Engine
 from bot.github.app import App
 from bot.github.client import Api
 from bot.github.pace import Pace
+from bot.opening import opened
 from bot.redact import Redactor
 from bot.run.workflow import execute
 from bot.sandbox import Sandboxes
@@ -63,13 +64,11 @@ def create_engine(world: World) -> Engine:
 
 
 def create_service(settings: Settings) -> Starlette:
-    """`ampbot serve`: the receiver, and behind it the engine in the same loop."""
-    log.configure(settings.log_format, redactor(settings))
+    """`ampbot serve` over a database that is open: the receiver, and behind it the engine in the same loop."""
     world = create_world(settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(world.database.migrate)
         engine = create_engine(world)
         await engine.start()
         watching = asyncio.create_task(inbox.watch(world, engine))
@@ -98,7 +97,13 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT. Raises: UnusableError with a sentence about the database."""
+    log.configure(settings.log_format, redactor(settings))
+    with opened(settings.database_url):
+        _run(settings)
+
+
+def _run(settings: Settings) -> None:
     config = uvicorn.Config(
         create_service(settings),
         host=settings.host,
