@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from bot import receive
 from bot.receive import Rejected
+from bot.receiver import PATIENCE, NotStoredError, Receiver
 from bot.store import deliveries
 from bot.world import World
 
@@ -24,6 +25,7 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 def create_app(world: World, lifespan: Lifespan | None = None, *, receives: bool = True) -> Starlette:
     """Unless it only works: `POST /webhook`, `GET /healthz` (the process answers) and `GET /readyz` (it can store)."""
+    receiver = Receiver(world.database)
 
     async def webhook(request: Request) -> Response:
         try:
@@ -34,10 +36,9 @@ def create_app(world: World, lifespan: Lifespan | None = None, *, receives: bool
             log.warning("rejected", status=delivery.status, why=delivery.say)
             return JSONResponse({"error": delivery.say}, delivery.status)
         try:
-            fresh = await world.database.write(lambda connection: deliveries.add(connection, delivery))
-        except sa.exc.DBAPIError as error:
-            # Not stored, so not accepted: GitHub shows it as failed, and it can be delivered again.
-            log.error("not stored", guid=delivery.guid, error=type(error.orig).__name__)
+            fresh = await receiver.store(delivery)
+        except NotStoredError:
+            # Not accepted: GitHub shows it as failed, and it can be delivered again.
             return JSONResponse({"error": "The delivery could not be stored. Redeliver it later."}, 503)
         if fresh:
             world.work.set()
@@ -49,7 +50,7 @@ def create_app(world: World, lifespan: Lifespan | None = None, *, receives: bool
     async def readyz(_request: Request) -> Response:
         try:
             # A write of no row: it tells whether our tables are there and whether they can be written.
-            await world.database.write(lambda connection: deliveries.take(connection, ""))
+            await world.database.write(lambda connection: deliveries.take(connection, ""), patience=PATIENCE)
         except sa.exc.DBAPIError as error:
             return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)
         return JSONResponse({"ok": True})

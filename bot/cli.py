@@ -59,26 +59,24 @@ def load_settings() -> Settings:
 @app.command()
 def serve() -> None:
     """Receive webhooks and work on them, in one process."""
-    from bot.service import serve as serve_with
-
-    serve_with(load_settings())
+    _serve("serve")
 
 
 @app.command()
 def web() -> None:
     """Receive webhooks only; any number, with workers, on one PostgreSQL database."""
-    _half("web")
+    _serve("web")
 
 
 @app.command()
 def worker() -> None:
     """Work only; any number, on one PostgreSQL database. The living take over what the dead began."""
-    _half("worker")
+    _serve("worker")
 
 
-def _half(name: str) -> None:
+def _serve(name: str) -> None:
     settings = load_settings()
-    if not settings.is_postgres:
+    if name != "serve" and not settings.is_postgres:
         print(  # noqa: T201 - this is a command line
             f"`ampbot {name}` needs PostgreSQL: set AMPBOT_DATABASE_URL. On SQLite, `ampbot serve` does both.",
             file=sys.stderr,
@@ -86,8 +84,13 @@ def _half(name: str) -> None:
         raise typer.Exit(2)
     from bot.service import Part
     from bot.service import serve as serve_with
+    from bot.upgrade import UnusableError
 
-    serve_with(settings, Part(name))
+    try:
+        serve_with(settings, Part(name))
+    except UnusableError as error:
+        print(f"ampbot cannot start. {error}", file=sys.stderr)  # noqa: T201 - this is a command line
+        raise typer.Exit(1) from None
 
 
 @app.command()

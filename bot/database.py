@@ -5,17 +5,14 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio.to_thread
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext, make_url
 
 from bot import sqlite
 
@@ -23,6 +20,9 @@ T = TypeVar("T")
 
 # On PostgreSQL: notified with each commit that leaves work for whoever is free.
 CHANNEL = "ampbot_work"
+# Seconds: for another's lock on the SQLite file, and for PostgreSQL to take a connection.
+PATIENCE = 30.0
+CONNECT_SECONDS = 5
 
 
 def now() -> float:
@@ -46,34 +46,41 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _with_driver(make_url(url))
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._engine: Engine = sa.create_engine(self._url, **engine_arguments(url))
+        arguments = engine_arguments(url)
+        if not self.is_sqlite:
+            arguments["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+        self._engine: Engine = sa.create_engine(self._url, **arguments)
         self._threads = anyio.CapacityLimiter(8)
         self._confirm: Callable[[], Awaitable[None]] | None = None
+        self._urgent = anyio.CapacityLimiter(2)  # not to be kept waiting by those who wait patiently
         if self.is_sqlite:
             sa.event.listen(self._engine, "connect", _configure)
             sa.event.listen(self._engine, "begin", _begin)
+            sa.event.listen(self._engine, "handle_error", _judge)
+        else:
+            sa.event.listen(self._engine, "begin", _begin_postgresql)
 
-    def migrate(self) -> None:
-        """Bring our tables up to this code's revision.
+    @property
+    def file(self) -> Path | None:
+        """Where SQLite keeps the database, through any links; None on PostgreSQL."""
+        if not self.is_sqlite or not self._url.database:
+            return None
+        return Path(self._url.database.removeprefix("file:")).resolve()
+
+    def migrate(self) -> Path | None:
+        """Bring our tables up to this code's revision; the backup that was made of older ones.
 
         Raises:
-            sqlalchemy.exc.OperationalError: the database cannot be opened or written.
+            bot.upgrade.UnusableError: this code must not use the database, or the backup failed.
+            sqlalchemy.exc.DBAPIError: the database cannot be opened or written.
             OSError: the SQLite file cannot be made.
         """
+        from bot.upgrade import upgrade
+
         if self.is_sqlite and self._url.database and not self._url.query:
             # It holds people's words: only we may read it, and SQLite gives what it puts beside it the same mode.
             Path(self._url.database).touch(mode=0o600)
-        config = Config()
-        config.set_main_option("script_location", str(files("bot").joinpath("migrations")))
-        with self._engine.connect() as connection:
-            if self.is_sqlite:
-                # Persistent in the file; readers and the one writer no longer wait for each other.
-                connection.exec_driver_sql("ROLLBACK")
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
+        return upgrade(self._engine, self.file)
 
     def guarded(self, confirm: Callable[[], Awaitable[None]] | None) -> Database:
         """The same database for a worker: it confirms before each write that it still owns its work."""
@@ -81,16 +88,23 @@ class Database:
         guarded._confirm = confirm  # noqa: SLF001 - our own copy
         return guarded
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction and commit it. An exception rolls back and is raised here."""
+    async def write(self, work: Callable[[Connection], T], *, patience: float | None = None) -> T:
+        """Run `work` in a transaction and commit it. An exception rolls back and is raised here.
+
+        `patience`: seconds to wait for another's lock, where somebody waits for this; a sign of hurry.
+        """
         if self._confirm is not None:
             await self._confirm()
 
         def transaction() -> T:
-            with self._engine.begin() as connection:
-                return work(connection)
+            with self._engine.connect() as connection:
+                if patience is not None:
+                    connection.execution_options(ampbot_patience=patience)
+                with connection.begin():
+                    return work(connection)
 
-        return await anyio.to_thread.run_sync(transaction, limiter=self._threads)
+        limiter = self._threads if patience is None else self._urgent
+        return await anyio.to_thread.run_sync(transaction, limiter=limiter)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on one consistent view."""
@@ -121,10 +135,23 @@ def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun by _begin, not by the driver's guess
     connection.execute("PRAGMA synchronous=FULL")  # a 202 is a promise
     connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA busy_timeout=30000")
 
 
 def _begin(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("ampbot_reads", False)
+    options = connection.get_execution_options()
+    patience = options.get("ampbot_patience", PATIENCE)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
     # IMMEDIATE: a transaction that reads, then writes, must not lose the race for the write lock half-way.
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if options.get("ampbot_reads", False) else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    patience = connection.get_execution_options().get("ampbot_patience")
+    if patience is not None:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(patience * 1000)}")
+
+
+def _judge(context: ExceptionContext) -> None:
+    """A handle that SQLite opened while the file could not be written stays read-only for ever: drop it."""
+    if "readonly" in str(context.original_exception):
+        context.is_disconnect = True

@@ -24,6 +24,7 @@ from bot.engine import Engine
 from bot.github.app import App
 from bot.github.client import Api
 from bot.github.pace import Pace
+from bot.opening import opened
 from bot.ownership import Lock
 from bot.redact import Redactor
 from bot.run.workflow import execute
@@ -83,8 +84,7 @@ class Part(StrEnum):
 
 
 def create_service(settings: Settings, part: Part = Part.ALL) -> Starlette:
-    """The receiver, and behind it the engine in the same loop; or one of them."""
-    log.configure(settings.log_format, redactor(settings))
+    """Over a database that is open: the receiver, and behind it the engine in the same loop; or one of them."""
     # One process on SQLite has nobody to lose its work to, and a web works on nothing.
     lock = Lock(settings.database_url) if settings.is_postgres and part is not Part.WEB else None
     world = create_world(settings, lock.confirm if lock is not None else None)
@@ -101,7 +101,6 @@ def create_service(settings: Settings, part: Part = Part.ALL) -> Starlette:
 def _receiving(world: World) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(world.database.migrate)
         yield
         world.database.close()
 
@@ -111,7 +110,6 @@ def _receiving(world: World) -> Lifespan:
 def _working(world: World, lock: Lock | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(world.database.migrate)
         if lock is not None:
             await lock.take()
         engine = create_engine(world, lock.executor if lock is not None else "ampbot")
@@ -161,7 +159,13 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, part: Part = Part.ALL) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT. Raises: UnusableError with a sentence about the database."""
+    log.configure(settings.log_format, redactor(settings))
+    with opened(settings.database_url):
+        _run(settings, part)
+
+
+def _run(settings: Settings, part: Part) -> None:
     config = uvicorn.Config(
         create_service(settings, part),
         host=settings.host,

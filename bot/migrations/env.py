@@ -3,11 +3,12 @@
 from alembic import context
 
 from bot.tables import metadata
+from bot.upgrade import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="ampbot_version",
+    version_table=VERSION_TABLE,
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from bot.database import CHANNEL, insert_once, now
+from bot.database import CHANNEL, now
 from bot.receive import Delivery
 from bot.tables import deliveries
 
@@ -26,18 +28,30 @@ class Stored:
 
 def add(connection: Connection, delivery: Delivery) -> bool:
     """Store one delivery. False if its GUID, or the same event and body, is stored already."""
-    fresh = insert_once(
-        connection,
-        deliveries,
-        guid=delivery.guid,
-        digest=delivery.digest,
-        event=delivery.event,
-        body=delivery.body,
-        received_at=now(),
-    )
-    if fresh and connection.dialect.name == "postgresql":
-        connection.execute(sa.text(f"NOTIFY {CHANNEL}"))
+    [fresh] = add_all(connection, (delivery,))
     return fresh
+
+
+def add_all(connection: Connection, arrived: tuple[Delivery, ...]) -> tuple[bool, ...]:
+    """Store each unless its GUID, or the same event and body, is stored already or stands before it. Which were new."""
+    rows = [
+        {"guid": one.guid, "digest": one.digest, "event": one.event, "body": one.body, "received_at": now()}
+        for one in arrived
+    ]
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(deliveries).on_conflict_do_nothing().returning(deliveries.c.guid)
+    # Two groups that hold the same deliveries must meet them in the same order, or PostgreSQL finds a deadlock.
+    new = set(connection.scalars(statement, sorted(rows, key=itemgetter("digest"))))
+    if new and connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"NOTIFY {CHANNEL}"))
+    return tuple(_once(new, one.guid) for one in arrived)
+
+
+def _once(new: set[str], guid: str) -> bool:
+    if guid not in new:
+        return False
+    new.remove(guid)
+    return True
 
 
 def untaken(connection: Connection, limit: int = 100) -> tuple[str, ...]:
