@@ -67,6 +67,7 @@ def test_what_has_a_default_need_not_be_set(environment: pytest.MonkeyPatch, pem
         "max_change_mb": 100,
         "symlinks": "refuse",
         "silent_seconds": 60.0,
+        "list_lag_seconds": 10.0,
         "progress_seconds": 15,
     }
     assert found.webhook_secrets == ("webhook-secret",)
