@@ -35,8 +35,8 @@ def stopped_draft(by: str, number: int, draft: bool, changes: Sequence[Change], 
     kind = "draft pull request" if draft else "pull request (GitHub allows no drafts here)"
     return Ending(
         RunState.STOPPED,
-        f"Stopped by {line(by)}. What Amp had changed by then is in the {kind} #{number} ({_count(changes)}): it may be "
-        f"unfinished.\n\n{defuse(answer)}".rstrip(),
+        f"Stopped by {line(by)}. What Amp had changed by then is in the {kind} #{number} ({_count(changes)}): it may "
+        f"be unfinished.\n\n{defuse(answer)}".rstrip(),
     )
 
 

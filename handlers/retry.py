@@ -18,8 +18,8 @@ HANDLER = Handler(
     name="retry",
     usage="/amp retry",
     summary=(
-        "Does the latest request here that has ended once more: the same request, a fresh checkout, what was said since "
-        "then included."
+        "Does the latest request here that has ended once more: the same request, a fresh checkout, what was said "
+        "since then included."
     ),
     examples=("/amp retry",),
     wants=wants,

@@ -22,8 +22,8 @@ HANDLER = Handler(
     usage="/amp stop",
     summary=(
         "Stops what runs in this conversation, and all that waits in line here: nothing of it is published. "
-        "`/amp stop keep` publishes what Amp has changed so far as a draft pull request (on a pull request: on a branch "
-        "of its own)."
+        "`/amp stop keep` publishes what Amp has changed so far as a draft pull request (on a pull request: on a "
+        "branch of its own)."
     ),
     examples=("/amp stop", "/amp stop keep"),
     wants=wants,
