@@ -36,7 +36,7 @@ def test_a_plan_may_be_empty() -> None:
 
 def test_every_effect_says_what_it_is() -> None:
     types = [row["type"] for row in json.loads(dump(ONE_OF_EACH))]
-    assert types == ["react", "reply", "start_run", "unlabel"]
+    assert types == ["react", "reply", "start_run", "unlabel", "show_stopped"]
 
 
 @pytest.mark.parametrize("wrong", ["", "{}", '[{"type": "explode"}]', '[{"type": "unlabel"}]', "[null]"])

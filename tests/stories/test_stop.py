@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -93,18 +94,18 @@ def unfinished(story: Story) -> list[dict[str, str]]:
     return story.rig.query("SELECT workflow_uuid FROM workflow_status WHERE status IN ('PENDING', 'ENQUEUED')")
 
 
-def test_while_the_changes_are_collected(story: Story) -> None:
+def test_while_the_changes_are_collected(story: Story, gate: Gate) -> None:
     number = story.issue()
-    # Git's own filter makes it slow: a clean filter runs for each file as it is added.
-    slow = "- run: git config filter.slow.clean 'sleep 30; cat' && echo '*.slow filter=slow' > .gitattributes"
-    story.say(number, f"/amp go\n\n{slow}\n- many 400 many\n- wait 0.1\n")
-    story.until("the collecting", lambda: story.states() in (["collecting"], ["publishing"], ["published"]))
+    # The first file that is read is the list of names in the checkout, the second the change set.
+    story.rig.e2b.server.faults.add(replace(gate.fault("GET", r"/files"), skip=1))
+    story.say(number, "/amp go\n\n- create new.txt: new\n")
+    story.until("the collecting", gate.reached.is_set)
+    assert story.states() == ["collecting"]
     stop = story.say(number, "/amp stop")
-    story.settle(30)
-    if story.states() == ["stopped"]:
-        assert_stopped(story, number, "nothing was published", stop)
-    else:  # it was quicker than we
-        assert story.states() == ["published"]
+    story.until("the stop to be done", lambda: taken(story, stop))
+    gate.open()
+    story.settle(20)
+    assert_stopped(story, number, "nothing was published", stop)
 
 
 @pytest.mark.parametrize("path", [r"/git/commits$", r"/pulls$"])
@@ -125,16 +126,22 @@ def test_while_it_is_published_it_is_too_late(story: Story, gate: Gate, path: st
     assert story.reactions(stop) == [(BOT, "eyes")]
 
 
-def test_a_review_is_stopped_while_it_is_read(story: Story) -> None:
+def test_a_review_is_stopped_while_it_is_read(story: Story, gate: Gate) -> None:
+    """There is nothing to keep of a review."""
     pull = story.pull({"new.txt": "new\n"})
-    asked(story, pull.number, "/amp review")
-    story.say(pull.number, "/amp stop keep")
+    before = story.branches()
+    # The fetch, the look for Amp and the checkout come first.
+    story.rig.e2b.server.faults.add(replace(gate.fault("POST", r"/process\.Process/Start"), skip=3))
+    story.say(pull.number, "/amp review")
+    story.until("the agent's start", gate.reached.is_set)
+    assert story.states() == ["working"]
+    stop = story.say(pull.number, "/amp stop keep")
+    story.until("the stop to be done", lambda: taken(story, stop))
+    gate.open()
     story.settle(20)
-    if story.states() == ["stopped"]:
-        assert "nothing was published" in story.only_answer(pull.number)
-        assert story.reviews(pull.number) == []
-    else:  # it was quicker than we
-        assert story.states() == ["reviewed"]
+    assert story.states() == ["stopped"]
+    assert "nothing was published" in story.only_answer(pull.number)
+    assert (story.reviews(pull.number), story.branches()) == ([], before)
 
 
 def test_a_review_that_is_posted_is_not_stopped(story: Story, gate: Gate) -> None:
