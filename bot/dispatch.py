@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 import structlog
+from sqlalchemy.engine import Connection
 
 from bot import commands, effects, events, messages, policy
-from bot.effects import Effect, React, Reply, StartRun, Unlabel
+from bot.effects import Effect, React, Reply, ShowStopped, StartRun, Unlabel, Wish
 from bot.engine import Engine
 from bot.github.app import Identity
 from bot.github.errors import GitHubError
@@ -19,6 +20,8 @@ from bot.model import Event, Ignored, Labelled, Problem, ReviewRequested, RunSta
 from bot.once import once
 from bot.outage import PASSING, outlast
 from bot.run import report
+from bot.run.settle import settle
+from bot.run.stop import show_stopped
 from bot.store import deliveries, runs
 from bot.world import World
 from handlers import HANDLERS
@@ -56,14 +59,23 @@ async def plan(world: World, guid: str) -> int:
         except GitHubError as error:
             # Uninstalled, suspended, transferred: there is nobody here to answer.
             decided, outcome = (), f"refused by GitHub: {error.status} {error.message}"
-        text = effects.dump(decided)
-        await world.database.write(lambda connection: deliveries.decide(connection, guid, text, outcome))
+        count = await world.database.write(lambda connection: _write_down(connection, world, guid, decided, outcome))
+        world.work.set()
         log.info("delivery", guid=guid, github_event=stored.event, outcome=outcome)
-        return len(decided)
+        return count
     return len(effects.load(stored.plan))
 
 
-async def _decide(world: World, stored: deliveries.Stored) -> tuple[tuple[Effect, ...], str]:
+def _write_down(connection: Connection, world: World, guid: str, wishes: tuple[Wish, ...], outcome: str) -> int:
+    """Settle the wishes and store what they come to, once; says how many effects that is."""
+    plan = deliveries.get(connection, guid).plan
+    if plan is None:
+        plan = effects.dump(tuple(effect for wish in wishes for effect in settle(connection, world, wish)))
+        deliveries.decide(connection, guid, plan, outcome)
+    return len(effects.load(plan))
+
+
+async def _decide(world: World, stored: deliveries.Stored) -> tuple[tuple[Wish, ...], str]:
     event = events.parse(stored.event, stored.body)
     if isinstance(event, Ignored):
         return (), f"ignored: {event.reason}"
@@ -101,7 +113,7 @@ def _asks(event: Event, me: Identity, names: frozenset[str]) -> Iterator[Ask | P
         yield ask
 
 
-def _planned(event: Event, ask: Ask | Problem, cause: str) -> tuple[Effect, ...]:
+def _planned(event: Event, ask: Ask | Problem, cause: str) -> tuple[Wish, ...]:
     if isinstance(ask, Ask):
         for handler in HANDLERS:
             if handler.wants(ask):
@@ -158,6 +170,8 @@ async def _perform(world: World, effect: Effect) -> None:
         case Reply(place=place, key=key, text=text, at=at):
             mark = messages.key_marker(key)
             await _comment(world, repository, place.number, key, mark, f"{mark}\n{text}", at)
+        case ShowStopped():
+            await show_stopped(world, repository, effect)
         case StartRun(request=request):
             position = await world.database.write(lambda connection: runs.add(connection, request))
             world.work.set()

@@ -1,4 +1,8 @@
-"""What ampbot does in answer to a delivery, as data. `dispatch.perform` is the one door that does it."""
+"""What ampbot does in answer to a delivery, as data. `dispatch.perform` is the one door that does it.
+
+A handler answers with wishes. Most are effects already; what a stop, a retry or a look at the state comes to depends
+on our own rows, and is settled (bot/run/settle.py) as the plan is written down: once, whatever is repeated later.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from bot.model import Place, RunRequest, Trigger
+from bot.model import Actor, Place, RunRequest, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,50 @@ class Unlabel:
     type: Literal["unlabel"] = "unlabel"
 
 
-Effect = React | Reply | StartRun | Unlabel
+@dataclass(frozen=True, slots=True)
+class ShowStopped:
+    """These runs were stopped: end what is left of them, say so in their comments, and show that it was done."""
+
+    place: Place
+    trigger: Trigger
+    dropped: tuple[str, ...]  # run ids: their end is decided, nothing is published
+    kept: tuple[str, ...]  # run ids: only the agent ends, what exists is published as a draft
+    type: Literal["show_stopped"] = "show_stopped"
+
+
+Effect = React | Reply | StartRun | Unlabel | ShowStopped
+
+
+@dataclass(frozen=True, slots=True)
+class StopRuns:
+    """Stop every run of the conversation that was asked for before this; `keep` publishes what exists as a draft."""
+
+    place: Place
+    cause: str
+    trigger: Trigger
+    actor: Actor
+    at: str  # RFC 3339
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRun:
+    """Start the latest ended run of the conversation again. `request` lacks what that one asked for."""
+
+    request: RunRequest
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStatus:
+    """Tell what runs and waits in the conversation, and how the last run ended."""
+
+    place: Place
+    cause: str
+    at: str  # RFC 3339
+
+
+Wish = Effect | StopRuns | RetryRun | ShowStatus
 
 _PLAN: TypeAdapter[tuple[Effect, ...]] = TypeAdapter(tuple[Annotated[Effect, Field(discriminator="type")], ...])
 

@@ -1,4 +1,4 @@
-"""What a handler is: one thing people can ask for, with its help, and the effects it answers with."""
+"""What a handler is: one thing people can ask for, with its help, and the wishes it answers with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.effects import Effect, Reply
+from bot.effects import Reply, Wish
 from bot.model import Command, CommentKind, Event, Place, RunKind, RunRequest, Said, Trigger
 
 # Fixed for ever: run ids are made from it.
@@ -71,4 +71,4 @@ class Handler:
     summary: str
     examples: tuple[str, ...]
     wants: Callable[[Ask], bool]
-    plan: Callable[[Facts], tuple[Effect, ...]]
+    plan: Callable[[Facts], tuple[Wish, ...]]

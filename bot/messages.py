@@ -56,7 +56,7 @@ def progress(request: RunRequest, state: RunState, *, position: int = 0, latest:
         RunState.COLLECTING: "Amp is done; what it changed is being collected and checked.",
         RunState.PUBLISHING: "The change passed the checks and is being published.",
     }
-    parts = [marker(request.id), f"### {heads[state]}", _asked(request), said[state]]
+    parts = [marker(request.id), f"### {heads[state]}", f"> {asked(request)}", said[state]]
     if latest:
         parts.append(quote(latest, 400))
     return "\n\n".join(parts)
@@ -66,23 +66,26 @@ def _steps(tools: int) -> str:
     return f" ({tools} step{'s' if tools != 1 else ''} so far)" if tools else ""
 
 
-def _asked(request: RunRequest) -> str:
+def asked(request: RunRequest) -> str:
+    """Who asked, and for what, on one line."""
     text = request.text or ("Review this pull request." if request.kind is RunKind.REVIEW else "Resolve this issue.")
-    return f"> **{line(request.actor.login)}:** {line(text.splitlines()[0], 160)}"
+    return f"**{line(request.actor.login)}:** {line(text.splitlines()[0], 160)}"
+
+
+HEADS = {
+    RunState.PUBLISHED: "✅ Done",
+    RunState.ANSWERED: "💬 Answered",
+    RunState.REVIEWED: "🔎 Reviewed",
+    RunState.REFUSED: "🚫 Not published",
+    RunState.FAILED: "⚠️ It did not work out",
+    RunState.STOPPED: "⏹️ Stopped",
+}
 
 
 def final(request: RunRequest, ending: Ending, price: Price) -> str:
     """The run's one comment when it has ended."""
-    heads = {
-        RunState.PUBLISHED: "✅ Done",
-        RunState.ANSWERED: "💬 Answered",
-        RunState.REVIEWED: "🔎 Reviewed",
-        RunState.REFUSED: "🚫 Not published",
-        RunState.FAILED: "⚠️ It did not work out",
-    }
-    return "\n\n".join(
-        [marker(request.id), f"### {heads[ending.state]}", _asked(request), ending.say, price_line(request.id, price)]
-    )
+    head, said = f"### {HEADS[ending.state]}", f"> {asked(request)}"
+    return "\n\n".join([marker(request.id), head, said, ending.say, price_line(request.id, price)])
 
 
 def price_line(run: str, price: Price) -> str:

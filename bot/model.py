@@ -181,13 +181,23 @@ class RunState(StrEnum):
     REVIEWED = "reviewed"
     REFUSED = "refused"
     FAILED = "failed"
+    STOPPED = "stopped"
 
     @property
     def ended(self) -> bool:
         return self in _ENDS
 
 
-_ENDS = frozenset({RunState.PUBLISHED, RunState.ANSWERED, RunState.REVIEWED, RunState.REFUSED, RunState.FAILED})
+_ENDS = frozenset(
+    {
+        RunState.PUBLISHED,
+        RunState.ANSWERED,
+        RunState.REVIEWED,
+        RunState.REFUSED,
+        RunState.FAILED,
+        RunState.STOPPED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,8 @@ def create_engine(world: World, executor: str = "ampbot") -> Engine:
     engine.queue(
         inbox.RUNS,
         at_once=world.settings.max_runs,
-        at_once_per_partition=world.settings.max_runs_per_installation,
+        # The engine refuses a share that is larger than the whole.
+        at_once_per_partition=min(world.settings.max_runs_per_installation, world.settings.max_runs),
     )
     return engine
 

@@ -2,6 +2,14 @@
 
 from bot.handler import Handler
 from handlers import help as help_
-from handlers import label, review, run
+from handlers import label, retry, review, run, status, stop
 
-HANDLERS: tuple[Handler, ...] = (run.HANDLER, review.HANDLER, label.HANDLER, help_.HANDLER)
+HANDLERS: tuple[Handler, ...] = (
+    run.HANDLER,
+    review.HANDLER,
+    label.HANDLER,
+    stop.HANDLER,
+    retry.HANDLER,
+    status.HANDLER,
+    help_.HANDLER,
+)

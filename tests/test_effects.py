@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot.effects import Effect, React, Reply, StartRun, Unlabel, dump, load
+from bot.effects import Effect, React, Reply, ShowStopped, StartRun, Unlabel, dump, load
 from bot.model import CommentKind, RunKind, RunRequest, Trigger
 from tests.deliveries import ACTOR, PLACE
 from tests.test_names import REQUEST
@@ -21,6 +21,7 @@ ONE_OF_EACH: tuple[Effect, ...] = (
     Reply(PLACE, "reply:issue:1:0", "Text\n`x` ünï", "2026-01-02T03:04:05Z"),
     StartRun(replace(REQUEST, kind=RunKind.REVIEW, path="a/b.py", line=3)),
     Unlabel(PLACE, "amp:review"),
+    ShowStopped(PLACE, Trigger(CommentKind.ISSUE, 6), ("a", "b"), ("c",)),
 )
 
 
@@ -35,7 +36,7 @@ def test_a_plan_may_be_empty() -> None:
 
 def test_every_effect_says_what_it_is() -> None:
     types = [row["type"] for row in json.loads(dump(ONE_OF_EACH))]
-    assert types == ["react", "reply", "start_run", "unlabel"]
+    assert types == ["react", "reply", "start_run", "unlabel", "show_stopped"]
 
 
 @pytest.mark.parametrize("wrong", ["", "{}", '[{"type": "explode"}]', '[{"type": "unlabel"}]', "[null]"])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot import commands, messages
-from bot.effects import Effect, React, Reply, StartRun, Unlabel
+from bot.effects import React, Reply, RetryRun, ShowStatus, StartRun, StopRuns, Unlabel, Wish
 from bot.handler import Ask, Facts, Handler, reply
 from bot.model import (
     Actor,
@@ -26,7 +26,7 @@ from bot.model import (
     Said,
     Trigger,
 )
-from handlers import HANDLERS, label, review, run
+from handlers import HANDLERS, label, retry, review, run, status, stop
 from handlers import help as help_
 from tests.deliveries import ACTOR, PLACE, PULL_PLACE
 
@@ -35,6 +35,9 @@ NAMES = frozenset({"ampbot", "ampbot[bot]", "amp-team", "amp-user"})
 SAID = Said(PLACE, ACTOR, "/amp fix it", CommentKind.ISSUE, 400, AT)
 ON_A_LINE = Said(PULL_PLACE, ACTOR, "/amp fix it", CommentKind.LINE, 500, AT, path="a/b.py", line=3)
 RUN, REVIEW, HELP = Command("run", "fix it", 0), Command("review", "", 0), Command("help", "", 0)
+
+STATUS, RETRY = Command("status", "", 0), Command("retry", "", 0)
+STOP, KEEP = Command("stop", "", 0), Command("stop", "keep", 0)
 
 
 def labelled(name: str, place: Place = PLACE) -> Labelled:
@@ -50,8 +53,11 @@ WANTED: list[tuple[Event, Command | None, Handler | None]] = [
     (SAID, REVIEW, review.HANDLER),
     (SAID, HELP, help_.HANDLER),
     (ON_A_LINE, RUN, run.HANDLER),
-    (SAID, Command("status", "", 0), None),
-    (SAID, Command("stop", "keep", 0), None),
+    (SAID, STATUS, status.HANDLER),
+    (SAID, RETRY, retry.HANDLER),
+    (SAID, STOP, stop.HANDLER),
+    (ON_A_LINE, KEEP, stop.HANDLER),
+    (SAID, Command("nothing of ours", "", 0), None),
     (SAID, None, None),
     (labelled("amp"), None, label.HANDLER),
     (labelled("AMP"), None, label.HANDLER),
@@ -76,13 +82,11 @@ def test_each_thing_asked_for_is_one_handlers(event: Event, command: Command | N
     assert [handler.name for handler in HANDLERS if handler.wants(ask)] == ([wanted.name] if wanted else [])
 
 
-def plan(
-    handler: Handler, event: Event, command: Command | None = None, cause: str = "issue:400"
-) -> tuple[Effect, ...]:
+def plan(handler: Handler, event: Event, command: Command | None = None, cause: str = "issue:400") -> tuple[Wish, ...]:
     return handler.plan(Facts(Ask(event, command, NAMES), cause))
 
 
-def the_run(effects: tuple[Effect, ...]) -> RunRequest:
+def the_run(effects: tuple[Wish, ...]) -> RunRequest:
     [request] = [effect.request for effect in effects if isinstance(effect, StartRun)]
     return request
 
@@ -116,7 +120,7 @@ def test_the_label_starts_a_run_without_words_and_is_taken_off() -> None:
         (labelled("amp:review", PULL_PLACE), None, (Unlabel(PULL_PLACE, "amp:review"),)),
     ],
 )
-def test_a_review_starts_a_run_that_only_reads(event: Event, command: Command | None, off: tuple[Effect, ...]) -> None:
+def test_a_review_starts_a_run_that_only_reads(event: Event, command: Command | None, off: tuple[Wish, ...]) -> None:
     effects = plan(review.HANDLER, event, command)
     trigger = Trigger(CommentKind.ISSUE, 400) if isinstance(event, Said) else Trigger(CommentKind.BODY, 0)
     request = expected(the_run(effects), event, RunKind.REVIEW, trigger)
@@ -128,9 +132,31 @@ def test_a_review_starts_a_run_that_only_reads(event: Event, command: Command | 
     [(SAID, REVIEW, ()), (labelled("amp:review"), None, (Unlabel(PLACE, "amp:review"),))],
 )
 def test_a_review_of_an_issue_is_answered_with_a_sentence(
-    event: Event, command: Command | None, off: tuple[Effect, ...]
+    event: Event, command: Command | None, off: tuple[Wish, ...]
 ) -> None:
     assert plan(review.HANDLER, event, command) == (reply(event, "issue:400", messages.not_a_pull()), *off)
+
+
+@pytest.mark.parametrize(("command", "keep"), [(STOP, False), (KEEP, True)])
+@pytest.mark.parametrize("event", [SAID, ON_A_LINE])
+def test_a_stop_names_who_said_so_and_when(event: Said, command: Command, keep: bool) -> None:
+    trigger = Trigger(event.kind, event.comment)
+    stopping = StopRuns(event.place, "issue:400", trigger, ACTOR, AT, keep)
+    assert plan(stop.HANDLER, event, command) == (stopping, React(event.place, trigger, "eyes"))
+
+
+def test_a_retry_is_a_run_of_its_own_and_of_whoever_asks_for_it() -> None:
+    trigger = Trigger(CommentKind.ISSUE, 400)
+    wish, taken = plan(retry.HANDLER, SAID, RETRY)
+    assert isinstance(wish, RetryRun)
+    assert wish == RetryRun(expected(wish.request, SAID, RunKind.WORK, trigger), "issue:400")
+    assert taken == React(PLACE, trigger, "eyes")
+    assert wish.request.id != the_run(plan(run.HANDLER, SAID, RUN)).id
+
+
+def test_a_look_at_the_state_is_answered_once_for_each_gesture() -> None:
+    trigger = Trigger(CommentKind.ISSUE, 400)
+    assert plan(status.HANDLER, SAID, STATUS) == (ShowStatus(PLACE, "issue:400", AT), React(PLACE, trigger, "eyes"))
 
 
 def test_help_tells_of_everything_and_commands_nothing() -> None:

@@ -87,7 +87,7 @@ def test_sqlite_is_opened_through_one_module_everywhere() -> None:
 
 PURE = (
     "bot.model bot.commands bot.events bot.policy bot.messages bot.markdown bot.changes bot.bundle bot.paths bot.diff "
-    "bot.agent bot.prompt bot.names bot.effects bot.handler bot.redact handlers"
+    "bot.agent bot.prompt bot.names bot.notices bot.effects bot.handler bot.redact handlers"
 )
 IO = {
     *(

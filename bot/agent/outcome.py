@@ -10,7 +10,7 @@ from bot.agent.stream import Stream, Usage, cleaned
 
 
 class Failure(StrEnum):
-    """Why there is no answer, where that can be told. IDLE, WALL and FLOOD are the caller's limits."""
+    """Why there is no answer, where that can be told. IDLE, WALL, FLOOD and STOPPED are the caller's doing."""
 
     NO_KEY = "no key"  # it wanted somebody to log in
     KEY = "key refused"
@@ -31,6 +31,7 @@ class Failure(StrEnum):
     IDLE = "idle limit"
     WALL = "time limit"
     FLOOD = "output limit"
+    STOPPED = "stopped"
 
 
 # In this order: the first that matches names the failure. The text is all there is; every exit code is 1.
@@ -77,7 +78,7 @@ def conclude(stream: Stream, exit_code: int | None, stderr_tail: str, *, stopped
     """What came of a run whose output went through `stream` and is finished.
 
     `exit_code` is None when nobody saw it; a result line outweighs it, as exit 0 comes with failed turns too.
-    `stopped` names the caller's limit that ended the run.
+    `stopped` says why the caller ended the run, if it did.
     """
     ended = stream.ended
     ok = ended is not None and ended.ok

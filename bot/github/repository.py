@@ -50,6 +50,7 @@ class Pull:
     number: int
     url: str
     head_sha: str
+    draft: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,10 @@ class _Pull(Answer):
     number: int
     html_url: str
     head: _Sha
+    draft: bool = False
 
     def value(self) -> Pull:
-        return Pull(self.number, self.html_url, self.head.sha)
+        return Pull(self.number, self.html_url, self.head.sha, self.draft)
 
 
 class _Named(Answer):
@@ -317,17 +319,17 @@ class Repository:
             if "does not exist" not in error.message:
                 raise
 
-    async def open_pull(self, title: str, body: str, head: str, base: str) -> Pull | None:
-        """Open a pull request. None if one is open for this head already."""
+    async def open_pull(self, title: str, body: str, head: str, base: str, *, draft: bool = False) -> Pull | None:
+        """Open a pull request. None if one is open for this head already.
+
+        Where a repository's plan has no drafts it is a common one, and its title says that it is unfinished.
+        """
+        asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
         try:
-            got = await self._call(
-                "POST",
-                "/pulls",
-                _Pull,
-                body={"title": title, "body": body, "head": head, "base": base, "maintainer_can_modify": True},
-                creates=True,
-            )
+            got = await self._call("POST", "/pulls", _Pull, body=asked | {"maintainer_can_modify": True}, creates=True)
         except UnprocessableError as error:
+            if draft and "draft pull requests are not supported" in error.message.lower():
+                return await self.open_pull(f"[WIP] {title}", body, head, base)
             if "already exists" not in error.message:
                 raise
             return None

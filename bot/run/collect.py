@@ -33,7 +33,8 @@ async def collect(world: World, run: Run) -> Ending | None:
     assert run.pinned is not None  # noqa: S101 - as above
     if run.request.kind is RunKind.REVIEW:
         return None
-    await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.COLLECTING))
+    if not await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.COLLECTING)):
+        return None
     box = await world.sandboxes.open(run.sandbox)
     most = limits(world.settings)
     env = {

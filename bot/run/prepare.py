@@ -17,7 +17,7 @@ from bot.github.errors import GitHubError
 from bot.github.repository import Repository
 from bot.model import Ending, Pinned, Problem, RunKind, RunRequest, RunState
 from bot.run.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF, script
-from bot.sandbox import Box
+from bot.sandbox import Box, SandboxGoneError
 from bot.settings import Settings
 from bot.store import runs
 from bot.store.runs import Run
@@ -41,7 +41,8 @@ BASE_PATHS = "paths"
 async def prepare(world: World, run: Run) -> Ending | None:
     """From a queued run to a sandbox with a checkout, a prompt, and no credential."""
     request = run.request
-    await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PREPARING))
+    if not await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PREPARING)):
+        return None
     repository = await world.github.conversation(request.place.repo)
     box, pinned_down, token = await together(
         _sandbox(world, run), _pin_down(world, run, repository), world.github.mint(request.place.repo, CLONE)
@@ -75,7 +76,10 @@ def lifetime(settings: Settings) -> float:
 
 
 async def _sandbox(world: World, run: Run) -> Box:
-    """Create it and write its id down at once: whatever else fails, those who end sandboxes must know of it."""
+    """Create it and write its id down at once: whatever else fails, those who end sandboxes must know of it.
+
+    Raises: SandboxGoneError, too, when the run was stopped meanwhile: whoever did could not know of the sandbox.
+    """
     settings = world.settings
     box = await world.sandboxes.create(
         run.id,
@@ -83,7 +87,9 @@ async def _sandbox(world: World, run: Run) -> Box:
         seconds=lifetime(settings),
         repository=run.request.place.repo.id,
     )
-    await world.database.write(lambda connection: runs.in_sandbox(connection, run.id, box.id))
+    if not await world.database.write(lambda connection: runs.in_sandbox(connection, run.id, box.id)):
+        await world.sandboxes.kill(box.id)
+        raise SandboxGoneError("the run was stopped while its sandbox was made")
     return box
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import structlog
 
-from bot import agent, changes, messages, names
+from bot import agent, changes, messages, names, notices
 from bot.changes import ChangeSet
 from bot.database import now
 from bot.github.app import PUBLISH
@@ -19,7 +19,7 @@ from bot.run import pack, tree
 from bot.run.collect import CHANGES, limits
 from bot.run.prepare import BASE_PATHS
 from bot.run.review import review
-from bot.store import runs
+from bot.store import runs, stops
 from bot.store.runs import Run
 from bot.together import together
 from bot.world import World
@@ -32,10 +32,15 @@ async def publish(world: World, run: Run) -> Ending | None:
     outcome, pinned = run.outcome, run.pinned
     assert outcome is not None  # noqa: S101 - work() has seen to it
     assert pinned is not None  # noqa: S101 - prepare() has seen to it
+    # From here on nobody can stop the run; and who has stopped it by now is known.
+    if not await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PUBLISHING)):
+        return None
+    stopped_by = await world.database.read(lambda connection: stops.stopped_by(connection, run.id))
     archive = await world.database.read(lambda connection: runs.kept(connection, run.id, CHANGES))
-    if not outcome.ok:
+    if stopped_by and archive is None:
+        return notices.stopped_uncollected(stopped_by)
+    if not outcome.ok and not stopped_by:
         return messages.agent_failed(outcome, kept=_changed(world, archive, pinned))
-    await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PUBLISHING))
     answer = agent.split_answer(outcome.answer)
     if run.request.kind is RunKind.REVIEW:
         return await review(world, run, answer)
@@ -45,7 +50,7 @@ async def publish(world: World, run: Run) -> Ending | None:
         log.warning("change set refused", run=run.id, why=change_set.detail)
         return messages.refused_change(change_set.say)
     if not change_set.changes:
-        return messages.answered(answer.text)
+        return notices.stopped_unchanged(stopped_by, answer.text) if stopped_by else messages.answered(answer.text)
     if pinned.from_fork:
         return messages.fork_work()
     names_there = await world.database.read(lambda connection: runs.kept(connection, run.id, BASE_PATHS))
@@ -58,7 +63,7 @@ async def publish(world: World, run: Run) -> Ending | None:
     )
     if violations:
         return messages.refused_paths(violations)
-    return await _publish(world, run, pinned, change_set, answer)
+    return await _publish(world, run, pinned, change_set, answer, stopped_by)
 
 
 def _changed(world: World, archive: bytes | None, pinned: Pinned) -> bool:
@@ -68,7 +73,9 @@ def _changed(world: World, archive: bytes | None, pinned: Pinned) -> bool:
     return isinstance(found, Problem) or bool(found.changes)
 
 
-async def _publish(world: World, run: Run, pinned: Pinned, change_set: ChangeSet, answer: agent.Answer) -> Ending:
+async def _publish(
+    world: World, run: Run, pinned: Pinned, change_set: ChangeSet, answer: agent.Answer, stopped_by: str
+) -> Ending:
     actor, repo = run.request.actor, run.request.place.repo
     conversation = await world.github.conversation(repo, pinned.repo_name)
     permission, token = await together(conversation.permission(actor.login, actor.id), world.github.mint(repo, PUBLISH))
@@ -76,6 +83,8 @@ async def _publish(world: World, run: Run, pinned: Pinned, change_set: ChangeSet
         if permission not in MAY_ASK:
             return messages.permission_lost(actor)
         title, description = answer.pull_request or (None, answer.text)
+        if stopped_by:
+            description = notices.draft_description(stopped_by, description)
         headline = messages.pull_title(run.request, title)
         commit = run.commit
         if commit is None:
@@ -96,13 +105,20 @@ async def _publish(world: World, run: Run, pinned: Pinned, change_set: ChangeSet
                 lambda c: runs.committed(c, run.id, done.sha, names.branch(run.request, headline))
             )
         branch = run.branch or names.branch(run.request, headline)
+        if pinned.head_branch is not None and stopped_by:
+            # Unfinished work is not pushed to where others build on it.
+            await _branch_at(repository, branch, commit, pinned, change_set)
+            url = _compare_url(world, pinned, branch)
+            return notices.stopped_beside(stopped_by, branch, url, change_set.changes, answer.text)
         if pinned.head_branch is not None:
             return await _onto(world, repository, pinned, commit, branch, answer.text, change_set)
         await _branch_at(repository, branch, commit, pinned, change_set)
         price = Price(now() - run.created_at, run.outcome, thread_url(world, run))
         body = world.redact(messages.pull_body(run.request, pinned, description, price))
-        pull = await _pull(world, repository, headline, body, branch, pinned.base_branch)
+        pull = await _pull(repository, headline, body, branch, pinned.base_branch, draft=bool(stopped_by))
         await world.database.write(lambda connection: runs.opened(connection, run.id, pull.number))
+        if stopped_by:
+            return notices.stopped_draft(stopped_by, pull.number, pull.draft, change_set.changes, answer.text)
         return messages.pull_opened(pull.number, answer.text or description, change_set.changes)
 
 
@@ -125,8 +141,11 @@ async def _onto(
         # An earlier attempt put it there, and somebody has gone on from it.
         return messages.commit_added(commit, head, answer, change_set.changes)
     await _branch_at(repository, own, commit, pinned, change_set)
-    url = f"{world.settings.github_url}/{pinned.repo_name}/compare/{pinned.base_sha}...{own}"
-    return messages.branch_moved(head, own, url, answer)
+    return messages.branch_moved(head, own, _compare_url(world, pinned, own), answer)
+
+
+def _compare_url(world: World, pinned: Pinned, branch: str) -> str:
+    return f"{world.settings.github_url}/{pinned.repo_name}/compare/{pinned.base_sha}...{branch}"
 
 
 async def _branch_at(repository: Repository, branch: str, commit: str, pinned: Pinned, change_set: ChangeSet) -> None:
@@ -146,12 +165,12 @@ async def _branch_at(repository: Repository, branch: str, commit: str, pinned: P
         raise UnprocessableError(422, f"The branch {branch} exists already and holds something else.")
 
 
-async def _pull(world: World, repository: Repository, title: str, body: str, branch: str, base: str) -> Pull:
+async def _pull(repository: Repository, title: str, body: str, branch: str, base: str, *, draft: bool) -> Pull:
     try:
-        opened = await repository.open_pull(title, body, branch, base)
+        opened = await repository.open_pull(title, body, branch, base, draft=draft)
     except UnavailableError:
         # Done or not? GitHub's own uniqueness of (head, base) answers on the second try.
-        opened = await repository.open_pull(title, body, branch, base)
+        opened = await repository.open_pull(title, body, branch, base, draft=draft)
     found = opened or await repository.find_pull(branch)
     if found is None:  # its lists lag behind its writes
         raise UnavailableError(200, f"GitHub says a pull request for {branch} exists, and shows none yet.")

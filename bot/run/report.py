@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
-from bot import messages
+from bot import agent, messages
+from bot.agent import Outcome, Stream
 from bot.database import now
 from bot.github.errors import GitHubError
 from bot.messages import Price
-from bot.model import Ending
 from bot.outage import outlast
 from bot.run.publish import thread_url
 from bot.store import runs
@@ -24,19 +26,31 @@ COMMENT_WAIT_SECONDS = 300.0
 async def report(world: World, run: str) -> None:
     """Edit the progress comment into the run's ending, then let the next run of the conversation in."""
     row = await _with_comment(world, run)
-    ending = row.ending or messages.internal_error(run)
-    if row.comment:
-        await _say(world, row, ending)
+    await say_ending(world, row)
     await world.database.write(lambda connection: runs.release(connection, row))
     world.work.set()
-    log.info("run ended", run=run, state=ending.state, seconds=round(now() - row.created_at, 1))
+    log.info(
+        "run ended",
+        run=run,
+        state=row.ending.state if row.ending is not None else None,
+        seconds=round(now() - row.created_at, 1),
+    )
 
 
 async def catch_up(world: World, run: str) -> None:
     """The progress comment came so late that the run had ended without it: say the ending now."""
     row = await world.database.read(lambda connection: runs.get(connection, run))
-    if row.ended_at is not None and row.ending is not None and row.comment:
-        await _say(world, row, row.ending)
+    if row.ended_at is not None and row.ending is not None:
+        await say_ending(world, row)
+
+
+async def _heard(world: World, run: str) -> Outcome | None:
+    """What an agent that did not come to its end had told of its thread and its price by then."""
+    lines = await world.database.read(lambda connection: runs.lines(connection, run))
+    stream = Stream()
+    for line in lines:
+        stream.feed(line.encode() + b"\n")
+    return agent.conclude(stream, None, "") if lines else None
 
 
 async def _with_comment(world: World, run: str) -> Run:
@@ -48,8 +62,13 @@ async def _with_comment(world: World, run: str) -> Run:
         await world.sleep(0.1)
 
 
-async def _say(world: World, row: Run, ending: Ending) -> None:
-    price = Price(now() - row.created_at, row.outcome, thread_url(world, row))
+async def say_ending(world: World, row: Run) -> None:
+    """Edit the progress comment, if there is one, into the run's ending."""
+    if not row.comment:
+        return
+    ending = row.ending or messages.internal_error(row.id)
+    row = replace(row, outcome=row.outcome or await _heard(world, row.id))
+    price = Price((row.ended_at or now()) - row.created_at, row.outcome, thread_url(world, row))
     body = world.redact(messages.final(row.request, ending, price))
     name = row.pinned.repo_name if row.pinned is not None else None
 

@@ -77,11 +77,17 @@ async def work(world: World, run: Run) -> Ending | None:
     """Start Amp if it is not running, follow it to its end, and store what came of it."""
     assert run.sandbox is not None  # noqa: S101 - prepare() has seen to it
     box = await world.sandboxes.open(run.sandbox)
-    await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.WORKING))
+    if not await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.WORKING)):
+        return None
     await box.run(script("start"), env={"AMP_API_KEY": world.settings.amp_api_key.get_secret_value()}, seconds=30)
     log.info("agent at work", run=run.id)
+    if await _told_to_stop(world, run):
+        # Whoever said so may have looked for the agent just before it began.
+        await box.run(script("stop"), seconds=30)
     following = await _resumed(world, run)
     exit_code, stopped = await _follow(world, run, box, following)
+    if await _told_to_stop(world, run):
+        stopped = Failure.STOPPED
     if following.rest:
         following.note(following.rest)
     following.stream.finish()
@@ -92,6 +98,10 @@ async def work(world: World, run: Run) -> Ending | None:
     await world.database.write(lambda connection: runs.concluded(connection, run, outcome))
     log.info("agent ended", run=run.id, ok=outcome.ok, failure=outcome.failure, turns=outcome.turns)
     return None
+
+
+async def _told_to_stop(world: World, run: Run) -> bool:
+    return (await world.database.read(lambda connection: runs.get(connection, run.id))).stop is not None
 
 
 async def _resumed(world: World, run: Run) -> _Following:
@@ -177,7 +187,7 @@ async def _errors(box: Box) -> str:
 async def _show(world: World, run: Run, following: _Following) -> None:
     """Bring the progress comment up to date. It is a courtesy: trouble with it never stops the work."""
     row = await world.database.read(lambda connection: runs.get(connection, run.id))
-    if not row.comment:
+    if not row.comment or row.ending is not None:
         return
     # Before it is cut: of half a secret nothing can be recognised.
     latest = world.redact(following.latest)

@@ -24,6 +24,7 @@ from bot.run.collect import collect
 from bot.run.prepare import prepare
 from bot.run.publish import publish
 from bot.run.report import report
+from bot.run.stop import kill
 from bot.run.work import work
 from bot.sandbox import OutputError, SandboxBusyError, SandboxError, SandboxGoneError, SandboxRefusedError
 from bot.store import runs
@@ -99,10 +100,4 @@ async def attempt(world: World, run: str, stage: Stage) -> bool:
 
 
 async def _release(world: World, run: str) -> None:
-    row = await world.database.read(lambda connection: runs.get(connection, run))
-    if row.sandbox is not None:
-        try:
-            await world.sandboxes.kill(row.sandbox)
-        except SandboxError as error:
-            # E2B ends it at its timeout; the run's own end must not hang on this.
-            log.warning("sandbox not killed", run=run, sandbox=row.sandbox, error=world.redact(str(error)))
+    await kill(world, await world.database.read(lambda connection: runs.get(connection, run)))

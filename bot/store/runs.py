@@ -40,6 +40,7 @@ class Run:
     branch: str | None
     pull: int | None
     ending: Ending | None
+    stop: str | None
 
 
 def add(connection: Connection, request: RunRequest) -> int:
@@ -49,6 +50,7 @@ def add(connection: Connection, request: RunRequest) -> int:
     """
     place = request.place
     moment = now()
+    hold_line(connection, place.repo.id, place.number)
     insert_once(
         connection,
         runs,
@@ -76,11 +78,16 @@ def _position(connection: Connection, request: RunRequest) -> int:
     return ids.index(request.id) if request.id in ids else 0
 
 
-def promote(connection: Connection, repository: int, number: int) -> None:
-    """Let the oldest waiting run of a conversation hold it, if no other does."""
+def hold_line(connection: Connection, repository: int, number: int) -> None:
+    """Nobody else changes the line of this conversation until the transaction ends. Before any row of it is locked."""
     if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
         conversation = sa.func.hashtextextended(f"{repository}/{number}", 0)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(conversation)))
+
+
+def promote(connection: Connection, repository: int, number: int) -> None:
+    """Let the oldest waiting run of a conversation hold it, if no other does."""
+    hold_line(connection, repository, number)
     here = sa.and_(runs.c.repository == repository, runs.c.number == number, runs.c.ended_at.is_(None))
     if connection.execute(sa.select(runs.c.id).where(here, runs.c.active)).first() is not None:
         return
@@ -124,6 +131,7 @@ def get(connection: Connection, run: str) -> Run:
         branch=row.branch,
         pull=row.pull,
         ending=_ENDING.validate_json(row.ending) if row.ending else None,
+        stop=row.stop,
     )
 
 
@@ -136,15 +144,21 @@ def commented(connection: Connection, run: str, comment: int) -> None:
     _set(connection, run, comment=comment)
 
 
-def enter(connection: Connection, run: str, state: RunState) -> None:
-    """The run reached `state`, unless its end is decided; leaving the queue starts its clock."""
-    values: dict[str, Any] = {"state": sa.case((runs.c.ending.is_(None), state), else_=runs.c.state)}
+def enter(connection: Connection, run: str, state: RunState) -> bool:
+    """The run reached `state`; leaving the queue starts its clock. False, and nothing changes, if its end is decided.
+
+    PUBLISHING is the point of no return: from there on nobody can stop the run.
+    """
+    values: dict[str, Any] = {"state": state}
     if state is RunState.PREPARING:
         values["started_at"] = sa.func.coalesce(runs.c.started_at, now())
     if state is RunState.WORKING:
         values["agent_at"] = sa.func.coalesce(runs.c.agent_at, now())
-    _set(connection, run, **values)
+    going = sa.and_(runs.c.id == run, runs.c.ending.is_(None))
+    if connection.execute(runs.update().where(going).values(progress_at=now(), **values)).rowcount == 0:
+        return False
     tell(connection, run, state)
+    return True
 
 
 def alive(connection: Connection, ids: frozenset[str]) -> None:
@@ -172,8 +186,10 @@ def pin(connection: Connection, run: str, pinned: Pinned) -> None:
     _set(connection, run, pinned=_PINNED.dump_json(pinned).decode())
 
 
-def in_sandbox(connection: Connection, run: str, sandbox: str) -> None:
+def in_sandbox(connection: Connection, run: str, sandbox: str) -> bool:
+    """Write down the run's sandbox. False if the run's end is decided: then it must be killed, as nobody else may."""
     _set(connection, run, sandbox=sandbox)
+    return connection.scalar(sa.select(runs.c.ending).where(runs.c.id == run)) is None
 
 
 def concluded(connection: Connection, run: Run, outcome: Outcome) -> None:
@@ -213,6 +229,7 @@ def end(connection: Connection, run: str, ending: Ending) -> None:
 
 def release(connection: Connection, run: Run) -> None:
     """The run's end is visible: free its conversation and let the next one in."""
+    hold_line(connection, run.request.place.repo.id, run.request.place.number)
     _set(connection, run.id, active=False, ended_at=sa.func.coalesce(runs.c.ended_at, now()))
     promote(connection, run.request.place.repo.id, run.request.place.number)
 

@@ -1,5 +1,7 @@
 # Ends the agent and every process it started.
 cd "$HOME/.ampbot/agent" || exit 0
+# It may be just starting.
+for _ in $(seq 20); do if [ -s pid ]; then break; fi; sleep 0.1; done
 [ -s pid ] || exit 0
 kill -TERM -- "-$(cat pid)" 2> /dev/null || exit 0
 for _ in $(seq 50); do kill -0 -- "-$(cat pid)" 2> /dev/null || exit 0; sleep 0.1; done

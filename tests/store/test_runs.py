@@ -75,6 +75,7 @@ async def test_a_run_is_stored_as_it_was_asked_for(do: Do) -> None:
         branch=None,
         pull=None,
         ending=None,
+        stop=None,
     )
 
 
@@ -231,6 +232,7 @@ async def test_a_run_remembers_each_stage(do: Do) -> None:
         branch="amp/7-x",
         pull=12,
         ending=ENDING,
+        stop=None,
     )
     assert 1_000 < found.started_at < found.agent_at < found.ended_at
 

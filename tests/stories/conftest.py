@@ -12,6 +12,7 @@ import pytest
 from bot.rig.contract import Contract
 from bot.rig.journal import Entry
 from bot.rig.rig import AMP_KEY, Rig
+from tests.stories.stopping import Gate
 from tests.stories.story import Story
 
 
@@ -55,6 +56,13 @@ def rig(rig_with: RigWith) -> Rig:
 @pytest.fixture
 def story(rig: Rig) -> Story:
     return Story.begin(rig)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open()
 
 
 @pytest.fixture(autouse=True)

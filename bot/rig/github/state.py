@@ -346,6 +346,7 @@ class Repository:
     created_at: float
     pushed_at: float
     archived: bool = False
+    allows_drafts: bool = True  # private ones of some plans do not
     parent: Repository | None = None
     roles: dict[int, str] = field(default_factory=dict)  # account id -> role
     labels: dict[str, Label] = field(default_factory=dict)  # by lower-case name

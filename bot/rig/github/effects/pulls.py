@@ -34,6 +34,8 @@ def open_pull(world: World, repo: Repository, actor: Actor, proposal: Proposal) 
     """Raises Refusal in GitHub's words when the branches do not make a pull request."""
     refuse_archived(repo)
     check_body("PullRequest", proposal.body)
+    if proposal.draft and not repo.allows_drafts:
+        raise Refusal.unprocessable("Draft pull requests are not supported in this repository.")
     base = repo.bare.branch(proposal.base)
     head = proposal.head_repository.bare.branch(proposal.head)
     wrong = [missing("PullRequest", name, "invalid") for name, oid in (("base", base), ("head", head)) if not oid]

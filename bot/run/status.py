@@ -1,0 +1,46 @@
+"""The state of a conversation, read from our rows alone."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+from bot import notices
+from bot.agent import Stream, ToolUse
+from bot.database import now
+from bot.messages import Price
+from bot.model import Place
+from bot.notices import Last, Running
+from bot.store import runs, stops
+from bot.store.runs import Run
+from bot.world import World
+
+
+def of(connection: Connection, world: World, place: Place) -> str:
+    """What `/amp status` answers."""
+    waiting = stops.unended(connection, place.repo.id, place.number)
+    active = next((run for run in waiting if run.active), None)
+    last = stops.latest_ended(connection, place.repo.id, place.number)
+    return notices.status(
+        _running(connection, world, active) if active is not None else None,
+        [run.request for run in waiting if run is not active],
+        _last(world, last) if last is not None else None,
+        now(),
+    )
+
+
+def _running(connection: Connection, world: World, run: Run) -> Running:
+    stream, tools = Stream(), 0
+    for line in runs.lines(connection, run.id):
+        tools += sum(isinstance(event, ToolUse) for event in stream.feed(line.encode() + b"\n"))
+    return Running(run.request, run.state, run.started_at or run.created_at, tools, _url(world, stream.thread))
+
+
+def _last(world: World, run: Run) -> Last:
+    assert run.ending is not None  # noqa: S101 - latest_ended() has seen to it
+    thread = run.outcome.thread if run.outcome is not None else None
+    price = Price((run.ended_at or now()) - run.created_at, run.outcome, _url(world, thread))
+    return Last(run.request, run.ending.state, run.pull, price)
+
+
+def _url(world: World, thread: str | None) -> str | None:
+    return f"{world.settings.amp_url}/threads/{thread}" if thread else None

@@ -1,0 +1,27 @@
+"""`/amp retry`: what was asked for last and has ended, once more, from the branch as it is now."""
+
+from bot.effects import React, RetryRun, Wish
+from bot.handler import Ask, Facts, Handler
+from bot.model import RunKind, Said
+
+
+def wants(ask: Ask) -> bool:
+    return isinstance(ask.event, Said) and ask.command is not None and ask.command.verb == "retry"
+
+
+def plan(facts: Facts) -> tuple[Wish, ...]:
+    retry = RetryRun(facts.request(RunKind.WORK, ""), facts.cause)
+    return retry, React(facts.place, facts.trigger, "eyes")
+
+
+HANDLER = Handler(
+    name="retry",
+    usage="/amp retry",
+    summary=(
+        "Does the latest request here that has ended once more: the same request, a fresh checkout, what was said "
+        "since then included."
+    ),
+    examples=("/amp retry",),
+    wants=wants,
+    plan=plan,
+)

@@ -1,0 +1,24 @@
+"""`/amp status`: what runs and waits in this conversation, and how the last run ended."""
+
+from bot.effects import React, ShowStatus, Wish
+from bot.handler import Ask, Facts, Handler
+from bot.model import Said
+
+
+def wants(ask: Ask) -> bool:
+    return isinstance(ask.event, Said) and ask.command is not None and ask.command.verb == "status"
+
+
+def plan(facts: Facts) -> tuple[Wish, ...]:
+    status = ShowStatus(facts.place, facts.cause, facts.ask.event.at)
+    return status, React(facts.place, facts.trigger, "eyes")
+
+
+HANDLER = Handler(
+    name="status",
+    usage="/amp status",
+    summary="Tells what runs here and since when, what waits in line, and how the last run ended and what it took.",
+    examples=("/amp status",),
+    wants=wants,
+    plan=plan,
+)
