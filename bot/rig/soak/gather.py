@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.rig.github import Repository
@@ -90,9 +89,7 @@ def _writes(journal: tuple[Entry, ...], names: dict[str, Repository]) -> Iterato
     for entry in journal:
         repository = _repository(entry, names)
         pushes = entry.method == "POST" and entry.path.endswith("/git-receive-pack")
-        if repository is None or entry.headers.get("user-agent", "").startswith("rig"):
-            continue
-        if pushes or (entry.method != "GET" and _PUBLISHES.search(entry.path)):
+        if repository is not None and (pushes or (entry.method != "GET" and _PUBLISHES.search(entry.path))):
             run = _named(entry, repository)
             yield Write(entry.number, repository.id, entry.at, f"{entry.method} {entry.path}", run)
 
@@ -189,7 +186,9 @@ def leaks(rig: Rig, journal: tuple[Entry, ...]) -> Iterator[str]:
         yield from (f"{name} in the {place}" for name, value in secrets.items() if value in text)
         # There are hundreds of tokens and megabytes of text: one pass over it, not one for each.
         alike = set(re.findall(r"ghs_[\w.-]+", text))
-        yield from (f"a token in the {place}" for token in rig.github.world.tokens if any(token in one for one in alike))
+        yield from (
+            f"a token in the {place}" for token in rig.github.world.tokens if any(token in one for one in alike)
+        )
 
 
 def _database(rig: Rig) -> str:
@@ -200,7 +199,3 @@ def _database(rig: Rig) -> str:
     tables = rig.query("SELECT schemaname AS s, tablename AS t FROM pg_tables WHERE schemaname IN ('public', 'dbos')")
     rows = (rig.query(f'SELECT CAST(x AS text) AS row FROM "{each["s"]}"."{each["t"]}" x') for each in tables)
     return "\n".join(row["row"] for found in rows for row in found)
-
-
-def moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")

@@ -27,6 +27,7 @@ class People:
 
     rig: Rig
     random: Random
+    noise: Random  # of its own: how much of it there is depends on the machine
     repositories: int
     gestures: list[Gesture] = field(default_factory=list)
     _places: list[Repository] = field(default_factory=list)
@@ -73,14 +74,16 @@ class People:
             (self._stranger, 5),
             (self._machine, 5),
             (self._quoted, 8),
-            (self._chat, 20),
-            (self._unrelated, 40),
-            (self._again, 12),
-            (self._again_under_another_guid, 8),
+            (self._chat, 10),
         )
-        deeds, weights = zip(*kinds, strict=True)
-        deed = self.random.choices(deeds, weights)[0]
+        (deed,) = self.random.choices([deed for deed, _ in kinds], [weight for _, weight in kinds])
         return deed(self.random.choice(self._places))
+
+    def disturb(self) -> None:
+        """One delivery that asks nothing: somebody else's event, or one that came before."""
+        kinds = (self._unrelated, self._again, self._again_under_another_guid)
+        (deed,) = self.noise.choices(kinds, (4, 2, 1))
+        deed()
 
     # --- what starts a run ------------------------------------------------------------------------
 
@@ -179,26 +182,26 @@ class People:
 
     # --- deliveries that nobody caused --------------------------------------------------------------
 
-    def _unrelated(self, _repo: Repository) -> bool:
+    def _unrelated(self) -> None:
         """What GitHub really sent to somebody once. Unique bytes, else the bot has seen it before."""
-        event, body = self.random.choice(self._recorded)
-        fresh = body[:-1] + f', "soak": "{self._tag()}"}}'.encode()
-        self._deliver(str(uuid.UUID(int=self.random.getrandbits(128), version=4)), event, fresh)
-        return False
+        event, body = self.noise.choice(self._recorded)
+        guid = self._guid()
+        self._deliver(guid, event, body[:-1] + f', "soak": "{guid}"}}'.encode())
 
-    def _again(self, _repo: Repository) -> bool:
+    def _again(self) -> None:
         self.rig.github.world.outbox.redeliver(self._old())
-        return False
 
-    def _again_under_another_guid(self, _repo: Repository) -> bool:
+    def _again_under_another_guid(self) -> None:
         old = self._old()
-        self._deliver(str(uuid.UUID(int=self.random.getrandbits(128), version=4)), old.event, old.body)
-        return False
+        self._deliver(self._guid(), old.event, old.body)
 
     def _old(self) -> Delivery:
         """One of the last few hundred. How many there are is a matter of time, so exactly one number is drawn."""
         known = self.rig.github.deliveries[-400:]
-        return known[int(self.random.random() * len(known))]
+        return known[int(self.noise.random() * len(known))]
+
+    def _guid(self) -> str:
+        return str(uuid.UUID(int=self.noise.getrandbits(128), version=4))
 
     def _deliver(self, guid: str, event: str, body: bytes) -> None:
         world = self.rig.github.world
@@ -245,4 +248,6 @@ class People:
     def _new_pull(self, repo: Repository) -> int:
         tag = self._tag()
         self.rig.github.push_commit(repo, f"feature-{tag}", {f"feature/{tag}.py": f"x = '{tag}'\n"}, MAINTAINERS[0])
-        return self.rig.github.open_pull(repo, MAINTAINERS[0], f"feature-{tag}", f"Feature {tag}", "What it does.").number
+        return self.rig.github.open_pull(
+            repo, MAINTAINERS[0], f"feature-{tag}", f"Feature {tag}", "What it does."
+        ).number

@@ -17,8 +17,10 @@ from bot.rig.soak.people import REVIEWER, People
 from bot.rig.soak.trouble import Trouble
 
 # Gestures come at this pace a second, unless so many runs are under way that the machine has enough to do.
-PACE = 12.0
+PACE = 3.0
 MOST_OPEN_RUNS = 14
+# Deliveries a second that ask nothing.
+NOISE = 10.0
 # Mean seconds between two of them.
 FAULTS, KILLS, REDELIVERIES = 1.0, 14.0, 5.0
 # How long the bot may take to come to rest, at least: its longest short wait is a minute (bot/outage.py).
@@ -95,7 +97,7 @@ class _Soak:
     def __init__(self, rig: Rig, plan: Plan) -> None:
         self._rig = rig
         self._plan = plan
-        self.people = People(rig, Random(f"people {plan.seed}"), plan.repositories)
+        self.people = People(rig, Random(f"people {plan.seed}"), Random(f"noise {plan.seed}"), plan.repositories)
         self.trouble = Trouble(rig, Random(f"trouble {plan.seed}"))
         self._random = Random(f"times {plan.seed}")
         self._broken: list[str] = []
@@ -115,7 +117,7 @@ class _Soak:
 
     def _act(self, until: float) -> None:
         """Gestures, faults, kills and redeliveries, each at moments of its own."""
-        nexts = dict.fromkeys(("gesture", "fault", "kill", "redelivery", "look"), time.monotonic())
+        nexts = dict.fromkeys(("gesture", "noise", "fault", "kill", "redelivery", "look"), time.monotonic())
         nexts["kill"] += KILLS
         busy = False
         while (now := time.monotonic()) < until:
@@ -132,7 +134,10 @@ class _Soak:
                         busy = self._is_busy()
                         continue
                     busy = self.people.act() and self._is_busy()
-                    nexts[what] = at + self._random.expovariate(PACE)
+                    nexts[what] = now + self._random.expovariate(PACE)
+                case "noise":
+                    self.people.disturb()
+                    nexts[what] = now + self._random.expovariate(NOISE)
                 case "fault":
                     self.trouble.strike()
                     nexts[what] = now + self._random.expovariate(1 / FAULTS)
@@ -147,11 +152,16 @@ class _Soak:
                     nexts[what] = now + 0.5
 
     def _rest(self, until: float) -> None:
-        """Until nothing is left to do, or the time is over: then the checker says what is left."""
+        """Until nothing is left to do, or the time is over: then the checker says what is left.
+
+        Looked at twice: what a run does last makes GitHub deliver once more.
+        """
+        quiet = 0
         while time.monotonic() < until:
             self._up()
             self._rig.github.wait_deliveries(5)
-            if not self._redeliver() and self._idle():
+            quiet = quiet + 1 if not self._redeliver() and self._idle() else 0
+            if quiet == 2:
                 return
             time.sleep(0.5)
 

@@ -126,4 +126,3 @@ class Trouble:
         live = [box.id for box in self.rig.e2b.boxes.values() if box.live]
         if live:
             self.rig.e2b.vanish(self.random.choice(live))
-
