@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test check bench serve format clean
+.PHONY: demo test check bench soak serve format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -34,6 +34,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bot.rig.bench $(ARGS)
+
+# Nine minutes of deliveries, faults and kills; ends with a line `violations N`.
+soak: $(STAMP) $(CONTRACT)
+	$(BIN)/python -m bot.rig.soak $(ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -23,9 +23,10 @@ def main() -> int:
         action="store_false",
         help="nobody asks GitHub to deliver again what failed: the bot has to",
     )
+    parser.add_argument("--log", type=Path, help="keep the bot's log in this file")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ampbot-soak-") as folder, _database(given.database, folder) as settings:
-        plan = Plan(given.seconds, given.seed, redeliver=given.redeliver)
+        plan = Plan(given.seconds, given.seed, redeliver=given.redeliver, log=given.log)
         found = soak(Path(folder), plan, settings)
     for line in found.lines():
         print(line)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -35,6 +36,7 @@ class Plan:
     seed: int
     redeliver: bool = True
     repositories: int = 24
+    log: Path | None = None  # where the bot's log goes, one JSON object a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Found:
     deliveries: int
     faults: int
     kills: int
+    stops: int
     seconds: float
     rested: float  # seconds from the last gesture until idle
 
@@ -58,7 +61,7 @@ class Found:
         yield (
             f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.rested:.0f} s of it to come to rest: "
             f"deliveries {self.deliveries}, gestures {self.gestures}, runs {len(self.evidence.runs)}, "
-            f"faults struck {self.faults}, kills {self.kills}"
+            f"faults struck {self.faults}, kills {self.kills}, stops {self.stops}"
         )
         yield f"violations {len(self.violations)}"
 
@@ -75,6 +78,8 @@ def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) ->
     with Rig(folder, given) as rig:
         soaking = _Soak(rig, plan)
         evidence = soaking.tell(began)
+        if plan.log is not None:
+            plan.log.write_text("\n".join(json.dumps(line) for line in rig.bot.log))
         return Found(
             plan,
             evidence,
@@ -83,6 +88,7 @@ def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) ->
             deliveries=len(rig.github.deliveries),
             faults=_struck(rig),
             kills=soaking.trouble.kills,
+            stops=soaking.trouble.stops,
             seconds=time.monotonic() - began,
             rested=soaking.rested,
         )
@@ -142,7 +148,7 @@ class _Soak:
                     self.trouble.strike()
                     nexts[what] = now + self._random.expovariate(1 / FAULTS)
                 case "kill":
-                    self.trouble.plan_kill()
+                    self._trying(self.trouble.plan_kill)
                     nexts[what] = now + self._random.expovariate(1 / KILLS)
                 case "redelivery":
                     self._redeliver()
@@ -166,11 +172,13 @@ class _Soak:
             time.sleep(0.5)
 
     def _up(self) -> None:
-        if self._rig.bot.running:
-            return
+        if not self._rig.bot.running:
+            self._trying(self.trouble.start)
+
+    def _trying(self, deed: Callable[[], None]) -> None:
         try:
-            self.trouble.start()
-        except RuntimeError as error:
+            deed()
+        except RuntimeError as error:  # the process did not start, or did not stop
             self._broken.append(str(error))
 
     def _redeliver(self) -> int:

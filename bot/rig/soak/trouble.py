@@ -29,6 +29,7 @@ class Trouble:
     rig: Rig
     random: Random
     kills: int = 0
+    stops: int = 0
     starts: list[float] = field(default_factory=list)
     life: threading.Lock = field(default_factory=threading.Lock)
 
@@ -45,6 +46,13 @@ class Trouble:
                 self.kills += 1
                 self.rig.bot.kill()
 
+    def stop(self) -> None:
+        """As an operator does. Raises: RuntimeError where it does not end in time."""
+        with self.life:
+            if self.rig.bot.running:
+                self.stops += 1
+                self.rig.bot.stop()
+
     def strike(self) -> None:
         """One more fault, of any kind."""
         choice = self.random.random()
@@ -60,8 +68,12 @@ class Trouble:
             self._vanish()
 
     def plan_kill(self) -> None:
-        """Now, or at some request's arrival, or after its effect."""
-        if self.random.random() < 0.3:
+        """Now, or at some request's arrival, or after its effect; now and then it is only asked to stop."""
+        choice = self.random.random()
+        if choice < 0.2:
+            self.stop()
+            return
+        if choice < 0.4:
             self.kill()
             return
         method = self.random.choice(_WRITES)
