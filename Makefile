@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test check bench crash serve format clean
+.PHONY: demo test check bench crash soak serve format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -38,6 +38,10 @@ bench: $(STAMP)
 # Every point of every story: hours. Resumable; ARGS="--shard 1/2 --story issue --database sqlite".
 crash: $(STAMP)
 	$(BIN)/python -m bot.rig.crash $(ARGS)
+
+# Nine minutes of deliveries, faults and kills; ends with a line `violations N`.
+soak: $(STAMP) $(CONTRACT)
+	$(BIN)/python -m bot.rig.soak $(ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -1,0 +1,201 @@
+"""Reads the evidence from a rig: GitHub's state and journal, E2B's records, the bot's tables and log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bot.rig.github import Repository
+from bot.rig.journal import Entry
+from bot.rig.rig import SLUG, Rig
+from bot.rig.soak.evidence import Asked, Box, Evidence, Gesture, Made, RunRow, Said, Sent, Write
+
+BOT = f"{SLUG}[bot]"
+_MARK = re.compile(r"<!-- ampbot:run:([0-9a-f-]{36}) -->")
+_TRAILER = re.compile(r"^Ampbot-Run: (\S+)$", re.MULTILINE)
+_PUBLISHES = re.compile(r"/(git/(blobs|trees|commits|refs)(/.*)?|pulls|pulls/\d+/reviews|merges|contents/.*)$")
+_PERMISSION = re.compile(r"/collaborators/([^/]+)/permission$")
+_UNFINISHED = "SELECT workflow_uuid FROM workflow_status WHERE status IN ('PENDING', 'ENQUEUED', 'DELAYED')"
+
+
+def gather(
+    rig: Rig, gestures: tuple[Gesture, ...], starts: tuple[float, ...], broken: tuple[str, ...] = ()
+) -> Evidence:
+    """Everything there is to see. The bot should be idle: what is under way counts as not done."""
+    world = rig.github.world
+    journal = rig.github.server.journal.entries
+    with world.lock:
+        repositories = tuple(world.repositories.values())
+        said = tuple(each for repository in repositories for each in _said(repository))
+        made = tuple(each for repository in repositories for each in _made(repository))
+        names = {repository.full_name: repository for repository in repositories}
+    return Evidence(
+        gestures=gestures,
+        said=said,
+        made=made,
+        writes=tuple(_writes(journal, names)),
+        permissions=tuple(_permissions(journal, names)),
+        boxes=tuple(_boxes(rig)),
+        runs=tuple(_runs(rig)),
+        sent=tuple(_sent(rig)),
+        open_deliveries=tuple(row["guid"] for row in rig.query("SELECT guid FROM deliveries WHERE closed_at IS NULL")),
+        unfinished=tuple(row["workflow_uuid"] for row in rig.query(_engine_table(rig, _UNFINISHED))),
+        starts=starts,
+        leaks=tuple(leaks(rig, journal)),
+        broken=(*broken, *(repr(error) for error in (*rig.github.server.errors, *rig.e2b.server.errors))),
+    )
+
+
+def _engine_table(rig: Rig, query: str) -> str:
+    """The engine's tables stand in a schema of their own where there are schemas."""
+    return query if rig.database_url.startswith("sqlite") else query.replace("FROM ", "FROM dbos.")
+
+
+# --- GitHub ---------------------------------------------------------------------------------------
+
+
+def _said(repository: Repository) -> Iterator[Said]:
+    for number, issue in repository.issues.items():
+        for comment in issue.comments.values():
+            if comment.author.account.login == BOT:
+                yield Said(repository.id, number, comment.id, comment.body)
+
+
+def _made(repository: Repository) -> Iterator[Made]:
+    for pull in repository.pulls:
+        yield Made("pull", repository.id, str(pull.number), _run_in(pull.issue.body or ""))
+        for review in pull.reviews.values():
+            yield Made("review", repository.id, str(review.id), _run_in(review.body))
+    for sha in repository.bare.log("--all"):
+        found = _TRAILER.search(repository.bare.commit(sha).message)
+        yield Made("commit", repository.id, sha, found[1] if found else "")
+    for branch in repository.bare.refs("refs/heads"):
+        # Runs push one branch each, named after them; people's have other names.
+        if branch.startswith("refs/heads/amp/"):
+            head = repository.bare.commit(repository.bare.refs("refs/heads")[branch]).message
+            found = _TRAILER.search(head)
+            yield Made("branch", repository.id, branch, found[1] if found else "")
+
+
+def _run_in(text: str) -> str:
+    found = _MARK.search(text)
+    return found[1] if found else ""
+
+
+def _writes(journal: tuple[Entry, ...], names: dict[str, Repository]) -> Iterator[Write]:
+    for entry in journal:
+        repository = _repository(entry, names)
+        pushes = entry.method == "POST" and entry.path.endswith("/git-receive-pack")
+        if repository is not None and (pushes or (entry.method != "GET" and _PUBLISHES.search(entry.path))):
+            run = _named(entry, repository)
+            yield Write(entry.number, repository.id, entry.at, f"{entry.method} {entry.path}", run)
+
+
+def _named(entry: Entry, repository: Repository) -> str:
+    """The run that a publishing request names: in a message, a body, or the message of the commit it points to."""
+    try:
+        body = json.loads(entry.body)
+    except ValueError:
+        return ""
+    text = f"{body.get('message', '')}\n{body.get('body', '')}"
+    sha = body.get("sha")
+    if isinstance(sha, str) and repository.bare.kind(sha) == "commit":
+        text += f"\n{repository.bare.commit(sha).message}"
+    found = _TRAILER.search(text)
+    return found[1] if found else _run_in(text)
+
+
+def _permissions(journal: tuple[Entry, ...], names: dict[str, Repository]) -> Iterator[Asked]:
+    for entry in journal:
+        found = _PERMISSION.search(entry.path)
+        repository = _repository(entry, names)
+        if found is None or repository is None or entry.status != 200:
+            continue
+        try:
+            permission = json.loads(entry.answer).get("permission")
+        except ValueError:  # spoiled on its way: it told the bot nothing
+            continue
+        if permission in ("admin", "write"):
+            yield Asked(entry.number, repository.id, found[1], entry.at, entry.at + entry.seconds)
+
+
+def _repository(entry: Entry, names: dict[str, Repository]) -> Repository | None:
+    parts = entry.path.removeprefix("/api/v3/repos").removeprefix("/").split("/")
+    return names.get("/".join(parts[:2]).removesuffix(".git"))
+
+
+# --- E2B and the bot ------------------------------------------------------------------------------
+
+
+def _boxes(rig: Rig) -> Iterator[Box]:
+    for box in rig.e2b.records:
+        agent = any("# Starts the agent, once" in command.text for command in box.commands)
+        yield Box(box.id, box.given.metadata.get("run", ""), box.live, agent)
+
+
+def _runs(rig: Rig) -> Iterator[RunRow]:
+    publishing = rig.query("SELECT run, MIN(at) AS at FROM run_events WHERE event = 'publishing' GROUP BY run")
+    begun = {row["run"]: row["at"] for row in publishing}
+    agents: dict[str, int] = {}
+    for row in rig.query("SELECT run, line FROM transcript WHERE line LIKE '%\"init\"%'"):
+        line = json.loads(row["line"])
+        if line.get("type") == "system" and line.get("subtype") == "init":
+            agents[row["run"]] = agents.get(row["run"], 0) + 1
+    for row in rig.query("SELECT * FROM runs ORDER BY created_at"):
+        yield RunRow(
+            id=row["id"],
+            repository=row["repository"],
+            number=row["number"],
+            actor=json.loads(row["request"])["actor"]["login"],
+            state=row["state"],
+            ending=json.loads(row["ending"])["say"] if row["ending"] else "",
+            publishing_at=begun.get(row["id"]),
+            ended_at=row["ended_at"],
+            agents=agents.get(row["id"], 0),
+        )
+
+
+def _sent(rig: Rig) -> Iterator[Sent]:
+    digests = {row["digest"] for row in rig.query("SELECT digest FROM deliveries")}
+    attempts: dict[str, Sent] = {}
+    for delivery in rig.github.deliveries:
+        digest = hashlib.sha256(delivery.event.encode() + b"\0" + delivery.body).hexdigest()
+        earlier = attempts.get(delivery.guid)
+        accepted = delivery.status_code == 202 or (earlier is not None and earlier.accepted)
+        attempts[delivery.guid] = Sent(delivery.guid, delivery.event, accepted, digest in digests)
+    yield from attempts.values()
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+
+def leaks(rig: Rig, journal: tuple[Entry, ...]) -> Iterator[str]:
+    """Where a secret stands in clear, of all the places where none may."""
+    secrets = {"webhook secret": rig.secret, "amp key": rig.amp_key, "e2b key": rig.e2b.api_key}
+    secrets["private key"] = rig.app.private_key.splitlines()[1]
+    places = {
+        "log": "\n".join(map(str, rig.bot.log)),
+        "GitHub": "\n".join(entry.body.decode("latin-1") for entry in journal),
+        "database": _database(rig),
+        "commands": "\n".join(command.text for box in rig.e2b.records for command in box.commands),
+    }
+    for place, text in places.items():
+        yield from (f"{name} in the {place}" for name, value in secrets.items() if value in text)
+        # There are hundreds of tokens and megabytes of text: one pass over it, not one for each.
+        alike = set(re.findall(r"ghs_[\w.-]+", text))
+        yield from (
+            f"a token in the {place}" for token in rig.github.world.tokens if any(token in one for one in alike)
+        )
+
+
+def _database(rig: Rig) -> str:
+    if rig.database_url.startswith("sqlite"):
+        file = rig.database_url.removeprefix("sqlite:///")
+        there = (path for path in (Path(file), Path(f"{file}-wal")) if path.exists())
+        return "".join(path.read_bytes().decode("latin-1") for path in there)
+    tables = rig.query("SELECT schemaname AS s, tablename AS t FROM pg_tables WHERE schemaname IN ('public', 'dbos')")
+    rows = (rig.query(f'SELECT CAST(x AS text) AS row FROM "{each["s"]}"."{each["t"]}" x') for each in tables)
+    return "\n".join(row["row"] for found in rows for row in found)

@@ -1,0 +1,200 @@
+"""One soak from the first gesture to the verdict."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from bot.rig.rig import Rig
+from bot.rig.soak.check import Violation, check
+from bot.rig.soak.evidence import Evidence
+from bot.rig.soak.gather import gather
+from bot.rig.soak.people import REVIEWER, People
+from bot.rig.soak.trouble import Trouble
+
+# Gestures come at this pace a second, unless so many runs are under way that the machine has enough to do.
+PACE = 3.0
+MOST_OPEN_RUNS = 14
+# Deliveries a second that ask nothing.
+NOISE = 10.0
+# Mean seconds between two of them.
+FAULTS, KILLS, REDELIVERIES = 1.0, 14.0, 5.0
+# How long the bot may take to come to rest, at least: its longest short wait is a minute (bot/outage.py).
+REST_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`seconds` in all; `redeliver`: an operator asks GitHub to deliver again what failed."""
+
+    seconds: float
+    seed: int
+    redeliver: bool = True
+    repositories: int = 24
+    log: Path | None = None  # where the bot's log goes, one JSON object a line
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    plan: Plan
+    evidence: Evidence
+    violations: tuple[Violation, ...]
+    gestures: int
+    deliveries: int
+    faults: int
+    kills: int
+    stops: int
+    seconds: float
+    rested: float  # seconds from the last gesture until idle
+
+    def lines(self) -> Iterator[str]:
+        ends = Counter(run.state for run in self.evidence.runs)
+        yield from (f"  {count:5} {state}" for state, count in sorted(ends.items()))
+        why = Counter(run.ending.split("\n")[0] for run in self.evidence.runs if run.state in ("failed", "refused"))
+        yield from (f"  {count:5} × {words}" for words, count in why.most_common(12))
+        yield from (f"VIOLATION {violation}" for violation in self.violations)
+        yield (
+            f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.rested:.0f} s of it to come to rest: "
+            f"deliveries {self.deliveries}, gestures {self.gestures}, runs {len(self.evidence.runs)}, "
+            f"faults struck {self.faults}, kills {self.kills}, stops {self.stops}"
+        )
+        yield f"violations {len(self.violations)}"
+
+
+def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) -> Found:
+    """Tell it in `folder`, which is the bot's."""
+    began = time.monotonic()
+    given = {
+        "AMPBOT_REVIEWERS": REVIEWER,
+        "AMPBOT_MAX_RUNS": "8",
+        "AMPBOT_PROGRESS_SECONDS": "10",
+        **(settings or {}),
+    }
+    with Rig(folder, given) as rig:
+        soaking = _Soak(rig, plan)
+        evidence = soaking.tell(began)
+        if plan.log is not None:
+            plan.log.write_text("\n".join(json.dumps(line) for line in rig.bot.log))
+        return Found(
+            plan,
+            evidence,
+            check(evidence),
+            gestures=len(soaking.people.gestures),
+            deliveries=len(rig.github.deliveries),
+            faults=_struck(rig),
+            kills=soaking.trouble.kills,
+            stops=soaking.trouble.stops,
+            seconds=time.monotonic() - began,
+            rested=soaking.rested,
+        )
+
+
+def _struck(rig: Rig) -> int:
+    journals = (rig.github.server.journal, rig.e2b.server.journal)
+    return sum(entry.fault is not None for journal in journals for entry in journal.entries)
+
+
+class _Soak:
+    def __init__(self, rig: Rig, plan: Plan) -> None:
+        self._rig = rig
+        self._plan = plan
+        self.people = People(rig, Random(f"people {plan.seed}"), Random(f"noise {plan.seed}"), plan.repositories)
+        self.trouble = Trouble(rig, Random(f"trouble {plan.seed}"))
+        self._random = Random(f"times {plan.seed}")
+        self._broken: list[str] = []
+        self.rested = 0.0
+
+    def tell(self, began: float) -> Evidence:
+        self.people.arrive()
+        self.trouble.start()
+        self.people.greet()
+        self._act(began + self._plan.seconds * 0.8)
+        rest = time.monotonic()
+        self.trouble.end()
+        self._rest(max(began + self._plan.seconds, rest + REST_SECONDS))
+        self.rested = time.monotonic() - rest
+        gestures = tuple(self.people.gestures)
+        return gather(self._rig, gestures, tuple(self.trouble.starts), tuple(self._broken))
+
+    def _act(self, until: float) -> None:
+        """Gestures, faults, kills and redeliveries, each at moments of its own."""
+        nexts = dict.fromkeys(("gesture", "noise", "fault", "kill", "redelivery", "look"), time.monotonic())
+        nexts["kill"] += KILLS
+        busy = False
+        while (now := time.monotonic()) < until:
+            what, at = min(nexts.items(), key=lambda item: item[1])
+            if at > now:
+                time.sleep(min(at - now, 0.05))
+                self._up()
+                continue
+            match what:
+                case "gesture":
+                    # Held back at the first that might start a run, so that the order is the seed's alone.
+                    if busy:
+                        nexts[what] = now + 0.2
+                        busy = self._is_busy()
+                        continue
+                    busy = self.people.act() and self._is_busy()
+                    nexts[what] = now + self._random.expovariate(PACE)
+                case "noise":
+                    self.people.disturb()
+                    nexts[what] = now + self._random.expovariate(NOISE)
+                case "fault":
+                    self.trouble.strike()
+                    nexts[what] = now + self._random.expovariate(1 / FAULTS)
+                case "kill":
+                    self._trying(self.trouble.plan_kill)
+                    nexts[what] = now + self._random.expovariate(1 / KILLS)
+                case "redelivery":
+                    self._redeliver()
+                    nexts[what] = now + self._random.expovariate(1 / REDELIVERIES)
+                case _:
+                    self._up()
+                    nexts[what] = now + 0.5
+
+    def _rest(self, until: float) -> None:
+        """Until nothing is left to do, or the time is over: then the checker says what is left.
+
+        Looked at twice: what a run does last makes GitHub deliver once more.
+        """
+        quiet = 0
+        while time.monotonic() < until:
+            self._up()
+            self._rig.github.wait_deliveries(5)
+            quiet = quiet + 1 if not self._redeliver() and self._idle() else 0
+            if quiet == 2:
+                return
+            time.sleep(0.5)
+
+    def _up(self) -> None:
+        if not self._rig.bot.running:
+            self._trying(self.trouble.start)
+
+    def _trying(self, deed: Callable[[], None]) -> None:
+        try:
+            deed()
+        except RuntimeError as error:  # the process did not start, or did not stop
+            self._broken.append(str(error))
+
+    def _redeliver(self) -> int:
+        """As an operator does: whatever never got in is asked for again. How many those are."""
+        latest = {each.guid: each for each in self._rig.github.deliveries}
+        arrived = {each.guid for each in self._rig.github.deliveries if each.status_code == 202}
+        missing = [each for guid, each in latest.items() if guid not in arrived]
+        if self._plan.redeliver:
+            for each in missing:
+                self._rig.github.world.outbox.redeliver(each)
+        return len(missing)
+
+    def _is_busy(self) -> bool:
+        (row,) = self._rig.query("SELECT COUNT(*) AS open FROM runs WHERE ended_at IS NULL")
+        return bool(row["open"] >= MOST_OPEN_RUNS)
+
+    def _idle(self) -> bool:
+        waiting = "SELECT 1 FROM deliveries WHERE closed_at IS NULL UNION ALL SELECT 1 FROM runs WHERE ended_at IS NULL"
+        return not self._rig.query(waiting)

@@ -1,0 +1,140 @@
+"""What goes wrong during a soak: faults at GitHub and E2B, lists that lag, sandboxes that vanish, and kills.
+
+Each is short enough to be outlived: the soak asks whether anything is lost or doubled, not how long it takes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from bot.rig.faults import Fault, Request, Side
+from bot.rig.rig import Rig
+
+_API = r"^/api/"
+_WRITES = ("POST", "PATCH", "DELETE")
+_SIDES = (Side.BEFORE, Side.AFTER)
+# Shorter than the bot's second look waits (bot/once.py).
+LONGEST_LAG = 3.0
+# A fault that finds nothing to strike is taken away with the next ones: never more than so many wait.
+MOST_WAITING = 12
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Strikes when told to. Kills by request happen on a thread of the stand-in: `life` keeps them from a start."""
+
+    rig: Rig
+    random: Random
+    kills: int = 0
+    stops: int = 0
+    starts: list[float] = field(default_factory=list)
+    life: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Bring the bot up if it is down. Raises: RuntimeError where it will not start."""
+        with self.life:
+            if not self.rig.bot.running:
+                self.starts.append(time.time())
+                self.rig.serve()
+
+    def kill(self, _request: Request | None = None) -> None:
+        with self.life:
+            if self.rig.bot.running:
+                self.kills += 1
+                self.rig.bot.kill()
+
+    def stop(self) -> None:
+        """As an operator does. Raises: RuntimeError where it does not end in time."""
+        with self.life:
+            if self.rig.bot.running:
+                self.stops += 1
+                self.rig.bot.stop()
+
+    def strike(self) -> None:
+        """One more fault, of any kind."""
+        choice = self.random.random()
+        if choice < 0.6:
+            self._at_github()
+        elif choice < 0.88:
+            self._at_e2b()
+        elif choice < 0.94:
+            self.rig.github.settings.list_lag_seconds = self.random.choice((0.0, 1.0, LONGEST_LAG))
+        elif choice < 0.97:
+            self.rig.github.expire_tokens()
+        else:
+            self._vanish()
+
+    def plan_kill(self) -> None:
+        """Now, or at some request's arrival, or after its effect; now and then it is only asked to stop."""
+        choice = self.random.random()
+        if choice < 0.2:
+            self.stop()
+            return
+        if choice < 0.4:
+            self.kill()
+            return
+        method = self.random.choice(_WRITES)
+        side, skip = self.random.choice(_SIDES), self.random.randrange(6)
+        self.rig.github.server.faults.add(Fault("call", side, method, _API, skip=skip, call=self.kill))
+
+    def end(self) -> None:
+        """No more of it."""
+        self.rig.github.server.faults.clear()
+        self.rig.e2b.server.faults.clear()
+        self.rig.github.settings.list_lag_seconds = 0.0
+
+    def _at_github(self) -> None:
+        random, side = self.random, self.random.choice(_SIDES)
+        table = self.rig.github.server.faults
+        if len(table.faults) >= MOST_WAITING:
+            table.clear()
+        fault = random.choice(
+            (
+                Fault("error", side, path=_API, status=random.choice((500, 502, 503))),
+                Fault("error", side, method=random.choice(_WRITES), path=_API, plain=True),
+                Fault("timeout", side, path=_API, seconds=0.5),
+                Fault("cut", path=_API),
+                Fault("wrong_json", side, path=_API),
+                Fault("drip", path=_API, seconds=1.0),
+                Fault("delay", side, path=_API, seconds=random.uniform(0.1, 2.0)),
+                Fault("secondary_limit", path=_API, seconds=random.choice((1, 2)), status=random.choice((403, 429))),
+                Fault("primary_limit", path=_API, seconds=2),
+                Fault("error", status=500, plain=True, path=r"\.git/git-upload-pack$"),
+                Fault("error", side, method="POST", path=r"/git/(trees|commits|refs)$"),
+                Fault("error", side, method="POST", path=r"/(pulls|comments|reviews)$"),
+                Fault("cut", method="POST", path=r"/(pulls|comments|reviews|trees|commits|refs)$"),
+                Fault("error", side, method="PATCH", path=r"/(issues/comments/\d+|git/refs/.*)$"),
+            )
+        )
+        table.add(replace(fault, skip=random.randrange(8)))
+
+    def _at_e2b(self) -> None:
+        random = self.random
+        table = self.rig.e2b.server.faults
+        if len(table.faults) >= MOST_WAITING:
+            table.clear()
+        start, create = "/process.Process/Start$", "^/v2/sandboxes$"
+        table.add(
+            random.choice(
+                (
+                    Fault("error", path=start, plain=True, skip=random.randrange(8)),
+                    Fault("cut", path=start, skip=random.randrange(8)),
+                    Fault("stop", path=start, skip=random.randrange(8)),
+                    Fault("timeout", path=start, seconds=0.5, skip=random.randrange(8)),
+                    Fault("error", status=503, path="^/files$", skip=random.randrange(4)),
+                    Fault("error", method="POST", path=create, status=random.choice((429, 500, 503))),
+                    Fault("cut", method="POST", path=create),
+                    Fault("timeout", Side.AFTER, method="POST", path=create, seconds=0.5),
+                    Fault("error", random.choice(_SIDES), method="DELETE", status=500, skip=random.randrange(3)),
+                    Fault("delay", method="POST", path=create, seconds=2.0),
+                )
+            )
+        )
+
+    def _vanish(self) -> None:
+        live = [box.id for box in self.rig.e2b.boxes.values() if box.live]
+        if live:
+            self.rig.e2b.vanish(self.random.choice(live))

@@ -1,0 +1,125 @@
+"""The checker can fail: each promise is broken in doctored evidence, and it says so; kept ones pass in silence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.rig.soak.check import RULES, check
+from bot.rig.soak.evidence import Asked, Box, Evidence, Expect, Gesture, Made, RunRow, Said, Sent, Write
+
+RUN, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+DONE = f"<!-- ampbot:run:{RUN} -->\n\n### ✅ Done\n\n> **mona:** s1 fix it\n\nOpened #2.\n\n<sub>4 s</sub>"
+WAITING = DONE.replace("✅ Done", "⏳ Queued")
+HELP = "<!-- ampbot:reply:issue:7:abc -->\nWhat you can ask"
+DENIAL = "<!-- ampbot:denied:1:3 -->\nSorry eve"
+
+ROW = RunRow(RUN, 1, 1, "mona", "published", "", publishing_at=20.0, ended_at=30.0, agents=1)
+WRITE = Write(9, 1, 25.0, "POST /repos/octo/pages/git/trees", "")
+ASKED = Asked(8, 1, "mona", 22.0, 22.5)
+BOX = Box("box", RUN, live=False, agent=True)
+SENT = Sent("guid", "issue_comment", accepted=True, stored=True)
+MADE = (Made("pull", 1, "2", RUN), Made("commit", 1, "abc", RUN), Made("commit", 1, "first", ""))
+
+KEPT = Evidence(
+    gestures=(
+        Gesture(1, 1, "mona", Expect.RUN, "s1", "/amp s1 fix it"),
+        Gesture(1, 2, "mona", Expect.REPLY, "<!-- ampbot:reply:issue:7:", "/amp help"),
+        Gesture(1, 3, "eve", Expect.DENIAL, "", "/amp s2"),
+        Gesture(1, 3, "eve", Expect.DENIAL, "", "/amp s3"),
+        Gesture(1, 4, "robo[bot]", Expect.NOTHING, "", "/amp s4"),
+    ),
+    said=(Said(1, 1, 5, DONE), Said(1, 2, 6, HELP), Said(1, 3, 7, DENIAL)),
+    made=MADE,
+    writes=(WRITE,),
+    permissions=(ASKED,),
+    boxes=(BOX,),
+    runs=(ROW,),
+    sent=(SENT,),
+    starts=(1.0,),
+)
+
+
+def said(*bodies: str, number: int = 1) -> tuple[Said, ...]:
+    """The comments of KEPT, but in one conversation these."""
+    others = [each for each in KEPT.said if each.number != number]
+    return (*others, *(Said(1, number, 50 + index, body) for index, body in enumerate(bodies)))
+
+
+ANSWER = "every command has exactly one answer"
+DENIED = "strangers get one denial a conversation"
+UNASKED = "nothing is said unasked"
+ONCE = "a run publishes once"
+MAY = "nothing is published without asking who may"
+BOXES = "no sandbox outlives its run"
+AGENT = "one run has one agent"
+IN = "every delivery gets in and is closed"
+ENDS = "every run ends"
+
+# What was done to the evidence -> the rules that are broken by it.
+BROKEN: dict[str, tuple[Evidence, set[str]]] = {
+    "no answer": (replace(KEPT, said=said()), {ANSWER}),
+    "two answers of two runs": (replace(KEPT, said=said(DONE, DONE.replace(RUN, OTHER))), {ANSWER, UNASKED}),
+    "the same comment twice": (replace(KEPT, said=said(DONE, DONE)), {ANSWER, UNASKED}),
+    "an answer without an end": (replace(KEPT, said=said(WAITING)), {ANSWER}),
+    "a head without its price": (replace(KEPT, said=said(DONE.split("<sub>", maxsplit=1)[0])), {ANSWER}),
+    "somebody else's answer": (replace(KEPT, said=said(DONE.replace("s1", "s9"))), {ANSWER}),
+    "no help": (replace(KEPT, said=said(number=2)), {ANSWER}),
+    "help twice": (replace(KEPT, said=said(HELP, HELP, number=2)), {ANSWER, UNASKED}),
+    "a run where help was asked for": (replace(KEPT, said=said(DONE, number=2)), {ANSWER}),
+    "no denial": (replace(KEPT, said=said(number=3)), {DENIED}),
+    "two denials": (replace(KEPT, said=said(DENIAL, DENIAL, number=3)), {DENIED, UNASKED}),
+    "an answer to a machine": (replace(KEPT, said=said(DONE, number=4) + KEPT.said[:0]), {UNASKED}),
+    "a denial of a machine": (replace(KEPT, said=said(DENIAL, number=4)), {DENIED, UNASKED}),
+    "an answer where nobody asked": (replace(KEPT, said=said(DONE, number=9)), {UNASKED}),
+    "two pull requests": (replace(KEPT, made=(*MADE, Made("pull", 1, "3", RUN))), {ONCE}),
+    "two commits": (replace(KEPT, made=(*MADE, Made("commit", 1, "def", RUN))), {ONCE}),
+    "two reviews": (replace(KEPT, made=(Made("review", 1, "1", RUN), Made("review", 1, "2", RUN))), {ONCE}),
+    "a pull request of no run": (replace(KEPT, made=(Made("pull", 1, "2", OTHER),)), {ONCE}),
+    "nobody asked who may": (replace(KEPT, permissions=()), {MAY}),
+    "asked about another": (replace(KEPT, permissions=(replace(ASKED, actor="eve"),)), {MAY}),
+    "asked elsewhere": (replace(KEPT, permissions=(replace(ASKED, repository=2),)), {MAY}),
+    "asked before the work": (replace(KEPT, permissions=(replace(ASKED, at=19.0),)), {MAY}),
+    "answered after the write": (replace(KEPT, permissions=(replace(ASKED, answered_at=25.5),)), {MAY}),
+    "asked before a restart": (replace(KEPT, starts=(1.0, 23.0)), {MAY}),
+    "written by another run": (replace(KEPT, writes=(replace(WRITE, run=OTHER),)), {MAY}),
+    "written before it was to be": (replace(KEPT, writes=(replace(WRITE, at=19.0),)), {MAY}),
+    "written after the end": (replace(KEPT, writes=(replace(WRITE, at=31.0),)), {MAY}),
+    "a sandbox that lives on": (replace(KEPT, boxes=(replace(BOX, live=True),)), {BOXES}),
+    "a sandbox of nobody": (replace(KEPT, boxes=(BOX, Box("b", OTHER, live=True, agent=False))), {BOXES}),
+    "agents in two sandboxes": (replace(KEPT, boxes=(BOX, replace(BOX, id="b"))), {AGENT}),
+    "two agents in one": (replace(KEPT, runs=(replace(ROW, agents=2),)), {AGENT}),
+    "a delivery that never got in": (replace(KEPT, sent=(replace(SENT, accepted=False),)), {IN}),
+    "a 202 and no row": (replace(KEPT, sent=(replace(SENT, stored=False),)), {IN}),
+    "a row left open": (replace(KEPT, open_deliveries=("guid",)), {IN}),
+    "a run without an end": (replace(KEPT, runs=(replace(ROW, ended_at=None),)), {ENDS}),
+    "a workflow without an end": (replace(KEPT, unfinished=("run",)), {ENDS}),
+    "a secret in the log": (replace(KEPT, leaks=("amp key in the log",)), {"no secret is seen"}),
+    "a stand-in that raised": (replace(KEPT, broken=("KeyError()",)), {"nothing of ours breaks"}),
+}
+
+
+def test_kept_promises_pass_in_silence() -> None:
+    assert check(KEPT) == ()
+    assert check(Evidence()) == ()
+
+
+@pytest.mark.parametrize(("evidence", "rules"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_promise_is_named(evidence: Evidence, rules: set[str]) -> None:
+    assert {violation.rule for violation in check(evidence)} == rules
+
+
+def test_every_rule_can_be_broken() -> None:
+    reachable = {rule for _, rules in BROKEN.values() for rule in rules}
+    assert reachable == {rule.__name__.replace("_", " ") for rule in RULES}
+
+
+def test_a_sandbox_may_live_while_its_run_does() -> None:
+    live = replace(KEPT, boxes=(replace(BOX, live=True),), runs=(replace(ROW, ended_at=None),))
+    assert {violation.rule for violation in check(live)} == {ENDS}
+
+
+def test_each_violation_says_where_to_look() -> None:
+    (violation,) = check(replace(KEPT, said=said()))
+    assert str(violation) == f"{ANSWER}: repository 1, number 1: 0 answers, not 1, to '/amp s1 fix it'"

@@ -1,0 +1,17 @@
+"""A minute of the soak. `make soak` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.rig.soak.story import Plan, soak
+
+
+def test_a_minute_of_trouble_breaks_no_promise(tmp_path: Path) -> None:
+    found = soak(tmp_path, Plan(seconds=50, seed=4))
+    print(*found.lines(), sep="\n")
+    assert [str(violation) for violation in found.violations] == []
+    assert found.deliveries > 200
+    assert found.faults > 5
+    assert found.kills + found.stops > 0
+    assert len(found.evidence.runs) > 5
