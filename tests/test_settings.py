@@ -66,6 +66,7 @@ def test_what_has_a_default_need_not_be_set(environment: pytest.MonkeyPatch, pem
         "max_files": 3000,
         "max_change_mb": 100,
         "symlinks": "refuse",
+        "list_lag_seconds": 10,
         "progress_seconds": 15,
     }
     assert found.webhook_secrets == ("webhook-secret",)
