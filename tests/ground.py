@@ -140,19 +140,19 @@ def pinned(root: Path) -> Ground:
     return Ground(root, git(work, "rev-parse", "HEAD^{tree}"))
 
 
-def collect(
+def collected(
     ground: Ground,
     *,
     max_files: int = 3000,
     max_bytes: int = 10_000_000,
     env: Mapping[str, str] | None = None,
-) -> Outcome:
-    out = ground.root / "out"
+) -> tuple[int, str]:
+    """Run the script once: (exit code, its status line)."""
     settings = {
         "AMPBOT_BASE_GIT": str(ground.root / "base.git"),
         "AMPBOT_WORKTREE": str(ground.worktree),
         "AMPBOT_TREE": ground.tree,
-        "AMPBOT_OUT": str(out),
+        "AMPBOT_OUT": str(ground.root / "out"),
         "AMPBOT_MAX_FILES": str(max_files),
         "AMPBOT_MAX_BYTES": str(max_bytes),
     }
@@ -163,15 +163,26 @@ def collect(
         capture_output=True,
         timeout=120,
     )
-    status = done.stdout.decode().removesuffix("\n")
+    return done.returncode, done.stdout.decode().removesuffix("\n")
+
+
+def collect(
+    ground: Ground,
+    *,
+    max_files: int = 3000,
+    max_bytes: int = 10_000_000,
+    env: Mapping[str, str] | None = None,
+) -> Outcome:
+    out = ground.root / "out"
+    code, status = collected(ground, max_files=max_files, max_bytes=max_bytes, env=env)
     assert (out / "status").read_text() == status + "\n"
     archive = out / "change.tar.gz"
     assert sorted(path.name for path in out.iterdir()) == sorted(
         ["status", *(["change.tar.gz"] if archive.exists() else [])]
     )
-    assert archive.exists() == (done.returncode == 0)
+    assert archive.exists() == (code == 0)
     if not archive.exists():
-        return Outcome(done.returncode, status, None)
+        return Outcome(code, status, None)
     limits = Limits(files=max_files, total_bytes=max_bytes)
     found = changes.read(archive.read_bytes(), base_tree=ground.tree, limits=limits)
     assert isinstance(found, ChangeSet), found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from tests.ground import (
     Tree,
     as_paths,
     collect,
+    collected,
     differences,
     emptied,
     git,
@@ -43,6 +47,26 @@ def test_deleting_everything_leaves_the_empty_tree(tmp_path: Path) -> None:
     found = collect(ground).found
     assert found is not None
     assert (found.tree, as_paths(found)) == (changes.EMPTY_TREE, differences(BASE, {}))
+
+
+def test_two_at_once_do_not_spoil_each_other(tmp_path: Path) -> None:
+    """A bot that crashed while the script ran starts it once more, and the first goes on in the sandbox."""
+    ground = prepare(tmp_path, BASE)
+    (ground.worktree / "new").write_text("new\n")
+    slow = tmp_path / "slow" / "git"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\nif [ "$1" = write-tree ]; then sleep 1; fi\nexec {shutil.which("git")} "$@"\n')
+    slow.chmod(0o755)
+    env = {"PATH": f"{slow.parent}:{os.environ['PATH']}"}
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(collected, ground, env=env)
+        time.sleep(0.5)
+        second = pool.submit(collected, ground, env=env)
+        codes = (first.result()[0], second.result()[0])
+    assert codes == (0, 0)
+    found = collect(ground).found
+    assert found is not None
+    assert list(as_paths(found)) == [b"new"]
 
 
 EDITS: dict[str, tuple[Tree, Tree]] = {

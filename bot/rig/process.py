@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 import httpx
 
@@ -19,14 +20,44 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 
+class Process(Protocol):
+    """What is needed of a process, as subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
+Spawn = Callable[[Path, Mapping[str, str]], Process]
+
+
+def _program(part: str, folder: Path, environment: Mapping[str, str]) -> Process:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bot", part],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
 class BotProcess:
     """`ampbot serve` (or another `part`) with an environment that holds nothing of ours but what is given."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], part: str = "serve") -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], part: str = "serve", spawn: Spawn | None = None
+    ) -> None:
+        """`spawn` starts `ampbot serve` in a folder and an environment; a program of its own if it is None."""
         self._folder = folder
-        self._part = part
         self._environment = dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._spawn = spawn or partial(_program, part)
+        self._process: Process | None = None
         self._reader: threading.Thread | None = None
         self._lock = threading.Lock()
         self._log: list[dict[str, Any]] = []
@@ -59,15 +90,8 @@ class BotProcess:
             "AMPBOT_PORT": str(self.port),
             **self._environment,
         }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bot", self._part],
-            cwd=self._folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._process = self._spawn(self._folder, environment)
+        self._reader = threading.Thread(target=self._read, args=(self._process.stderr,), daemon=True)
         self._reader.start()
         self._until(self.ready, START_SECONDS, "did not get ready")
 
@@ -100,8 +124,8 @@ class BotProcess:
             if self._process.stderr is not None:
                 self._process.stderr.close()
 
-    def _read(self, process: subprocess.Popen[bytes]) -> None:
-        for raw in process.stderr or ():
+    def _read(self, stderr: IO[bytes] | None) -> None:
+        for raw in stderr or ():
             try:
                 line = json.loads(raw)
             except ValueError:

@@ -16,7 +16,7 @@ from bot import manifest
 from bot.database import engine_arguments
 from bot.rig.e2b import E2B
 from bot.rig.github import App, GitHub
-from bot.rig.process import BotProcess
+from bot.rig.process import BotProcess, Spawn
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ class Rig:
     github: GitHub = field(default_factory=GitHub)
     e2b: E2B = field(default_factory=E2B)
     secret: str = field(default_factory=lambda: secrets.token_hex(20))
+    spawn: Spawn | None = None  # how the bot is started; as a program of its own if None
     bot: BotProcess = field(init=False)
     app: App = field(init=False)
 
@@ -53,7 +54,7 @@ class Rig:
         key = self.folder / "app.pem"
         key.touch(0o600)
         key.write_text(self.app.private_key)
-        self.bot = BotProcess(self.folder, self.environment)
+        self.bot = BotProcess(self.folder, self.environment, self.spawn)
         return self
 
     def __exit__(

@@ -1,10 +1,13 @@
-# Makes the agent's checkout from the fetched commits. No token any more: everything is here.
+# Makes the agent's checkout from the fetched commits, anew each time. No token any more: everything is here.
 # AMPBOT_URL, AMPBOT_COMMIT, AMPBOT_TREE, AMPBOT_BRANCH.
 set -eu
 base="$HOME/.ampbot/base.git"
 if [ -n "$AMPBOT_TREE" ]; then
   test "$(git -C "$base" rev-parse "$AMPBOT_COMMIT^{tree}")" = "$AMPBOT_TREE"
 fi
+exec 9< "$HOME/.ampbot" # as in fetch.sh
+flock -w 300 9 || true
+rm -rf "$HOME/repo"
 git init --quiet "$HOME/repo"
 cd "$HOME/repo"
 printf '%s/objects\n' "$base" > .git/objects/info/alternates

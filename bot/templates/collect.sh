@@ -37,6 +37,9 @@ failed() { # the last thing git or the shell complained about is the reason
 }
 
 mkdir -p "$out"
+# One that a crashed bot has started goes on by itself, and its end would take our work away.
+exec 9<"$out"
+flock -w 300 9 || true
 rm -rf "$work" "$out/change.tar.gz" "$out/status"
 mkdir "$work" "$work/home" "$work/pristine" "$work/bundle"
 trap 'rm -rf "$work"' EXIT

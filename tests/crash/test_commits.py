@@ -64,7 +64,6 @@ def rows(url: str) -> list[int]:
 
 def run(url: str, commits: Commits) -> int:
     environment = {"PATH": os.environ["PATH"], **commits.environment}
-    environment["PYTHONPATH"] += f":{Path(__file__).parents[2]}"
     return subprocess.run([sys.executable, "-c", PROGRAM, url], env=environment, check=False).returncode
 
 

@@ -19,8 +19,9 @@ class Commits:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the bot's process must be given."""
-        return {"PYTHONPATH": str(Path(__file__).parent / "inside"), "RIG_COMMITS": str(self._folder)}
+        """What the bot's process must be given. It runs the very sources that walk it."""
+        here = Path(__file__).parent
+        return {"PYTHONPATH": f"{here / 'inside'}:{here.parents[2]}", "RIG_COMMITS": str(self._folder)}
 
     def arm(self, what: str = "", number: int = 0, side: Side = Side.BEFORE) -> None:
         """Count from now on, and kill at commit `number` of those that write `what`; without one only count."""

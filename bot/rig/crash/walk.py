@@ -19,6 +19,7 @@ from bot.database import engine_arguments
 from bot.rig.crash import points
 from bot.rig.crash.commits import Commits
 from bot.rig.crash.end import Plain, differences, end, workflows
+from bot.rig.crash.nursery import Nursery
 from bot.rig.crash.points import Point
 from bot.rig.crash.stories import stage
 from bot.rig.faults import Request
@@ -62,7 +63,9 @@ class Walk:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ampbot-crash-")))
         self._commits = Commits(folder / "commits")
         database = {} if self.database is None else {"AMPBOT_DATABASE_URL": self.database}
-        self.rig = self._stack.enter_context(Rig(folder, {**SETTINGS, **self._commits.environment, **database}))
+        nursery = self._stack.enter_context(Nursery())
+        settings = {**SETTINGS, **self._commits.environment, **database}
+        self.rig = self._stack.enter_context(Rig(folder, settings, spawn=nursery))
         url = self.rig.database_url.replace("postgresql://", "postgresql+psycopg://")
         # No connection outlives its query: a file that somebody else holds open is not recovered from its log.
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, **engine_arguments(url))
