@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test check bench serve format clean
+.PHONY: demo test check bench bench-receiver serve format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -34,6 +34,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bot.rig.bench $(ARGS)
+
+bench-receiver: $(STAMP) $(CONTRACT)
+	$(BIN)/python -m bot.rig.bench_receiver $(ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .
