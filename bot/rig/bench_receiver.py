@@ -43,13 +43,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6.0, help="of load, a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--only", help="names, comma-separated")
+    parser.add_argument("--only", help="how their names begin, comma-separated")
     given = parser.parse_args()
-    wanted = given.only.split(",") if given.only else None
+    wanted = tuple(given.only.split(",")) if given.only else ("",)
     with tempfile.TemporaryDirectory(prefix="ampbot-bench-") as folder:
         load = Load(given.connections, given.seconds)
         measured: dict[str, list[Measure]] = {}
-        chosen = [one for one in contenders.everyone(Path(folder)) if wanted is None or one.name in wanted]
+        chosen = [one for one in contenders.everyone(Path(folder)) if one.name.startswith(wanted)]
         for turn in range(given.rounds):
             for contender in chosen:
                 with contender:

@@ -122,13 +122,11 @@ def _ours(folder: Path) -> Contender:
         return count
 
     command = [sys.executable, "-m", "bot.rig.bare", "{port}", f"sqlite:///{file}"]
-    return Contender("ampbot (durable)", "/webhook", command, {}, folder, stored)
+    return Contender("ampbot, durable", "/webhook", command, {}, folder, stored)
 
 
 def _bare(folder: Path) -> Contender:
-    return Contender(
-        "Starlette, storing nothing", "/webhook", [sys.executable, "-m", "bot.rig.bare", "{port}"], {}, folder
-    )
+    return Contender("Starlette alone", "/webhook", [sys.executable, "-m", "bot.rig.bare", "{port}"], {}, folder)
 
 
 def _probot(folder: Path, pem: Path) -> Contender:
