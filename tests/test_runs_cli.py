@@ -42,8 +42,8 @@ AFTER: Tree = {
 }
 LINES = (
     '{"type": "system", "subtype": "init", "session_id": "T-01234567-89ab-cdef-0123-456789abcdef", "tools": []}',
-    '{"type": "assistant", "message": {"content": [{"type": "text", "text": "I look.\\u001b[31m\\nThen \\u0007write."}]}}',
-    '{"type": "assistant", "message": {"content": [{"type": "tool_use", "name": "Bash", "input": {"cmd": "ls \\u009b2J"}}]}}',
+    '{"type": "assistant", "message": {"content": [{"type": "text", "text": "Hm.\\u001b[31m\\nThen \\u0007run."}]}}',
+    '{"type": "assistant", "message": {"content": [{"type": "tool_use", "name": "S", "input": {"cmd": " \\u009b2"}}]}}',
     '{"type": "user", "message": {"content": [{"type": "tool_result", "content": "README.md\\u001b[2J"}]}}',
     "not JSON at all \x1b[2J\x9b31m \u202etxt",
     '{"type": "result", "is_error": false, "result": "Done.", "num_turns": 2, "duration_ms": 61000}',
@@ -168,9 +168,9 @@ def test_an_id_that_is_none_or_many_is_told_so(told: Database, command: str, pre
 def test_its_transcript_is_told(told: Database) -> None:
     assert ampbot("log", "AAAA1111").splitlines() == [
         "* Amp began (T-01234567-89ab-cdef-0123-456789abcdef)",
-        "I look.",
-        "Then write.",
-        "> Bash ls 2J",
+        "Hm.",
+        "Then run.",
+        "> S 2",
         "  | README.md",
         "? not JSON at all 31m txt",
         "* Amp ended (2 turns, 1m 01s)",
