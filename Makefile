@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test check bench crash soak serve format clean
+.PHONY: demo test check bench bench-receiver crash soak serve format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -42,6 +42,9 @@ crash: $(STAMP)
 # Nine minutes of deliveries, faults and kills; ends with a line `violations N`.
 soak: $(STAMP) $(CONTRACT)
 	$(BIN)/python -m bot.rig.soak $(ARGS)
+
+bench-receiver: $(STAMP) $(CONTRACT)
+	$(BIN)/python -m bot.rig.bench_receiver $(ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""The command line: `ampbot serve`, `check`, `demo`, `rig`."""
+"""The command line: `ampbot serve`, `check`, `runs`, `demo`, `rig`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 import bot
 from bot import settings as configuration
+from bot.runs_cli import runs
 from bot.settings import Settings
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(runs, name="runs")
 
 
 def _language() -> str | None:

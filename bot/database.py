@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,11 +110,17 @@ class Database:
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on one consistent view."""
 
-        def view() -> T:
-            with self._engine.connect().execution_options(ampbot_reads=True) as connection:
+        def read() -> T:
+            with self.view() as connection:
                 return work(connection)
 
-        return await anyio.to_thread.run_sync(view, limiter=self._threads)
+        return await anyio.to_thread.run_sync(read, limiter=self._threads)
+
+    @contextmanager
+    def view(self) -> Iterator[Connection]:
+        """One consistent view, to be read in this thread; nothing done to it is kept."""
+        with self._engine.connect().execution_options(ampbot_reads=True) as connection:
+            yield connection
 
     def close(self) -> None:
         self._engine.dispose()

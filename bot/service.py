@@ -167,13 +167,20 @@ def serve(settings: Settings, part: Part = Part.ALL) -> None:
 
 
 def _run(settings: Settings, part: Part) -> None:
-    config = uvicorn.Config(
-        create_service(settings, part),
-        host=settings.host,
-        port=settings.port,
+    _Server(uvicorn_config(create_service(settings, part), settings.host, settings.port)).run()
+
+
+def uvicorn_config(app: Starlette, host: str, port: int) -> uvicorn.Config:
+    """How we serve: on uvloop and httptools, where the system has them."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="auto",
+        http="auto",
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=75,
     )
-    _Server(config).run()

@@ -22,6 +22,7 @@ from bot import receiver as module
 from bot.database import Database
 from bot.receive import Delivery
 from bot.receiver import NotStoredError, Receiver
+from bot.store import deliveries as stored
 from bot.tables import deliveries
 from bot.world import World
 from tests.test_app import GUID, client, signed
@@ -214,7 +215,7 @@ async def test_groups_of_two_processes_with_the_same_deliveries_do_not_block_eac
 async def test_one_that_cannot_be_stored_does_not_keep_out_those_beside_it(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_all = module.deliveries.add_all
+    add_all = stored.add_all
 
     def picky(connection: Connection, group: tuple[Delivery, ...]) -> tuple[bool, ...]:
         fresh = add_all(connection, group)
@@ -222,7 +223,7 @@ async def test_one_that_cannot_be_stored_does_not_keep_out_those_beside_it(
             raise sa.exc.DataError("INSERT", {}, ValueError("too big"))
         return fresh
 
-    monkeypatch.setattr(module.deliveries, "add_all", picky)
+    monkeypatch.setattr(stored, "add_all", picky)
     receiver = Receiver(sqlite)
     group = [delivery("a"), delivery("bad"), delivery("b")]
     results = await asyncio.gather(*(receiver.store(one) for one in group), return_exceptions=True)
@@ -239,7 +240,7 @@ async def test_an_exception_nobody_thought_of_leaves_nobody_unanswered(
         raise LookupError
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.deliveries, "add_all", broken)
+        patch.setattr(stored, "add_all", broken)
         with pytest.raises(NotStoredError, match="LookupError"):
             await receiver.store(delivery("a"))
     assert await receiver.store(delivery("a"))
@@ -304,6 +305,16 @@ async def test_a_disk_that_is_full_and_has_room_again(world: World, small_disk: 
     whole = await database.read(lambda c: c.exec_driver_sql("PRAGMA integrity_check").scalar())
     assert whole == "ok"
     database.close()
+
+
+async def test_a_handle_that_can_only_read_is_not_kept(world: World, sqlite: Database) -> None:
+    """As SQLite opens one while the file may not be written: it stays so for as long as it is open."""
+    async with client(world) as github:
+        await github.post("/webhook", content=b"{}", headers=signed(b"{}", guid="a"))
+        await sqlite.read(lambda connection: connection.exec_driver_sql("PRAGMA query_only=ON"))
+        answer = await github.post("/webhook", content=b"[]", headers=signed(b"[]", guid="b"))
+    assert answer.status_code == 202
+    assert await guids(sqlite) == ["a", "b"]
 
 
 async def test_a_disk_that_was_read_only_at_the_start_is_written_once_it_can_be(world: World, small_disk: Path) -> None:

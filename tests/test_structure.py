@@ -64,7 +64,7 @@ ROOMS = {
     "uvicorn": {"bot/service.py"},
     "pydantic_settings": {"bot/settings.py"},
     "markdown_it": {"bot/commands.py", "bot/markdown.py"},
-    "typer": {"bot/cli.py"},
+    "typer": {"bot/cli.py", "bot/runs_cli.py"},
 }
 
 

@@ -1,0 +1,61 @@
+"""The receiver as a process for `make bench-receiver`: with a database's address ours, else one that stores nothing.
+
+Both are the same Starlette on the same uvicorn, and both read and verify with the same code (`bot.receive`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot import receive
+from bot.app import create_app
+from bot.database import Database
+from bot.rig.load import SECRET
+from bot.service import uvicorn_config
+from bot.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    webhook_secrets: tuple[str, ...] = (SECRET,)
+
+
+def create_bare() -> Starlette:
+    """Verify, answer 202."""
+
+    async def webhook(request: Request) -> Response:
+        async def chunks() -> AsyncIterator[bytes]:
+            async for chunk in request.stream():
+                yield chunk
+
+        delivery = await receive.read(request.headers, chunks(), (SECRET,))
+        if isinstance(delivery, receive.Rejected):
+            return JSONResponse({"error": delivery.say}, delivery.status)
+        return JSONResponse({"delivery": delivery.guid, "stored": False}, 202)
+
+    return Starlette(routes=[Route("/webhook", webhook, methods=["POST"])])
+
+
+def create_ours(url: str) -> Starlette:
+    """The web side alone; the stand-ins for the rest are never touched."""
+    nobody: Any = None
+    secrets: Any = _Secrets()
+    return create_app(World(secrets, Database(url), github=nobody, sandboxes=nobody, redact=nobody))
+
+
+def main(port: str, url: str | None = None) -> None:
+    app = create_bare() if url is None else create_ours(url)
+    uvicorn.Server(uvicorn_config(app, "127.0.0.1", int(port))).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

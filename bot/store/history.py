@@ -1,0 +1,37 @@
+"""What an operator asks about runs: the latest ones, one by the beginning of its id, and what happened to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bot.store import runs
+from bot.store.runs import Run
+from bot.tables import run_events
+from bot.tables import runs as runs_table
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    at: float  # epoch seconds
+    event: str
+    detail: str
+
+
+def latest(connection: Connection, limit: int) -> tuple[Run, ...]:
+    """Newest first."""
+    query = sa.select(runs_table.c.id).order_by(runs_table.c.created_at.desc(), runs_table.c.id).limit(limit)
+    return tuple(runs.get(connection, run) for run in connection.scalars(query))
+
+
+def beginning(connection: Connection, prefix: str, limit: int) -> tuple[str, ...]:
+    """Ids of runs that begin so."""
+    query = sa.select(runs_table.c.id).where(runs_table.c.id.startswith(prefix.lower(), autoescape=True))
+    return tuple(connection.scalars(query.order_by(runs_table.c.id).limit(limit)))
+
+
+def happened(connection: Connection, run: str) -> tuple[Happened, ...]:
+    query = sa.select(run_events).where(run_events.c.run == run).order_by(run_events.c.sequence)
+    return tuple(Happened(row.at, row.event, row.detail) for row in connection.execute(query))
