@@ -33,7 +33,15 @@ def test_everything_people_can_do_is_done(tmp_path: Path) -> None:
     gestures = told(tmp_path / "all", 1, 400)
     assert set(Counter(each.expect for each in gestures)) == set(Expect)
     texts = "\n".join(each.text for each in gestures)
-    for kind in ("on an issue", "on a pull request", "on second thought", "the label amp", "the label amp:review"):
+    for kind in (
+        "on an issue",
+        "on a pull request",
+        "on second thought",
+        "on a line",
+        "in a review",
+        "the label amp",
+        "the label amp:review",
+    ):
         assert kind in texts
     for kind in ("a review request", "/amp review", "/amp help", "let me in", "beep", "> /amp", "```", "<!--", "fail:"):
         assert kind in texts
