@@ -120,6 +120,7 @@ class _Soak:
         self._act(began + self._plan.seconds * 0.8)
         rest = time.monotonic()
         self.trouble.end()
+        self.trouble.kill()  # one more, in the midst of whatever is under way
         self._rest(max(began + self._plan.seconds, rest + REST_SECONDS))
         self.rested = time.monotonic() - rest
         gestures = tuple(self.people.gestures)
