@@ -11,7 +11,7 @@ def test_a_minute_of_trouble_breaks_no_promise(tmp_path: Path) -> None:
     found = soak(tmp_path, Plan(seconds=50, seed=4))
     print(*found.lines(), sep="\n")
     assert [str(violation) for violation in found.violations] == []
-    assert found.deliveries > 200
-    assert found.faults > 5
-    assert found.kills + found.stops > 0
+    assert found.deliveries > 100
+    assert found.faults > 3
+    assert found.kills > 0
     assert len(found.evidence.runs) > 5

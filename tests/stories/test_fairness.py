@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -34,6 +35,22 @@ def test_a_busy_repository_does_not_keep_another_waiting(tmp_path_factory: pytes
         assert "### ✅ Done" in calm.until("the last word", lambda: _ended(calm, number))
         assert len(calm.pulls()) == 1
         rig.bot.kill()
+
+
+def test_what_waits_in_line_is_acknowledged_at_once_and_says_where_it_stands(story: Story) -> None:
+    number = story.issue()
+    story.say(number, "/amp first\n\n- wait 10\n- answer: One.\n")
+    story.until("the first run to work", lambda: story.states() == ["working"])
+    waiting = [story.say(number, f"/amp {name}\n\n- answer: {name}.\n") for name in ("second", "third")]
+    story.until("both to be seen", lambda: all(story.reactions(each) == [(BOT, "eyes")] for each in waiting))
+    story.until("both to be answered", lambda: len(story.from_bot(number)) == 3)
+    assert story.states() == ["working", "queued", "queued"]
+    places = [body.partition("number ")[2].partition(" in line")[0] for body in story.from_bot(number)[1:]]
+    assert sorted(places) == ["1", "2"]
+    story.settle()
+    assert story.states() == ["answered"] * 3
+    ends = [(row["started_at"], row["ended_at"]) for row in story.runs()]
+    assert all(ended <= begun for (_, ended), (begun, _) in itertools.pairwise(ends)), "one at a time"
 
 
 def _ended(story: Story, number: int) -> str | None:

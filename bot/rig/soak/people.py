@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bot.rig.fixtures import webhook_examples
-from bot.rig.github import Comment, Repository
+from bot.rig.github import Comment, Remark, Repository
 from bot.rig.github.webhooks import Delivery
 from bot.rig.rig import Rig
 from bot.rig.soak.evidence import Expect, Gesture
@@ -64,6 +64,8 @@ class People:
         kinds: tuple[tuple[Callable[[Repository], bool], int], ...] = (
             (self._request, 8),
             (self._request_on_pull, 3),
+            (self._on_a_line, 1),
+            (self._in_a_review, 1),
             (self._review, 2),
             (self._label, 2),
             (self._review_label, 1),
@@ -95,6 +97,21 @@ class People:
     def _request_on_pull(self, repo: Repository) -> bool:
         tag = self._tag()
         self._say(repo, self._pull(repo), f"/amp {tag} on a pull request\n\n{self._script(tag)}", Expect.RUN, tag)
+        return True
+
+    def _on_a_line(self, repo: Repository) -> bool:
+        tag, number = self._tag(), self._new_pull(repo)
+        text = f"/amp {tag} on a line\n\n{self._script(tag)}"
+        self._on(repo, number, Expect.RUN, tag, text)
+        self.rig.github.review_comment(repo, number, self._maintainer(), Remark(self._new_file(repo, number), text, 1))
+        return True
+
+    def _in_a_review(self, repo: Repository) -> bool:
+        """In the text of a submitted review."""
+        tag, number = self._tag(), self._new_pull(repo)
+        text = f"/amp {tag} in a review\n\n{self._script(tag)}"
+        self._on(repo, number, Expect.RUN, tag, text)
+        self.rig.github.submit_review(repo, number, self._maintainer(), text)
         return True
 
     def _review(self, repo: Repository) -> bool:
@@ -244,6 +261,11 @@ class People:
             return self.random.choice(known[-3:])
         known.append(self._new_pull(repo))
         return known[-1]
+
+    def _new_file(self, repo: Repository, number: int) -> str:
+        pull = repo.issues[number].pull
+        assert pull is not None  # it was opened just now
+        return f"feature/{pull.head_ref.removeprefix('feature-')}.py"
 
     def _new_pull(self, repo: Repository) -> int:
         tag = self._tag()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -49,6 +49,7 @@ class Found:
     faults: int
     kills: int
     stops: int
+    stuck: int
     seconds: float
     rested: float  # seconds from the last gesture until idle
 
@@ -61,7 +62,7 @@ class Found:
         yield (
             f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.rested:.0f} s of it to come to rest: "
             f"deliveries {self.deliveries}, gestures {self.gestures}, runs {len(self.evidence.runs)}, "
-            f"faults struck {self.faults}, kills {self.kills}, stops {self.stops}"
+            f"faults struck {self.faults}, kills {self.kills}, stops {self.stops} ({self.stuck} too slow)"
         )
         yield f"violations {len(self.violations)}"
 
@@ -73,6 +74,8 @@ def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) ->
         "AMPBOT_REVIEWERS": REVIEWER,
         "AMPBOT_MAX_RUNS": "8",
         "AMPBOT_PROGRESS_SECONDS": "10",
+        # Longer than the stand-in's lists lag, and than its slowest request takes.
+        "AMPBOT_LIST_LAG_SECONDS": "8",
         **(settings or {}),
     }
     with Rig(folder, given) as rig:
@@ -89,6 +92,7 @@ def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) ->
             faults=_struck(rig),
             kills=soaking.trouble.kills,
             stops=soaking.trouble.stops,
+            stuck=soaking.trouble.stuck,
             seconds=time.monotonic() - began,
             rested=soaking.rested,
         )
@@ -116,6 +120,7 @@ class _Soak:
         self._act(began + self._plan.seconds * 0.8)
         rest = time.monotonic()
         self.trouble.end()
+        self.trouble.kill()  # one more, in the midst of whatever is under way
         self._rest(max(began + self._plan.seconds, rest + REST_SECONDS))
         self.rested = time.monotonic() - rest
         gestures = tuple(self.people.gestures)
@@ -148,7 +153,7 @@ class _Soak:
                     self.trouble.strike()
                     nexts[what] = now + self._random.expovariate(1 / FAULTS)
                 case "kill":
-                    self._trying(self.trouble.plan_kill)
+                    self.trouble.plan_kill()
                     nexts[what] = now + self._random.expovariate(1 / KILLS)
                 case "redelivery":
                     self._redeliver()
@@ -172,13 +177,11 @@ class _Soak:
             time.sleep(0.5)
 
     def _up(self) -> None:
-        if not self._rig.bot.running:
-            self._trying(self.trouble.start)
-
-    def _trying(self, deed: Callable[[], None]) -> None:
+        if self._rig.bot.running:
+            return
         try:
-            deed()
-        except RuntimeError as error:  # the process did not start, or did not stop
+            self.trouble.start()
+        except RuntimeError as error:
             self._broken.append(str(error))
 
     def _redeliver(self) -> int:

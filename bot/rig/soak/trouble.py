@@ -30,6 +30,7 @@ class Trouble:
     random: Random
     kills: int = 0
     stops: int = 0
+    stuck: int = 0  # stops that had to become kills
     starts: list[float] = field(default_factory=list)
     life: threading.Lock = field(default_factory=threading.Lock)
 
@@ -47,11 +48,14 @@ class Trouble:
                 self.rig.bot.kill()
 
     def stop(self) -> None:
-        """As an operator does. Raises: RuntimeError where it does not end in time."""
+        """As an operator's system does: SIGTERM, and SIGKILL where that takes too long. How long is no promise here."""
         with self.life:
             if self.rig.bot.running:
                 self.stops += 1
-                self.rig.bot.stop()
+                try:
+                    self.rig.bot.stop()
+                except RuntimeError:
+                    self.stuck += 1
 
     def strike(self) -> None:
         """One more fault, of any kind."""
