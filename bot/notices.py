@@ -91,12 +91,11 @@ def nothing_to_retry(running: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A run that holds its conversation. `since` is epoch seconds; `tools` counts the agent's steps."""
+    """A run that holds its conversation. `since` is in epoch seconds."""
 
     request: RunRequest
     state: RunState
     since: float
-    tools: int
     thread_url: str | None
 
 
@@ -134,8 +133,7 @@ def status(running: Running | None, waiting: Sequence[RunRequest], last: Last | 
 
 def _now(running: Running, at: float) -> str:
     doing = _DOING.get(running.state, "Ending")
-    steps = f" ({running.tools} step{'s' if running.tools != 1 else ''} so far)" if running.tools else ""
     since = datetime.fromtimestamp(running.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     thread = f" · [Amp thread]({running.thread_url})" if running.thread_url else ""
-    head = f"**{doing}{steps}** since {since} ({duration(at - running.since)}) · run `{running.request.id[:8]}`{thread}"
+    head = f"**{doing}** since {since} ({duration(at - running.since)}) · run `{running.request.id[:8]}`{thread}"
     return f"{head}\n\n> {asked(running.request)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import structlog
+from sqlalchemy.engine import Connection
 
 from bot import agent, messages
 from bot.agent import Outcome, Stream
@@ -46,11 +47,14 @@ async def catch_up(world: World, run: str) -> None:
 
 async def _heard(world: World, run: str) -> Outcome | None:
     """What an agent that did not come to its end had told of its thread and its price by then."""
-    lines = await world.database.read(lambda connection: runs.lines(connection, run))
-    stream = Stream()
-    for line in lines:
-        stream.feed(line.encode() + b"\n")
-    return agent.conclude(stream, None, "") if lines else None
+
+    def hear(connection: Connection) -> Outcome | None:
+        stream, lines = Stream(), runs.lines(connection, run)
+        for line in lines:
+            stream.feed(line.encode() + b"\n")
+        return agent.conclude(stream, None, "") if lines else None
+
+    return await world.database.read(hear)
 
 
 async def _with_comment(world: World, run: str) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.engine import Connection
 
 from bot import notices
-from bot.agent import Stream, ToolUse
+from bot.agent import Stream
 from bot.database import now
 from bot.messages import Price
 from bot.model import Place
@@ -13,6 +13,9 @@ from bot.notices import Last, Running
 from bot.store import runs, stops
 from bot.store.runs import Run
 from bot.world import World
+
+# Amp names its thread in its first lines; a transcript may be long, and nobody shall wait for its reading.
+NAMED_BY = 5
 
 
 def of(connection: Connection, world: World, place: Place) -> str:
@@ -29,10 +32,10 @@ def of(connection: Connection, world: World, place: Place) -> str:
 
 
 def _running(connection: Connection, world: World, run: Run) -> Running:
-    stream, tools = Stream(), 0
-    for line in runs.lines(connection, run.id):
-        tools += sum(isinstance(event, ToolUse) for event in stream.feed(line.encode() + b"\n"))
-    return Running(run.request, run.state, run.started_at or run.created_at, tools, _url(world, stream.thread))
+    stream = Stream()
+    for line in runs.lines(connection, run.id, most=NAMED_BY):
+        stream.feed(line.encode() + b"\n")
+    return Running(run.request, run.state, run.started_at or run.created_at, _url(world, stream.thread))
 
 
 def _last(world: World, run: Run) -> Last:

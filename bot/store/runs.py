@@ -279,6 +279,7 @@ def append_lines(connection: Connection, run: str, first: int, lines: tuple[tupl
         _set(connection, run)
 
 
-def lines(connection: Connection, run: str, since: int = 0) -> tuple[str, ...]:
+def lines(connection: Connection, run: str, since: int = 0, *, most: int | None = None) -> tuple[str, ...]:
+    """The transcript from line `since` on, or the first `most` lines of it."""
     query = sa.select(transcript.c.line).where(transcript.c.run == run, transcript.c.sequence >= since)
-    return tuple(connection.scalars(query.order_by(transcript.c.sequence)))
+    return tuple(connection.scalars(query.order_by(transcript.c.sequence).limit(most)))

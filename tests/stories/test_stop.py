@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from bot.rig.faults import Side
+from bot.rig.faults import Fault, Side
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
 from tests.stories.stopping import LONG, NOTHING, Gate, asked, assert_stopped, boxes, changed, taken
@@ -259,7 +259,12 @@ def over(story: Story, number: int) -> bool:
 
 
 def test_how_long_it_takes(rig: Rig, record_property: Callable[[str, object], None]) -> None:
-    """From the comment to its end: no sandbox, and the run's comment says so. Printed, not held to a number."""
+    """From the comment to its end: no sandbox, and the run's comment says so. Printed, not held to a number.
+
+    As far away as the real ones: GitHub answers after 150 ms, E2B after 300 ms.
+    """
+    rig.github.server.faults.add(Fault("delay", path=r"^/(api|graphql)", seconds=0.15, times=0))
+    rig.e2b.server.faults.add(Fault("delay", seconds=0.3, times=0))
     took = []
     for _ in range(20):
         story = Story.begin(rig)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.stories.stopping import LONG, Gate, asked, assert_stopped, changed, taken
 from tests.stories.story import BOT, Story
 
@@ -28,6 +30,21 @@ def test_keep_where_nothing_was_changed(story: Story) -> None:
     number = story.issue()
     asked(story, number, "/amp think\n\n- wait 120\n")
     stop = story.say(number, "/amp stop keep")
+    story.settle(30)
+    assert_stopped(story, number, "Amp had changed nothing by then", stop)
+
+
+def test_keep_just_before_the_agent_begins(story: Story, gate: Gate) -> None:
+    """Whoever stops it finds no agent to end; the worker, which begins one, must not leave it running."""
+    number = story.issue()
+    # The fetch, the look for Amp and the checkout come first.
+    story.rig.e2b.server.faults.add(replace(gate.fault("POST", r"/process\.Process/Start"), skip=3))
+    story.say(number, "/amp think\n\n- wait 120\n- create new.txt: new\n")
+    story.until("the agent's start", gate.reached.is_set)
+    assert story.states() == ["working"]
+    stop = story.say(number, "/amp stop keep")
+    story.until("the stop to be done", lambda: taken(story, stop))
+    gate.open()
     story.settle(30)
     assert_stopped(story, number, "Amp had changed nothing by then", stop)
 
