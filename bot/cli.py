@@ -59,9 +59,13 @@ def load_settings() -> Settings:
 @app.command()
 def serve() -> None:
     """Receive webhooks and work on them, in one process."""
+    from bot.capacity import make_room
+
+    settings = load_settings()
+    make_room(settings)
     from bot.service import serve as serve_with
 
-    serve_with(load_settings())
+    serve_with(settings)
 
 
 @app.command()

@@ -41,6 +41,8 @@ class Database:
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self._engine: Engine = sa.create_engine(self._url, **engine_arguments(url))
         self._threads = anyio.CapacityLimiter(8)
+        # SQLite has one write lock: threads that race for it sleep and try again, in no order.
+        self._writers = anyio.CapacityLimiter(1 if self.is_sqlite else 8)
         if self.is_sqlite:
             sa.event.listen(self._engine, "connect", _configure)
             sa.event.listen(self._engine, "begin", _begin)
@@ -74,7 +76,7 @@ class Database:
             with self._engine.begin() as connection:
                 return work(connection)
 
-        return await anyio.to_thread.run_sync(transaction, limiter=self._threads)
+        return await anyio.to_thread.run_sync(transaction, limiter=self._writers)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on one consistent view."""

@@ -49,9 +49,14 @@ def create_world(settings: Settings) -> World:
     )
 
 
+def poll_seconds(settings: Settings) -> float:
+    """How often the queue is looked at. A look asks for each installation that waits: many runs make it dear."""
+    return min(0.5, max(0.05, settings.max_runs / 2000))
+
+
 def create_engine(world: World) -> Engine:
     """The engine with our workflows. Their names carry their shape: runs begun by old code must end well."""
-    engine = Engine(world.settings.database_url)
+    engine = Engine(world.settings.database_url, poll_seconds=poll_seconds(world.settings))
     engine.workflow(inbox.DISPATCH, lambda guid: dispatch(world, engine, guid))
     engine.workflow(inbox.RUN, lambda run: execute(world, engine, run))
     engine.queue(

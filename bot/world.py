@@ -11,6 +11,7 @@ from bot.github.app import App
 from bot.redact import Redactor
 from bot.sandbox import Sandboxes
 from bot.settings import Settings
+from bot.transcripts import Transcripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class World:
     sandboxes: Sandboxes
     redact: Redactor
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    transcripts: Transcripts = field(default_factory=Transcripts)
     # Set when a delivery or a run waits to be taken up; the inbox sleeps on it.
     work: asyncio.Event = field(default_factory=asyncio.Event)
 

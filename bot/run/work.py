@@ -81,7 +81,8 @@ async def work(world: World, run: Run) -> Ending | None:
     await box.run(script("start"), env={"AMP_API_KEY": world.settings.amp_api_key.get_secret_value()}, seconds=30)
     log.info("agent at work", run=run.id)
     following = await _resumed(world, run)
-    exit_code, stopped = await _follow(world, run, box, following)
+    with world.transcripts.following():
+        exit_code, stopped = await _follow(world, run, box, following)
     if following.rest:
         following.note(following.rest)
     following.stream.finish()
@@ -115,14 +116,15 @@ async def _follow(world: World, run: Run, box: Box, following: _Following) -> tu
     patience_ends = math.inf  # monotonic: how long a stopped agent is given to be seen ended
     try:
         while True:
-            state, size, data = await _look(box, following.offset, _patience(following, idle, deadline))
+            wait = _patience(following, idle, deadline)
+            state, size, data = await _look(box, following.offset, wait, world.transcripts.gather_seconds)
             if data:
                 following.heard = time.monotonic()
                 first = following.sequence
                 # The agent knows its own key, and may have been told to find others.
                 lines = tuple((until, world.redact(line)) for until, line in following.take(data))
                 following.sequence += len(lines)
-                await world.database.write(lambda c, f=first, n=lines: runs.append_lines(c, run.id, f, n))  # type: ignore[misc]  # bound now
+                await world.transcripts.append(world.database, run.id, first, lines)
             if (state != "running" and (following.offset >= size or not data)) or time.monotonic() > patience_ends:
                 code = re.fullmatch(r"exit ([0-9]{1,3})", state)
                 return (int(code[1]) if code else None), stopped
@@ -155,10 +157,15 @@ def _patience(following: _Following, idle_seconds: float, deadline: float) -> in
     return max(1, min(LOOK_SECONDS, math.ceil(left)))
 
 
-async def _look(box: Box, offset: int, wait: int) -> tuple[str, int, bytes]:
+async def _look(box: Box, offset: int, wait: int, gather: float) -> tuple[str, int, bytes]:
     """(state, size of the output, what follows `offset`); the state is "running", "lost" or "exit CODE"."""
-    env = {"AMPBOT_OFFSET": str(offset), "AMPBOT_WAIT": str(wait), "AMPBOT_MOST": str(LOOK_BYTES)}
-    ran = await box.run(script("follow"), env=env, seconds=LOOK_SECONDS + 45)
+    env = {
+        "AMPBOT_OFFSET": str(offset),
+        "AMPBOT_WAIT": str(wait),
+        "AMPBOT_GATHER": str(int(gather * 1000)),
+        "AMPBOT_MOST": str(LOOK_BYTES),
+    }
+    ran = await box.run(script("follow"), env=env, seconds=LOOK_SECONDS + gather + 45)
     said = _LOOKED.fullmatch(ran.stdout)
     if said is None:
         raise OutputError("the look at the agent's output came back garbled")
