@@ -42,23 +42,23 @@ class Transcripts:
 
     def __init__(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._sleep = sleep
-        self._live = 0
+        self.live = 0  # runs that are being followed
         self._waiting: list[_Piece] = []
         self._writing: asyncio.Task[None] | None = None
 
     @contextmanager
     def following(self) -> Iterator[None]:
         """One more run is live meanwhile."""
-        self._live += 1
+        self.live += 1
         try:
             yield
         finally:
-            self._live -= 1
+            self.live -= 1
 
     @property
     def gather_seconds(self) -> float:
         """How long a run's output may gather in its sandbox now: the more runs, the longer. Its end never waits."""
-        return max(GATHER_SECONDS, self._live / LOOKS_PER_SECOND)
+        return max(GATHER_SECONDS, self.live / LOOKS_PER_SECOND)
 
     async def append(self, database: Database, run: str, first: int, lines: Lines) -> None:
         """Store a run's next lines, the first of which has the sequence `first`; returns once they are committed.

@@ -31,6 +31,8 @@ LOOK_SECONDS = 15
 LOOK_BYTES = 512 * 1024
 _LOOKED = re.compile(r"(?P<state>running|lost|exit [^\n]{0,20})\n(?P<size>[0-9]{1,15})\n(?P<data>[A-Za-z0-9+/=]*)\s*")
 STOP_SECONDS = 30.0
+# Edits of progress comments a second, of all runs together: GitHub may count each as new content (500 an hour).
+EDITS_PER_SECOND = 10.0
 # An agent that writes more than this has run wild.
 MOST_OUTPUT = 100 * 1024 * 1024
 MOST_ERRORS = 64 * 1024
@@ -134,7 +136,8 @@ async def _follow(world: World, run: Run, box: Box, following: _Following) -> tu
                     log.warning("agent stopped", run=run.id, why=stopped)
                     patience_ends = time.monotonic() + STOP_SECONDS
                     await box.run(script("stop"), seconds=30)
-            if time.monotonic() - following.shown >= settings.progress_seconds and (editing is None or editing.done()):
+            apart = max(settings.progress_seconds, world.transcripts.live / EDITS_PER_SECOND)
+            if time.monotonic() - following.shown >= apart and (editing is None or editing.done()):
                 following.shown = time.monotonic()
                 editing = asyncio.create_task(_show(world, run, following))
     finally:
