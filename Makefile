@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test check bench serve format clean
+.PHONY: demo test check bench bench-live serve format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -34,6 +34,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bot.rig.bench $(ARGS)
+
+# A thousand live runs: ARGS="--runs 1000 --queued 10000".
+bench-live: $(STAMP)
+	$(BIN)/python -m bot.rig.bench_live $(ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .
