@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test check bench bench-receiver crash soak serve format clean
+.PHONY: demo test check bench bench-live bench-receiver crash soak serve format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -45,6 +45,10 @@ soak: $(STAMP) $(CONTRACT)
 
 bench-receiver: $(STAMP) $(CONTRACT)
 	$(BIN)/python -m bot.rig.bench_receiver $(ARGS)
+
+# A thousand live runs: ARGS="--runs 1000 --queued 10000".
+bench-live: $(STAMP)
+	$(BIN)/python -m bot.rig.bench_live $(ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

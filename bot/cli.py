@@ -84,6 +84,9 @@ def _serve(name: str) -> None:
             file=sys.stderr,
         )
         raise typer.Exit(2)
+    from bot.capacity import make_room
+
+    make_room(settings)
     from bot.service import Part
     from bot.service import serve as serve_with
     from bot.upgrade import UnusableError

@@ -54,6 +54,8 @@ class Database:
         self._threads = anyio.CapacityLimiter(8)
         self._confirm: Callable[[], Awaitable[None]] | None = None
         self._urgent = anyio.CapacityLimiter(2)  # not to be kept waiting by those who wait patiently
+        # SQLite has one write lock: threads that race for it sleep and try again, in no order.
+        self._writers = anyio.CapacityLimiter(1 if self.is_sqlite else 8)
         if self.is_sqlite:
             sa.event.listen(self._engine, "connect", _configure)
             sa.event.listen(self._engine, "begin", _begin)
@@ -104,7 +106,7 @@ class Database:
                 with connection.begin():
                     return work(connection)
 
-        limiter = self._threads if patience is None else self._urgent
+        limiter = self._writers if patience is None else self._urgent
         return await anyio.to_thread.run_sync(transaction, limiter=limiter)
 
     async def read(self, work: Callable[[Connection], T]) -> T:

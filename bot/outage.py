@@ -1,4 +1,5 @@
-"""Patience beyond a request's own: what must be said or published waits for GitHub to come back, within reason."""
+"""Patience beyond a request's own: what must be said or published waits for GitHub to come back, within reason, and
+an agent's work for E2B, as long as the sandbox may live."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from typing import TypeVar
 
 import structlog
 
+from bot.database import now
 from bot.github.errors import LimitedError, UnauthorizedError, UnavailableError
+from bot.sandbox import SandboxError, passes
 
 log = structlog.get_logger()
 
@@ -37,3 +40,31 @@ async def outlast(
             log.warning("waiting for GitHub", seconds=wait, status=error.status, github=error.message)
             await sleep(wait)
     return await work()
+
+
+# Seconds between two attempts to reach a sandbox, on top of what each call waits by itself (bot/sandbox.py).
+E2B_WAIT = 15.0
+
+
+async def outlast_e2b(
+    sleep: Callable[[float], Awaitable[None]],
+    work: Callable[[], Awaitable[T]],
+    *,
+    until: float,
+    clock: Callable[[], float] = now,
+) -> T:
+    """The result of `work`, begun again after each outage of E2B; it must be safe to run twice.
+
+    `until`, in seconds since the epoch, is when the sandbox has reached its timeout and nothing is left to wait for.
+
+    Raises:
+        SandboxError: it is not one that waiting cures, or E2B is away and the time is over.
+    """
+    while True:
+        try:
+            return await work()
+        except SandboxError as error:
+            if not passes(error) or clock() + E2B_WAIT >= until:
+                raise
+            log.warning("waiting for E2B", seconds=E2B_WAIT, error=type(error).__name__)
+            await sleep(E2B_WAIT)

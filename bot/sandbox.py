@@ -62,6 +62,11 @@ class OutputError(SandboxError):
     """A command's output is not what our scripts print: too much of it, or none. Whoever owns the sandbox did that."""
 
 
+def passes(error: SandboxError) -> bool:
+    """Whether waiting may cure it: E2B is away or overloaded, and the sandbox may well live on."""
+    return type(error) in (SandboxError, SandboxBusyError)
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """A command that ended."""

@@ -61,9 +61,14 @@ def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | No
     return replace(world, confirm=confirm) if confirm is not None else world
 
 
+def poll_seconds(settings: Settings) -> float:
+    """How often the queue is looked at. A look asks for each installation that waits: many runs make it dear."""
+    return min(0.5, max(0.05, settings.max_runs / 2000))
+
+
 def create_engine(world: World, executor: str = "ampbot") -> Engine:
     """The engine with our workflows. Their names carry their shape: runs begun by old code must end well."""
-    engine = Engine(world.settings.database_url, executor=executor)
+    engine = Engine(world.settings.database_url, executor=executor, poll_seconds=poll_seconds(world.settings))
     engine.workflow(inbox.DISPATCH, lambda guid: dispatch(world, engine, guid))
     engine.workflow(inbox.RUN, lambda run: execute(world, engine, run))
     engine.queue(inbox.DISPATCHES)

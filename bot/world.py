@@ -11,6 +11,7 @@ from bot.github.app import App
 from bot.redact import Redactor
 from bot.sandbox import Sandboxes
 from bot.settings import Settings
+from bot.transcripts import Transcripts
 
 
 async def _alone() -> None:
@@ -29,6 +30,7 @@ class World:
     # Returns if this process still owns its work, else never: asked before each outside write.
     confirm: Callable[[], Awaitable[None]] = _alone
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    transcripts: Transcripts = field(default_factory=Transcripts)
     # Set when a delivery or a run waits to be taken up; the inbox sleeps on it.
     work: asyncio.Event = field(default_factory=asyncio.Event)
 

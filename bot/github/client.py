@@ -77,7 +77,7 @@ class Client:
             retry=None,
             seconds_between_requests=None,
             seconds_between_writes=None,
-            pool_size=4,
+            pool_size=8,
         )
 
     @classmethod

@@ -54,7 +54,7 @@ class Rig:
         key = self.folder / "app.pem"
         key.touch(0o600)
         key.write_text(self.app.private_key)
-        self.bot = BotProcess(self.folder, self.environment, self.spawn)
+        self.bot = BotProcess(self.folder, self.environment, spawn=self.spawn)
         return self
 
     def __exit__(

@@ -31,6 +31,8 @@ LOOK_SECONDS = 15
 LOOK_BYTES = 512 * 1024
 _LOOKED = re.compile(r"(?P<state>running|lost|exit [^\n]{0,20})\n(?P<size>[0-9]{1,15})\n(?P<data>[A-Za-z0-9+/=]*)\s*")
 STOP_SECONDS = 30.0
+# Edits of progress comments a second, of all runs together: GitHub may count each as new content (500 an hour).
+EDITS_PER_SECOND = 10.0
 # An agent that writes more than this has run wild.
 MOST_OUTPUT = 100 * 1024 * 1024
 MOST_ERRORS = 64 * 1024
@@ -85,7 +87,8 @@ async def work(world: World, run: Run) -> Ending | None:
         # Whoever said so may have looked for the agent just before it began.
         await box.run(script("stop"), seconds=30)
     following = await _resumed(world, run)
-    exit_code, stopped = await _follow(world, run, box, following)
+    with world.transcripts.following():
+        exit_code, stopped = await _follow(world, run, box, following)
     if await _told_to_stop(world, run):
         stopped = Failure.STOPPED
     if following.rest:
@@ -125,14 +128,15 @@ async def _follow(world: World, run: Run, box: Box, following: _Following) -> tu
     patience_ends = math.inf  # monotonic: how long a stopped agent is given to be seen ended
     try:
         while True:
-            state, size, data = await _look(box, following.offset, _patience(following, idle, deadline))
+            wait = _patience(following, idle, deadline)
+            state, size, data = await _look(box, following.offset, wait, world.transcripts.gather_seconds)
             if data:
                 following.heard = time.monotonic()
                 first = following.sequence
                 # The agent knows its own key, and may have been told to find others.
                 lines = tuple((until, world.redact(line)) for until, line in following.take(data))
                 following.sequence += len(lines)
-                await world.database.write(lambda c, f=first, n=lines: runs.append_lines(c, run.id, f, n))  # type: ignore[misc]  # bound now
+                await world.transcripts.append(world.database, run.id, first, lines)
             if (state != "running" and (following.offset >= size or not data)) or time.monotonic() > patience_ends:
                 code = re.fullmatch(r"exit ([0-9]{1,3})", state)
                 return (int(code[1]) if code else None), stopped
@@ -142,7 +146,8 @@ async def _follow(world: World, run: Run, box: Box, following: _Following) -> tu
                     log.warning("agent stopped", run=run.id, why=stopped)
                     patience_ends = time.monotonic() + STOP_SECONDS
                     await box.run(script("stop"), seconds=30)
-            if time.monotonic() - following.shown >= settings.progress_seconds and (editing is None or editing.done()):
+            apart = max(settings.progress_seconds, world.transcripts.live / EDITS_PER_SECOND)
+            if time.monotonic() - following.shown >= apart and (editing is None or editing.done()):
                 following.shown = time.monotonic()
                 editing = asyncio.create_task(_show(world, run, following))
     finally:
@@ -165,10 +170,15 @@ def _patience(following: _Following, idle_seconds: float, deadline: float) -> in
     return max(1, min(LOOK_SECONDS, math.ceil(left)))
 
 
-async def _look(box: Box, offset: int, wait: int) -> tuple[str, int, bytes]:
+async def _look(box: Box, offset: int, wait: int, gather: float) -> tuple[str, int, bytes]:
     """(state, size of the output, what follows `offset`); the state is "running", "lost" or "exit CODE"."""
-    env = {"AMPBOT_OFFSET": str(offset), "AMPBOT_WAIT": str(wait), "AMPBOT_MOST": str(LOOK_BYTES)}
-    ran = await box.run(script("follow"), env=env, seconds=LOOK_SECONDS + 45)
+    env = {
+        "AMPBOT_OFFSET": str(offset),
+        "AMPBOT_WAIT": str(wait),
+        "AMPBOT_GATHER": str(int(gather * 1000)),
+        "AMPBOT_MOST": str(LOOK_BYTES),
+    }
+    ran = await box.run(script("follow"), env=env, seconds=LOOK_SECONDS + gather + 45)
     said = _LOOKED.fullmatch(ran.stdout)
     if said is None:
         raise OutputError("the look at the agent's output came back garbled")

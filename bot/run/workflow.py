@@ -9,6 +9,7 @@ import sqlalchemy as sa
 import structlog
 
 from bot import messages
+from bot.database import now
 from bot.engine import Engine
 from bot.github.errors import (
     ConflictError,
@@ -19,9 +20,9 @@ from bot.github.errors import (
     UnprocessableError,
 )
 from bot.model import Ending
-from bot.outage import outlast
+from bot.outage import outlast, outlast_e2b
 from bot.run.collect import collect
-from bot.run.prepare import prepare
+from bot.run.prepare import lifetime, prepare
 from bot.run.publish import publish
 from bot.run.report import report
 from bot.run.stop import kill
@@ -64,12 +65,20 @@ async def attempt(world: World, run: str, stage: Stage) -> bool:
         return True
 
     async def again() -> Ending | None:
-        # What an earlier try has done stands in the row.
-        return await stage(world, await world.database.read(lambda connection: runs.get(connection, run)))
+        # What an earlier try has done stands in the row, and so does an end that was decided meanwhile.
+        latest = await world.database.read(lambda connection: runs.get(connection, run))
+        return latest.ending or await stage(world, latest)
+
+    async def patiently() -> Ending | None:
+        """Once there is work to lose, an outage is waited out. The agent goes on meanwhile, and needs nobody."""
+        if stage is publish:
+            return await outlast(world.sleep, again)
+        if stage in (work, collect):
+            return await outlast_e2b(world.sleep, again, until=(row.started_at or now()) + lifetime(world.settings))
+        return await again()
 
     try:
-        # Once there is work to lose, an outage is waited out.
-        ending = await (outlast(world.sleep, again) if stage is publish else stage(world, row))
+        ending = await patiently()
     except SandboxGoneError:
         ending = messages.sandbox_gone()
     except (OutputError, FileNotFoundError) as error:

@@ -23,6 +23,7 @@ from bot.rig.e2b import envd_files, envd_process, envd_transfer, envd_watch, iso
 from bot.rig.e2b.control import Control
 from bot.rig.e2b.envd import Gate
 from bot.rig.e2b.fleet import Fleet
+from bot.rig.e2b.light import LightMachine
 from bot.rig.e2b.machine import Machine
 from bot.rig.e2b.state import Box, Command, Ending, Given, Settings, State
 from bot.rig.e2b.templates import Seed
@@ -39,14 +40,19 @@ class E2B:
     """Give `url` to the SDK as both api_url and sandbox_url, and `api_key` as the key.
 
     `settings` may be changed at any time. `isolated=False` does without namespaces even where they work.
+    `light`: boxes without processes, which answer ampbot's own scripts and nothing else; for measuring many.
     """
 
-    def __init__(self, settings: Settings | None = None, *, port: int = 0, isolated: bool = True) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, port: int = 0, isolated: bool = True, light: bool = False
+    ) -> None:
         self.settings = settings or Settings()
         self.api_key = f"e2b_{secrets.token_hex(20)}"
         self._isolated = isolated
         self._folder: Path | None = None
         self._fleet = Fleet(self.settings)
+        if light:
+            self._fleet.kind = LightMachine
         self._loop: asyncio.AbstractEventLoop | None = None
         self.server = Server(
             self._app(), port=port, wording=lambda status, message: {"code": status, "message": message}

@@ -37,6 +37,7 @@ class Fleet:
         self.how = isolation.plain("the stand-in is not started")
         self.records: list[Box] = []
         self.machines: dict[str, Machine] = {}  # of running and paused boxes
+        self.kind: type[Machine] = Machine  # of the boxes made from now on
         self.templates: dict[str, Seed] = dict(BUILT_IN)
         self.snapshots: dict[str, Path] = {}
         self._folder = Path()
@@ -230,7 +231,7 @@ class Fleet:
         isolation.make_folder(box.folder)
         seed(box.home)
         self.records.append(box)
-        self.machines[box_id] = Machine(box, self.how, self.settings, self._profile)
+        self.machines[box_id] = self.kind(box, self.how, self.settings, self._profile)
         return box
 
     def _seed(self, template: str) -> Seed:

@@ -42,6 +42,7 @@ class Settings:
     exit_event_seconds: float = 30.0  # how long the exit of a process nobody watched can still be asked for
     kill_group: bool = False  # True: a signal reaches the command's whole group, which envd does not do
     clock: Callable[[], float] = time.time  # decides when a box starts and expires
+    agents_end: bool = False  # True: the agents of light boxes say their last line now
 
 
 @dataclass(frozen=True, slots=True)

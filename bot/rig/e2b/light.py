@@ -1,0 +1,233 @@
+"""Boxes without processes, for measuring a bot that has a thousand of them: our scripts are answered from here.
+
+The wire is the same as ever: control API, envd's streams, files on disk. What is simulated is the box's inside. Its
+shell knows ampbot's own scripts and nothing else; its agent says one line a second until `Settings.agents_end` is set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import io
+import itertools
+import json
+import re
+import signal
+import subprocess
+import tarfile
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+from bot import agent
+from bot.rig.amp.options import VERSIONS, help_text
+from bot.rig.amp.stream import Era
+from bot.rig.e2b.machine import Machine, Order
+from bot.rig.e2b.processes import End, Output, Process, Subscription
+from bot.rig.e2b.state import Command
+from bot.run.scripts import ARCHIVE, PATHS, script
+
+_MARK = re.compile(r"echo (ampbot-[0-9a-f]{16}); echo \1 >&2\n")
+_LOOK_SECONDS = 0.5  # how late the agent's end may be noticed in here
+
+Answer = tuple[str, int]  # standard output and exit code
+
+
+class _NoHandle:
+    """Stands where a box of processes has the process's handle."""
+
+    pid = 0
+    stdin = stdout = stderr = None
+
+
+class _Pretended(Process):
+    """A command that is answered instead of run."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self, pid: int, order: Order) -> None:
+        handle = cast("subprocess.Popen[bytes]", _NoHandle())
+        super().__init__(handle, argv=order.argv, envs=order.envs, cwd=order.cwd, tag=order.tag, terminal=None)
+        self.pid = pid
+
+    def signal(self, number: signal.Signals, *, group: bool) -> None:
+        self.task.cancel()
+
+    async def tell(self, kind: str, text: str) -> None:
+        if text:
+            await self._publish(Output(kind, text.encode()))
+
+    async def finish(self, code: int) -> None:
+        self.end = End.of(code)
+        await self._publish(self.end)
+
+
+class LightMachine(Machine):
+    """As Machine, for whoever speaks to it over the wire; only ampbot's own scripts are understood."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]  # passed on as they came
+        self._pids = itertools.count(100)
+        self._agent: _Agent | None = None
+        self._scripts: dict[str, Callable[[Order], Awaitable[Answer]]] = {
+            script("fetch"): self._nothing,
+            script("checkout"): self._check_out,
+            script("start"): self._start_agent,
+            script("follow"): self._follow_agent,
+            script("stop"): self._stop_agent,
+            script("collect"): self._collect,
+            agent.PROBE: self._probe,
+        }
+
+    async def start(self, order: Order, cwd: str) -> tuple[Process, Subscription]:
+        process = _Pretended(next(self._pids), order)
+        self.processes[process.pid] = process
+        record = Command(process.pid, process.argv, process.envs, cwd, order.user)
+        self.box.commands[:] = [*self.box.commands[-20:], record]  # thousands of looks are nothing to remember
+        subscription = process.subscribe()
+        process.task = asyncio.create_task(self._pretend(process, order, record))
+        return process, subscription
+
+    async def shut_down(self, *, silent: bool = False) -> None:
+        self.cut(silent=silent)
+        for process in list(self.processes.values()):
+            cast("_Pretended", process).task.cancel()
+
+    async def freeze(self) -> None:
+        raise OSError("a light box cannot be paused")
+
+    async def thaw(self) -> None:
+        raise OSError("a light box cannot be paused")
+
+    async def _pretend(self, process: _Pretended, order: Order, record: Command) -> None:
+        try:
+            found = _MARK.match(order.argv[-1])
+            text = order.argv[-1][found.end() :] if found else order.argv[-1]
+            if found:
+                await process.tell("stdout", f"{found[1]}\n")
+                await process.tell("stderr", f"{found[1]}\n")
+            known = (answer for name, answer in self._scripts.items() if text.endswith(name))
+            said, code = await next(known, self._unknown)(order)
+            await process.tell("stdout", said)
+            record.status = End.of(code).status
+            await process.finish(code)
+        finally:
+            self.processes.pop(process.pid, None)
+
+    # --- what the scripts do ---
+
+    async def _unknown(self, _order: Order) -> Answer:
+        return "", 127
+
+    async def _nothing(self, _order: Order) -> Answer:
+        return "", 0
+
+    async def _probe(self, _order: Order) -> Answer:
+        cut = "--- ampbot ---"
+        return f"binary /usr/bin/amp\n{cut}\n{VERSIONS[Era.CUR]}\n{cut}\n{help_text(Era.CUR, '')}\n", 0
+
+    async def _check_out(self, _order: Order) -> Answer:
+        self._write(PATHS, gzip.compress(b"README.md\0"))
+        return "", 0
+
+    async def _start_agent(self, _order: Order) -> Answer:
+        self._agent = self._agent or _Agent(asyncio.get_running_loop().time(), self.box.number)
+        return "", 0
+
+    async def _stop_agent(self, _order: Order) -> Answer:
+        if self._agent is not None:
+            self._agent.end(asyncio.get_running_loop().time())
+        return "", 0
+
+    async def _follow_agent(self, order: Order) -> Answer:
+        if self._agent is None:
+            return "lost\n0\n", 0
+        loop = asyncio.get_running_loop()
+        offset = int(order.envs["AMPBOT_OFFSET"])
+        spoken = self._agent
+        await self._while(lambda: spoken.size(loop.time()) <= offset, float(order.envs["AMPBOT_WAIT"]))
+        await self._while(lambda: True, int(order.envs["AMPBOT_GATHER"]) / 1000)
+        state = "running" if self._live() else "exit 0"
+        size = self._agent.size(loop.time())
+        data = self._agent.read(offset, min(size, offset + int(order.envs["AMPBOT_MOST"])))
+        return f"{state}\n{size}\n{base64.b64encode(data).decode()}", 0
+
+    async def _collect(self, order: Order) -> Answer:
+        """Nothing was changed."""
+        members = {"tree": f"{order.envs['AMPBOT_TREE']}\n", "raw": "", "left": "", "attrs": "", "blobs": ""}
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.USTAR_FORMAT) as archive:
+            for name, content in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content.encode()))
+        self._write(ARCHIVE, packed.getvalue())
+        return "ok 0 0\n", 0
+
+    async def _while(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Wait while the agent lives and `holds`, but no longer than `seconds`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        for _ in itertools.takewhile(lambda _: self._live() and holds() and loop.time() < until, itertools.count()):
+            await asyncio.sleep(min(_LOOK_SECONDS, max(until - loop.time(), 0.01)))
+
+    def _live(self) -> bool:
+        """Whether the agent is at work; one that has been told to end says its last line."""
+        assert self._agent is not None
+        if self._settings.agents_end:
+            self._agent.end(asyncio.get_running_loop().time())
+        return self._agent.ended is None
+
+    def _write(self, path: str, content: bytes) -> None:
+        target: Path = self.box.home / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+class _Agent:
+    """An agent's output as a function of time: a line a second, all of one length, none of it kept."""
+
+    def __init__(self, started: float, number: int) -> None:
+        self._started = started
+        self._thread = f"T-{uuid.UUID(int=number)}"
+        self._first = self._line({"type": "system", "subtype": "init", "tools": ["Read"], "mcp_servers": []})
+        self._length = len(self._event(0))
+        self._last = b""
+        self.ended: int | None = None  # events said before the last line
+
+    def end(self, now: float) -> None:
+        if self.ended is None:
+            self.ended = self._events(now)
+            words = {"duration_ms": self.ended * 1000, "is_error": False, "num_turns": self.ended}
+            self._last = self._line({"type": "result", "subtype": "success", **words, "result": "Nothing to change."})
+
+    def size(self, now: float) -> int:
+        return len(self._first) + self._events(now) * self._length + len(self._last)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` to before `stop`, which must have been said."""
+        skipped = max(0, (start - len(self._first)) // self._length)
+        behind = len(self._first) + skipped * self._length
+        count = max(0, -(-(stop - behind) // self._length))
+        if self.ended is not None:
+            count = min(count, self.ended - skipped)
+        text = b"".join(self._event(index) for index in range(skipped, skipped + count))
+        at = behind
+        if skipped == 0:
+            text, at = self._first + text, 0
+        return (text + self._last)[start - at : stop - at]
+
+    def _events(self, now: float) -> int:
+        return int(now - self._started) if self.ended is None else self.ended
+
+    def _event(self, index: int) -> bytes:
+        words = f"Step {index:07d}: read the next file, compared it with the last one, and noted what is different."
+        call = {"type": "tool_use", "id": f"toolu_{index:012d}", "name": "Read", "input": {"path": f"a/{index:07d}.py"}}
+        message = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": words}, call]}
+        usage = {"input_tokens": 4, "output_tokens": 40, "cache_read_input_tokens": 9000}
+        return self._line({"type": "assistant", "message": {**message, "usage": usage}, "parent_tool_use_id": None})
+
+    def _line(self, event: dict[str, object]) -> bytes:
+        return json.dumps({**event, "session_id": self._thread}, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,208 @@
+"""Amp works on while the bot is killed, stopped and started again: it is found by its sandbox, and read on from where
+the transcript ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from bot.rig.contract import Contract
+from bot.rig.e2b import Box
+from bot.rig.rig import Rig
+from tests.stories.story import Story
+
+STARTS = "# Starts the agent, once"
+PARTS, STEPS = 4, 5
+# Amp speaks in parts, and begins each but the first when it is let: no test depends on how fast anybody is.
+REQUEST = "/amp make the answer right\n\n- run: echo started >> ~/started\n" + "".join(
+    f"- run: until [ -e ~/part{part} ]; do sleep 0.1; done\n"
+    + "".join(f"- say: Step {part}.{step}.\n- wait 0.1\n" for step in range(STEPS))
+    for part in range(PARTS)
+)
+REQUEST += '- replace app.py: "41" -> "42"\n- title: Answer 42\n'
+FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
+
+
+@pytest.fixture(scope="module")
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A rig whose bot these stories may end."""
+    with Rig(tmp_path_factory.mktemp("restarted"), {"AMPBOT_PROGRESS_SECONDS": "10"}) as rig:
+        rig.serve()
+        yield rig
+
+
+@pytest.fixture
+def mortal(lonely: Rig) -> Iterator[Story]:
+    mark = len(lonely.github.server.journal.entries)
+    yield Story.begin(lonely)
+    lonely.wait_idle(120)
+    contract = Contract.load()
+    entries = lonely.github.server.journal.since(mark)
+    assert [found for entry in entries for found in contract.check(entry)] == []
+    assert dict(lonely.e2b.boxes) == {}, "a sandbox outlived its run"
+
+
+def lines(story: Story) -> list[str]:
+    """The transcript of the one run, with its numbers in order."""
+    rows = story.rig.query(
+        "SELECT t.sequence, t.line FROM transcript t JOIN runs r ON r.id = t.run WHERE r.repository = :id "
+        "ORDER BY t.sequence",
+        id=story.repo.id,
+    )
+    assert [row["sequence"] for row in rows] == list(range(len(rows)))
+    return [row["line"] for row in rows]
+
+
+def box_at_work(story: Story, number: int) -> Box:
+    """The box of the one run, once the first part of what its agent says is in the transcript."""
+    story.say(number, REQUEST)
+    story.until("the agent to be started", lambda: story.states() == ["working"])
+    (box,) = story.rig.e2b.boxes.values()
+    let(box, 0)
+    story.until("the first part in the transcript", lambda: any(said(0) in line for line in lines(story)))
+    return box
+
+
+def let(box: Box, *parts: int) -> None:
+    for part in parts:
+        (box.home / f"part{part}").touch()
+
+
+def said(part: int) -> str:
+    """The last words of a part."""
+    return f"Step {part}.{STEPS - 1}."
+
+
+def in_transcript(story: Story, part: int) -> None:
+    story.until(f"part {part} in the transcript", lambda: any(said(part) in line for line in lines(story)))
+
+
+def until(what: str, holds: Callable[[], bool], seconds: float = 60) -> None:
+    """For when there is no bot to be asked for its last words."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        time.sleep(0.05)
+
+
+def output(box: Box) -> str:
+    return (box.home / ".ampbot" / "agent" / "out").read_text()
+
+
+def keep_output(story: Story, box: Box) -> str:
+    """What the agent said from first to last, read just before its box goes."""
+    ended = box.home / ".ampbot" / "agent" / "exit"
+    story.until("the agent's end", ended.exists)
+    return output(box)
+
+
+def assert_undisturbed(story: Story, number: int, box: Box, output: str) -> None:
+    """One sandbox, one agent, one pull request, one comment, and the whole transcript."""
+    assert lines(story) == output.splitlines(), "no line is lost or doubled"
+    spoken = [
+        block["text"]
+        for event in map(json.loads, output.splitlines())
+        if event["type"] == "assistant"
+        for block in event["message"]["content"]
+        if block["type"] == "text" and block["text"].startswith("Step")
+    ]
+    assert spoken == [f"Step {part}.{step}." for part in range(PARTS) for step in range(STEPS)]
+    mine = [each.id for each in story.rig.e2b.records if each.given.metadata["repository"] == str(story.repo.id)]
+    assert mine == [box.id]
+    assert story.states() == ["published"]
+    assert story.change() == FIXED
+    assert sorted(story.branches()) == sorted(["main", story.only_pull().head_ref])
+    assert "### ✅ Done" in story.only_answer(number)
+
+
+def agents(box: Box) -> list[str]:
+    """How each attempt to start the agent ended; a second one finds the first at work."""
+    return [command.status for command in box.commands if STARTS in command.text]
+
+
+def started(box: Box) -> str:
+    return (box.home / "started").read_text()
+
+
+def test_killed_while_amp_works_the_bot_reattaches_and_amp_notices_nothing(mortal: Story) -> None:
+    rig, number = mortal.rig, mortal.issue()
+    box = box_at_work(mortal, number)
+    rig.bot.kill()
+    before = lines(mortal)
+    let(box, 1)
+    until("Amp to go on without us", lambda: said(1) in output(box))
+    rig.bot.start()
+    in_transcript(mortal, 1)
+    assert lines(mortal)[: len(before)] == before
+    let(box, 2)
+    in_transcript(mortal, 2)
+    assert mortal.states() == ["working"]
+    let(box, 3)
+    whole, times = keep_output(mortal, box), started(box)
+    mortal.settle()
+    assert times == "started\n", "no second agent was started"
+    assert len(agents(box)) == 2, "before the kill and after it the agent was asked for"
+    assert_undisturbed(mortal, number, box, whole)
+
+
+def test_killed_again_and_again_while_amp_works(mortal: Story) -> None:
+    rig, number = mortal.rig, mortal.issue()
+    box = box_at_work(mortal, number)
+    for part in (1, 2, 3):
+        rig.bot.kill()
+        rig.bot.start()
+        let(box, part)
+        if part < 3:
+            in_transcript(mortal, part)
+    whole, times = keep_output(mortal, box), started(box)
+    mortal.settle()
+    assert times == "started\n", "no second agent was started"
+    assert_undisturbed(mortal, number, box, whole)
+
+
+def test_the_progress_comment_goes_on_after_a_kill(mortal: Story) -> None:
+    rig, number = mortal.rig, mortal.issue()
+    box = box_at_work(mortal, number)
+    rig.bot.kill()
+    let(box, 1)
+    rig.bot.start()
+    mortal.until("what was said meanwhile in the comment", lambda: said(1) in mortal.only_answer(number))
+    let(box, 2)
+    mortal.until("what is said now in the comment", lambda: said(2) in mortal.only_answer(number))
+    assert mortal.states() == ["working"]
+    let(box, 3)
+    whole = keep_output(mortal, box)
+    mortal.settle()
+    assert_undisturbed(mortal, number, box, whole)
+
+
+def test_stopped_in_order_while_amp_works_it_restarts_into_it(mortal: Story) -> None:
+    rig, number = mortal.rig, mortal.issue()
+    box = box_at_work(mortal, number)
+    rig.bot.stop()
+    assert rig.e2b.boxes == {box.id: box}, "a live agent is left running"
+    assert mortal.states() == ["working"]
+    let(box, 1)
+    until("Amp to go on without us", lambda: said(1) in output(box))
+    rig.bot.start()
+    in_transcript(mortal, 1)
+    let(box, 2, 3)
+    whole, times = keep_output(mortal, box), started(box)
+    mortal.settle()
+    assert times == "started\n", "no second agent was started"
+    assert_undisturbed(mortal, number, box, whole)
+
+
+def test_a_delivery_that_never_ends_does_not_hold_the_stop_up(mortal: Story) -> None:
+    rig = mortal.rig
+    address = urlsplit(rig.bot.url)
+    assert address.port is not None
+    with socket.create_connection(("127.0.0.1", address.port)) as slow:
+        slow.sendall(b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        rig.bot.stop()
+    rig.bot.start()
