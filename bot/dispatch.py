@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 
 import structlog
@@ -37,6 +37,38 @@ async def dispatch(world: World, engine: Engine, guid: str) -> None:
     count = await engine.step("plan", lambda: outlast(world.sleep, lambda: plan(world, guid), for_ever=True))
     await asyncio.gather(*(engine.step(f"perform {index}", _performing(world, guid, index)) for index in range(count)))
     await engine.step("close", lambda: world.database.write(lambda connection: deliveries.close(connection, guid)))
+
+
+async def dismiss(world: World, guids: Iterable[str]) -> frozenset[str]:
+    """Close those of these deliveries that ask nothing, all at once and without a workflow; says which they were.
+
+    Most of what GitHub delivers is of this kind: our own comments and edits among it.
+    """
+    outcomes: dict[str, str] = {}
+    if not world.github.is_known:
+        return frozenset()  # nobody here may wait for GitHub; a workflow may
+    for guid in guids:
+        stored = await world.database.read(lambda connection, guid=guid: deliveries.get(connection, guid))  # type: ignore[misc]  # bound now
+        if stored.plan is not None:
+            continue
+        try:
+            asks = await _asked(world, stored)
+        except Exception as error:  # noqa: BLE001 - its own workflow meets it again, and says so
+            log.warning("not dismissed", guid=guid, error=type(error).__name__)
+            continue
+        if isinstance(asks, str):
+            outcomes[guid] = asks
+            log.info("delivery", guid=guid, github_event=stored.event, outcome=asks)
+
+    def close(connection: Connection) -> None:
+        for guid, outcome in outcomes.items():
+            deliveries.decide(connection, guid, effects.dump(()), outcome)
+            deliveries.take(connection, guid)
+            deliveries.close(connection, guid)
+
+    if outcomes:
+        await world.database.write(close)
+    return frozenset(outcomes)
 
 
 def _performing(world: World, guid: str, index: int) -> Callable[[], Awaitable[None]]:
@@ -75,21 +107,30 @@ def _write_down(connection: Connection, world: World, guid: str, wishes: tuple[W
     return len(effects.load(plan))
 
 
-async def _decide(world: World, stored: deliveries.Stored) -> tuple[tuple[Wish, ...], str]:
+async def _asked(world: World, stored: deliveries.Stored) -> tuple[Event, tuple[Ask | Problem, ...]] | str:
+    """What a delivery asks of us; a sentence where that is nothing."""
     event = events.parse(stored.event, stored.body)
     if isinstance(event, Ignored):
-        return (), f"ignored: {event.reason}"
+        return f"ignored: {event.reason}"
     if isinstance(event, Problem):
-        return (), f"unreadable: {event.say}"
+        return f"unreadable: {event.say}"
     me = await world.github.identity()
     names = frozenset({me.slug.lower(), me.login.lower(), *(name.lower() for name in world.settings.reviewers)})
     asks = tuple(_asks(event, me, names))
     if len(asks) > MOST_ASKS:
         asks = (*asks[:MOST_ASKS], Problem(messages.too_many_asks(MOST_ASKS)))
     if not asks:
-        return (), "ignored: asks nothing"
+        return "ignored: asks nothing"
     if policy.is_machine(event.actor, policy.via_app(event), me.id):
-        return (), "ignored: written by a machine"
+        return "ignored: written by a machine"
+    return event, asks
+
+
+async def _decide(world: World, stored: deliveries.Stored) -> tuple[tuple[Wish, ...], str]:
+    asked = await _asked(world, stored)
+    if isinstance(asked, str):
+        return (), asked
+    event, asks = asked
     repository = await world.github.conversation(event.place.repo)
     permission = await repository.permission(event.actor.login, event.actor.id)
     verdict = policy.decide(event.actor, event.place, permission)

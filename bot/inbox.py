@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
+from bot.dispatch import dismiss
 from bot.engine import Engine
 from bot.store import deliveries, runs
 from bot.world import World
@@ -28,8 +29,10 @@ LOOK_SECONDS = 2.0
 
 async def take_up(world: World, engine: Engine) -> int:
     """Start a workflow for each delivery and each admitted run that has none; says how many. Twice is harmless."""
-    started = 0
-    for guid in await world.database.read(deliveries.untaken):
+    waiting = await world.database.read(deliveries.untaken)
+    dismissed = await dismiss(world, waiting)
+    started = len(dismissed)
+    for guid in (guid for guid in waiting if guid not in dismissed):
         started += await _start(
             world, partial(engine.begin, DISPATCH, key=f"delivery:{guid}", argument=guid), deliveries.take, guid
         )

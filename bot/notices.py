@@ -31,7 +31,7 @@ def stopped(by: str, state: RunState) -> Ending:
     return Ending(RunState.STOPPED, f"Stopped by {line(by)} {said} {RETRY}")
 
 
-def stopped_draft(by: str, number: int, draft: bool, changes: Sequence[Change], answer: str) -> Ending:
+def stopped_draft(by: str, number: int, changes: Sequence[Change], answer: str, *, draft: bool) -> Ending:
     kind = "draft pull request" if draft else "pull request (GitHub allows no drafts here)"
     return Ending(
         RunState.STOPPED,

@@ -87,6 +87,11 @@ class App:
                 self._identity = Identity(app.id, app.slug, app.permissions, tuple(app.events))
         return self._identity
 
+    @property
+    def is_known(self) -> bool:
+        """Whether `identity` answers without asking GitHub."""
+        return self._identity is not None
+
     async def hook_url(self) -> str | None:
         """Where GitHub sends deliveries."""
         return (await self._client.call("GET", "/app/hook/config", _HookConfig)).url

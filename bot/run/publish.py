@@ -118,7 +118,7 @@ async def _publish(
         pull = await _pull(repository, headline, body, branch, pinned.base_branch, draft=bool(stopped_by))
         await world.database.write(lambda connection: runs.opened(connection, run.id, pull.number))
         if stopped_by:
-            return notices.stopped_draft(stopped_by, pull.number, pull.draft, change_set.changes, answer.text)
+            return notices.stopped_draft(stopped_by, pull.number, change_set.changes, answer.text, draft=pull.draft)
         return messages.pull_opened(pull.number, answer.text or description, change_set.changes)
 
 

@@ -30,7 +30,7 @@ from bot.rig.e2b.state import Command
 from bot.run.scripts import ARCHIVE, PATHS, script
 
 _MARK = re.compile(r"echo (ampbot-[0-9a-f]{16}); echo \1 >&2\n")
-_LOOK_SECONDS = 0.5  # how late the agent's end may be noticed in here
+_LOOK_SECONDS = 1.0  # how late the agent's end may be noticed in here
 
 Answer = tuple[str, int]  # standard output and exit code
 
