@@ -27,39 +27,50 @@ DISPATCHES = "dispatches_v1"
 LOOK_SECONDS = 2.0
 
 
-async def take_up(world: World, engine: Engine) -> int:
-    """Start a workflow for each delivery and each admitted run that has none; says how many. Twice is harmless."""
-    waiting = await world.database.read(deliveries.untaken)
+async def take_up(world: World, engine: Engine, failed: set[str] | None = None) -> int:
+    """Start a workflow for each delivery and each admitted run that has none; says how many. Twice is harmless.
+
+    Those in `failed` are left alone, and those that could not be started are added to it.
+    """
+    failed = set() if failed is None else failed
+    waiting = await world.database.read(lambda connection: deliveries.untaken(connection, without=failed))
     dismissed = await dismiss(world, waiting)
     started = len(dismissed)
-    for guid in (guid for guid in waiting if guid not in dismissed):
-        started += await _start(
-            world, partial(engine.begin, DISPATCH, key=f"delivery:{guid}", argument=guid), deliveries.take, guid
-        )
-    for run, installation in await world.database.read(runs.unqueued):
+    # All at once: one after the other, each would wait behind what those before it have begun to do.
+    starts = [
+        _start(world, partial(engine.begin, DISPATCH, key=f"delivery:{guid}", argument=guid), deliveries.take, guid)
+        for guid in waiting
+        if guid not in dismissed
+    ]
+    for run, installation in await world.database.read(lambda connection: runs.unqueued(connection, without=failed)):
         enqueue = partial(engine.enqueue, RUN, queue=RUNS, partition=str(installation), key=run, argument=run)
-        started += await _start(world, enqueue, runs.queued_in_engine, run)
+        starts.append(_start(world, enqueue, runs.queued_in_engine, run))
+    for key, well in await asyncio.gather(*starts):
+        started += well
+        if not well:
+            failed.add(key)
     return started
 
 
 async def _start(
     world: World, start: Callable[[], Awaitable[None]], done: Callable[[Connection, str], None], key: str
-) -> bool:
+) -> tuple[str, bool]:
     try:
         await start()
         await world.database.write(lambda connection: done(connection, key))
     except Exception:  # one row that cannot be started must not keep the others waiting
         log.exception("not started", key=key)
-        return False
-    return True
+        return key, False
+    return key, True
 
 
 async def watch(world: World, engine: Engine) -> None:
     """Take up what is waiting, for ever."""
     while True:
         world.work.clear()
+        failed: set[str] = set()  # they are tried again at the next look
         try:
-            while await take_up(world, engine):
+            while await take_up(world, engine, failed):
                 pass
         except sa.exc.SQLAlchemyError as error:
             # A locked or restarting database: the rows are still there at the next look.

@@ -15,7 +15,7 @@ from bot.github.app import CLONE, Token
 from bot.github.conversation import Conversation
 from bot.github.errors import GitHubError
 from bot.github.repository import Repository
-from bot.model import Ending, Pinned, Problem, RunKind, RunRequest, RunState
+from bot.model import Ending, Pinned, Problem, Repo, RunKind, RunRequest, RunState
 from bot.run.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF, script
 from bot.sandbox import Box, SandboxGoneError
 from bot.settings import Settings
@@ -47,20 +47,21 @@ async def prepare(world: World, run: Run) -> Ending | None:
     box, pinned_down, token = await together(
         _sandbox(world, run), _pin_down(world, run, repository), world.github.mint(request.place.repo, CLONE)
     )
+    tokens = [token]
     try:
         if isinstance(pinned_down, Ending):
             await world.github.revoke(token)
             return pinned_down
         pinned, talk = pinned_down
         fetched, installed = await together(
-            _fetch(world, box, pinned, token), _furnish(run, box, pinned, talk, repository)
+            _fetch(world, box, pinned, request.place.repo, tokens), _furnish(run, box, pinned, talk, repository)
         )
     except BaseException:
         with suppress(GitHubError):
-            await world.github.revoke(token)
+            await _revoke(world, tokens)
         raise
     # The token has served: it dies while the checkout is made, and before the agent is started.
-    _, checked_out = await together(world.github.revoke(token), _check_out(world, run, box, pinned, fetched))
+    _, checked_out = await together(_revoke(world, tokens), _check_out(world, run, box, pinned, fetched))
     if not checked_out:
         return messages.fetch_failed()
     if isinstance(installed, Problem):
@@ -137,10 +138,28 @@ async def _pin(repository: Repository, talk: Conversation) -> Pinned:
     )
 
 
-async def _fetch(world: World, box: Box, pinned: Pinned, token: Token) -> bool:
-    """Fetch the pinned commits by id. The token is in git's environment alone: no argv, no file, no address."""
+async def _revoke(world: World, tokens: list[Token]) -> None:
+    for token in tokens:
+        await world.github.revoke(token)
+
+
+async def _fetch(world: World, box: Box, pinned: Pinned, repo: Repo, tokens: list[Token]) -> bool:
+    """Fetch the pinned commits by id, with a token of its own for each further try: one may have died."""
+    for wait in (*FETCH_WAITS, None):
+        ran = await box.run(script("fetch"), env=_fetching(world, pinned, tokens[-1]), seconds=FETCH_SECONDS)
+        if ran.exit_code == 0:
+            return True
+        log.warning("fetch failed", repository=pinned.repo_name, git=world.redact(ran.stderr)[-500:])
+        if wait is not None:
+            await world.sleep(wait)
+            tokens.append(await world.github.mint(repo, CLONE))
+    return False
+
+
+def _fetching(world: World, pinned: Pinned, token: Token) -> dict[str, str]:
+    """The fetch's environment. The token is in git's alone: no argv, no file, no address."""
     basic = base64.b64encode(f"x-access-token:{token.value}".encode()).decode()
-    env = {
+    return {
         "AMPBOT_URL": f"{world.settings.github_url}/{pinned.repo_name}.git",
         "AMPBOT_COMMITS": " ".join(filter(None, (pinned.base_sha, pinned.merge_base))),
         "GIT_TERMINAL_PROMPT": "0",
@@ -149,14 +168,6 @@ async def _fetch(world: World, box: Box, pinned: Pinned, token: Token) -> bool:
         "GIT_CONFIG_KEY_0": f"http.{world.settings.github_url}/.extraHeader",
         "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
     }
-    for wait in (*FETCH_WAITS, None):
-        ran = await box.run(script("fetch"), env=env, seconds=FETCH_SECONDS)
-        if ran.exit_code == 0:
-            return True
-        log.warning("fetch failed", repository=pinned.repo_name, git=world.redact(ran.stderr)[-500:])
-        if wait is not None:
-            await world.sleep(wait)
-    return False
 
 
 async def _furnish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -54,9 +55,9 @@ def _once(new: set[str], guid: str) -> bool:
     return True
 
 
-def untaken(connection: Connection, limit: int = 100) -> tuple[str, ...]:
-    """GUIDs whose workflow may not exist yet, oldest first."""
-    query = sa.select(deliveries.c.guid).where(deliveries.c.taken_at.is_(None))
+def untaken(connection: Connection, limit: int = 100, *, without: Collection[str] = ()) -> tuple[str, ...]:
+    """GUIDs whose workflow may not exist yet, oldest first; those in `without` are passed over."""
+    query = sa.select(deliveries.c.guid).where(deliveries.c.taken_at.is_(None), deliveries.c.guid.not_in(without))
     return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,10 +98,10 @@ def promote(connection: Connection, repository: int, number: int) -> None:
         connection.execute(runs.update().where(runs.c.id == chosen).values(active=True))
 
 
-def unqueued(connection: Connection, limit: int = 100) -> tuple[tuple[str, int], ...]:
-    """(run id, installation) of runs that may start and that the engine may not know yet."""
+def unqueued(connection: Connection, limit: int = 100, *, without: Collection[str] = ()) -> tuple[tuple[str, int], ...]:
+    """(run id, installation) of runs that may start and that the engine may not know yet, but those in `without`."""
     query = sa.select(runs.c.id, runs.c.installation).where(
-        runs.c.active, runs.c.queued_in_engine_at.is_(None), runs.c.ended_at.is_(None)
+        runs.c.active, runs.c.queued_in_engine_at.is_(None), runs.c.ended_at.is_(None), runs.c.id.not_in(without)
     )
     return tuple(
         (row.id, row.installation) for row in connection.execute(query.order_by(runs.c.created_at).limit(limit))
