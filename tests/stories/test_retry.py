@@ -182,7 +182,8 @@ def test_status_from_first_to_last(story: Story, gate: Gate) -> None:
     gate.open()
     story.say(number, "/amp second\n\n- create two.txt: 2\n")
     story.say(number, "/amp third @omar\n\n- answer: It is.\n")
-    story.until("the agent's words", lambda: story.rig.query("SELECT 1 FROM transcript WHERE run = :run", run=first))
+    query = "SELECT 1 FROM transcript WHERE run = :run"
+    story.until("the agent's words", lambda: bool(story.rig.query(query, run=first)))
     story.until("the line", lambda: len(story.runs()) == 3 and len(story.from_bot(number)) == 4)
     waiting = status(story, number)
     assert re.fullmatch(
