@@ -23,6 +23,7 @@ from bot.redact import Redactor
 from bot.run.workflow import execute
 from bot.sandbox import Sandboxes
 from bot.settings import Settings
+from bot.sweep.loop import sweep_for_ever
 from bot.world import World
 
 logger = structlog.get_logger()
@@ -73,13 +74,15 @@ def create_service(settings: Settings) -> Starlette:
         engine = create_engine(world)
         await engine.start()
         watching = asyncio.create_task(inbox.watch(world, engine))
+        sweeping = asyncio.create_task(sweep_for_ever(world, engine))
         logger.info("serving", database=settings.database_url.split("://", 1)[0], template=settings.e2b_template)
         try:
             yield
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for task in (sweeping, watching):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await engine.stop()
             world.database.close()
 
