@@ -115,7 +115,7 @@ def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> No
     rig.github.label(story.repo, labelled, MAINTAINER, "amp")
     opened = story.issue("Opened", "/amp answer me\n\n- answer: By the body.\n")
     rig.github.request_review(story.repo, pull.number, MAINTAINER, "amp-reviewer")
-    rig.github.submit_review(story.repo, pull.number, MAINTAINER, "COMMENT", "/amp help me\n\n- answer: By a review.\n")
+    rig.github.submit_review(story.repo, pull.number, MAINTAINER, "/amp help me\n\n- answer: By a review.\n")
     closed = story.issue("Closed")
     story.say(closed, "/amp help")
     rig.github.close(story.repo, closed, MAINTAINER)
@@ -146,7 +146,15 @@ def test_what_the_log_tells_is_asked_for_again_on_the_timer_and_nothing_twice(ri
     story.say(number, FIX)
     rig.github.wait_deliveries()
     wake(rig)
-    (mine,) = {each.guid for each in rig.github.deliveries if "make the answer right" in each.body.decode()}
+    (mine,) = {
+        each.guid
+        for each in rig.github.deliveries
+        if each.event == "issue_comment"
+        and each.action == "created"
+        and "make the answer right" in each.body.decode()
+        and each.repository == story.repo.id
+        and json.loads(each.body)["sender"]["login"] == MAINTAINER
+    }
     attempts = [(each.redelivery, each.status_code) for each in rig.github.deliveries if each.guid == mine]
     assert attempts == [(False, 502), (True, 202)]
     assert story.states() == ["published"]
@@ -178,7 +186,7 @@ def test_when_the_log_cannot_be_read_the_lists_are_searched(rig: Rig) -> None:
     sleep(rig)
     story.say(number, "/amp help")
     rig.github.wait_deliveries()
-    rig.github.server.faults.add(Fault("status", path="/app/hook/deliveries", status=404, times=None))
+    rig.github.server.faults.add(Fault("error", path="/app/hook/deliveries", status=404, times=0))
     wake(rig)
     assert HELPED in story.only_answer(number)
     assert [row["guid"][:12] for row in rig.query("SELECT guid FROM deliveries")][-1] == "sweep-issue-"
