@@ -111,7 +111,7 @@ def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> No
     rig.github.set_permission(story.repo, "amp-reviewer", "write")
     sleep(rig)
     never_delivered(rig)
-    labelled = story.issue("Labelled", "- answer: By the label.\n")
+    labelled = story.issue("Labelled")
     rig.github.label(story.repo, labelled, MAINTAINER, "amp")
     opened = story.issue("Opened", "/amp answer me\n\n- answer: By the body.\n")
     rig.github.request_review(story.repo, pull.number, MAINTAINER, "amp-reviewer")
@@ -127,14 +127,14 @@ def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> No
     story.say(old, "Only talk.")
     delivered(rig)
     wake(rig)
-    assert ("By the label." in story.only_answer(labelled), story.repo.issues[labelled].labels) == (True, [])
+    assert ("### ✅ Done" in story.only_answer(labelled), story.repo.issues[labelled].labels) == (True, [])
     assert "By the body." in story.only_answer(opened)
     assert story.from_bot(closed) == []
     answers = story.from_bot(old)
     assert [HELPED in body for body in answers] == [True, False]
     assert "write access" in answers[1], "the stranger's one denial"
     assert len(story.reviews(pull.number)) == 2, "the maintainer's, and ours"
-    assert sorted(story.states()) == ["answered", "answered", "answered", "reviewed"]
+    assert sorted(story.states()) == ["answered", "answered", "published", "reviewed"]
     found = rig.query("SELECT guid FROM deliveries WHERE guid LIKE 'sweep-%'")
     assert Counter(row["guid"].split("-")[1] for row in found) == {"issue": 1, "body": 1, "event": 2, "review": 1}
 
