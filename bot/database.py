@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,6 +123,30 @@ class Database:
         """One consistent view, to be read in this thread; nothing done to it is kept."""
         with self._engine.connect().execution_options(ampbot_reads=True) as connection:
             yield connection
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[bool]:
+        """Whether nobody else is at what `name` stands for, in any process; nobody begins with it meanwhile.
+
+        SQLite has one process anyway. On PostgreSQL a connection is held; whoever loses it does not notice.
+        """
+        if self.is_sqlite:
+            yield True
+            return
+        connection = await anyio.to_thread.run_sync(self._open)
+        key = {"name": f"ampbot:{name}"}
+        try:
+            taken = await anyio.to_thread.run_sync(
+                lambda: connection.scalar(sa.text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), key)
+            )
+            yield bool(taken)
+        finally:
+            # The lock goes with the session, also when this task is cancelled or the connection is in no good state.
+            connection.invalidate()
+            connection.close()
+
+    def _open(self) -> Connection:
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
         self._engine.dispose()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import datetime
 from functools import partial
 
 import structlog
 from sqlalchemy.engine import Connection
 
 from bot import commands, effects, events, messages, policy
+from bot.database import now
 from bot.effects import Effect, React, Reply, ShowStopped, StartRun, Unlabel, Wish
 from bot.engine import Engine
 from bot.github.app import Identity
@@ -23,6 +25,8 @@ from bot.run import report
 from bot.run.settle import settle
 from bot.run.stop import show_stopped
 from bot.store import deliveries, runs
+from bot.store import effects as effects_made
+from bot.store.deliveries import FOUND
 from bot.world import World
 from handlers import HANDLERS
 
@@ -30,6 +34,8 @@ log = structlog.get_logger()
 
 # One text may ask for so much at once; each is a run, and runs cost money.
 MOST_ASKS = 5
+# Ids of runs are kept for so long: what is older could be run twice.
+OLDEST_DAYS = 90
 
 
 async def dispatch(world: World, engine: Engine, guid: str) -> None:
@@ -115,8 +121,7 @@ async def _asked(world: World, stored: deliveries.Stored) -> tuple[Event, tuple[
     if isinstance(event, Problem):
         return f"unreadable: {event.say}"
     me = await world.github.identity()
-    names = frozenset({me.slug.lower(), me.login.lower(), *(name.lower() for name in world.settings.reviewers)})
-    asks = tuple(_asks(event, me, names))
+    asks = tuple(asks_of(event, me, names_of(world, me)))
     if len(asks) > MOST_ASKS:
         asks = (*asks[:MOST_ASKS], Problem(messages.too_many_asks(MOST_ASKS)))
     if not asks:
@@ -132,18 +137,30 @@ async def _decide(world: World, stored: deliveries.Stored) -> tuple[tuple[Wish, 
         return (), asked
     event, asks = asked
     repository = await world.github.conversation(event.place.repo)
+    cause = await _cause(world, event, repository, stored.guid)
+    gesture = f"gesture:{event.place.repo.id}:{cause}"
+    holder = await world.database.write(lambda connection: effects_made.hold(connection, gesture, stored.guid))
+    if holder != stored.guid and FOUND in (stored.guid[: len(FOUND)], holder[: len(FOUND)]):
+        # The sweep found what was delivered too. Two deliveries of GitHub's are two gestures, or one run's.
+        return (), f"ignored: taken as {holder}"
     permission = await repository.permission(event.actor.login, event.actor.id)
     verdict = policy.decide(event.actor, event.place, permission)
     if isinstance(verdict, policy.Deny):
         key = f"denied:{event.place.repo.id}:{event.place.number}"
         said = () if verdict.say is None else (Reply(event.place, key, verdict.say, event.at),)
         return said, f"denied: {verdict.reason}"
-    cause = await _cause(world, event, repository, stored.guid)
+    if datetime.fromisoformat(event.at).timestamp() < now() - OLDEST_DAYS * 86400:
+        return (reply(event, cause, messages.too_old(OLDEST_DAYS)),), "refused: too old"
     planned = [effect for ask in asks for effect in _planned(event, ask, cause)]
     return tuple(planned), f"{len(planned)} effects"
 
 
-def _asks(event: Event, me: Identity, names: frozenset[str]) -> Iterator[Ask | Problem]:
+def names_of(world: World, me: Identity) -> frozenset[str]:
+    """The logins and team slugs that mean us, in small letters."""
+    return frozenset({me.slug.lower(), me.login.lower(), *(name.lower() for name in world.settings.reviewers)})
+
+
+def asks_of(event: Event, me: Identity, names: frozenset[str]) -> Iterator[Ask | Problem]:
     """The things asked for in an event; a Problem is text that meant us but could not be understood."""
     if isinstance(event, Said):
         for command in commands.new_commands(event.text, event.before, names=(me.slug,)):

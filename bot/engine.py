@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import chain, repeat
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ Plain = TypeVar("Plain", str, int, bool, None)
 APPLICATION_VERSION = "1"
 # Unset it is unbounded, and a thousand live runs fight over the interpreter (measured; engine.md T2).
 THREADS = 32
+UNENDED = ("PENDING", "ENQUEUED", "DELAYED")
 # Seconds to wait before a step that met a database in trouble is begun again; the last is repeated.
 DATABASE_WAITS = (1.0, 5.0, 15.0)
 
@@ -40,8 +42,9 @@ class Pending:
 
     @property
     def argument(self) -> str:
-        """What it was begun with: keys are the argument, or a word and the argument."""
-        return self.key.rsplit(":", 1)[-1]
+        """What it was begun with. Keys are the argument, or `word:argument`, and end in `:number` when begun again."""
+        parts = self.key.split(":")
+        return parts[1] if parts[0] == "delivery" else parts[0]
 
 
 class Engine:
@@ -130,7 +133,30 @@ class Engine:
 
     async def unfinished(self) -> int:
         """How many workflows have not ended."""
-        rows = await DBOS.list_workflows_async(status=["PENDING", "ENQUEUED", "DELAYED"], load_input=False)
+        rows = await DBOS.list_workflows_async(status=list(UNENDED), load_input=False)
+        return len(rows)
+
+    async def alive(self, keys: Sequence[str]) -> Mapping[str, bool]:
+        """Of these keys, those that were ever started: whether each has yet to end."""
+        found: dict[str, bool] = {}
+        for start in range(0, len(keys), 200):
+            rows = await DBOS.list_workflows_async(
+                workflow_ids=list(keys[start : start + 200]), load_input=False, load_output=False
+            )
+            found |= {row.workflow_id: row.status in UNENDED for row in rows}
+        return found
+
+    async def forget(self, before: float, most: int = 500) -> int:
+        """Delete workflows that ended before then (epoch seconds), with their steps: how many, at most `most`."""
+        rows = await DBOS.list_workflows_async(
+            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            completed_before=datetime.fromtimestamp(before, UTC).isoformat(),
+            limit=most,
+            load_input=False,
+            load_output=False,
+        )
+        if rows:
+            await DBOS.delete_workflows_async([row.workflow_id for row in rows])
         return len(rows)
 
     @property

@@ -349,6 +349,10 @@ def too_many_asks(most: int) -> str:
     )
 
 
+def too_old(days: int) -> str:
+    return f"This request is more than {days} days old, so I have not taken it up. If you still want it, ask again."
+
+
 def not_offered(verb: str) -> str:
     return f"This ampbot does not know {code(f'/amp {verb}')} yet. Comment `/amp help` to see what it does know."
 

@@ -76,6 +76,15 @@ class Ran:
     stderr: str
 
 
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A sandbox that lives, as E2B lists it. `started_at` is in epoch seconds, by E2B's clock."""
+
+    id: str
+    run: str  # "" where it carries none
+    started_at: float
+
+
 class _Bounded:
     """What a command says, up to a limit: the agent can make any shell of its sandbox say anything."""
 
@@ -221,17 +230,18 @@ class Sandboxes:
         self._open.pop(sandbox, None)
         await self._patiently(once)
 
-    async def mine(self) -> Mapping[str, str]:
-        """Live sandboxes of this instance: sandbox id -> run id."""
+    async def mine(self) -> tuple[Living, ...]:
+        """Live sandboxes of this instance."""
 
-        async def once() -> dict[str, str]:
+        async def once() -> tuple[Living, ...]:
             query = SandboxQuery(metadata={"app": "ampbot", "instance": self._instance})
             pages = self._client.AsyncSandbox.list(query=query, limit=100)
-            found: dict[str, str] = {}
+            found: list[Living] = []
             while pages.has_next:
                 for item in await pages.next_items():
-                    found[item.sandbox_id] = (item.metadata or {}).get("run", "")
-            return found
+                    run = (item.metadata or {}).get("run", "")
+                    found.append(Living(item.sandbox_id, run, item.started_at.timestamp()))
+            return tuple(found)
 
         return await self._patiently(once)
 

@@ -30,6 +30,7 @@ from bot.redact import Redactor
 from bot.run.workflow import execute
 from bot.sandbox import Sandboxes
 from bot.settings import Settings
+from bot.sweep.loop import sweep_for_ever
 from bot.world import World
 
 logger = structlog.get_logger()
@@ -136,6 +137,7 @@ def _working(world: World, lock: Lock | None) -> Lifespan:
 
 def _watches(world: World, engine: Engine, lock: Lock | None) -> Iterator[Coroutine[Any, Any, None]]:
     yield inbox.watch(world, engine)
+    yield sweep_for_ever(world, engine)
     if lock is not None:
         yield lock.listen(world.work)
         yield takeover.pulse(world, engine)

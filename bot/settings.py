@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     instance: str = Field("ampbot", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name in sandbox metadata")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written")
 
+    sweep_minutes: float = Field(5, ge=0, description="How often what was missed is looked for; 0: never")
+    keep_days: int = Field(30, ge=1, le=90, description="How long texts, transcripts and change sets are kept")
+
     # Limits
     run_minutes: float = Field(50, gt=0, le=24 * 60, description="Longest life of one agent run")
     idle_minutes: float = Field(15, gt=0, description="Longest silence of the agent")

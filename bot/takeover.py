@@ -56,9 +56,10 @@ async def _if_dead(world: World, engine: Engine, lock: Lock, executor: str) -> N
         # Read again under its lock: another survivor may have been here.
         left = [each for each in await engine.pending() if each.executor == executor]
         for name, queue in ((inbox.RUN, inbox.RUNS), (inbox.DISPATCH, inbox.DISPATCHES)):
-            keys = [each.key for each in left if each.workflow == name]
+            found = [each for each in left if each.workflow == name]
+            keys, ids = [each.key for each in found], [each.argument for each in found]
             if name == inbox.RUN and keys:
-                hopeless = await world.database.write(lambda c, k=keys: runs.taken_over(c, k, MOST_TAKEOVERS))  # type: ignore[misc]  # bound now
+                hopeless = await world.database.write(lambda c, i=ids: runs.taken_over(c, i, MOST_TAKEOVERS))  # type: ignore[misc]  # bound now
                 for run in hopeless:
                     await world.database.write(lambda c, r=run: runs.end(c, r, messages.internal_error(r)))  # type: ignore[misc]  # as above
             if keys:

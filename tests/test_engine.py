@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.database import Database
-from bot.engine import Engine
+from bot.engine import Engine, Pending
 
 
 @pytest.fixture
@@ -18,6 +18,14 @@ def url(tmp_path: Path) -> str:
     database.migrate()
     database.close()
     return url
+
+
+@pytest.mark.parametrize(
+    ("key", "argument"),
+    [("delivery:a-b", "a-b"), ("delivery:a-b:2", "a-b"), ("r-u-n", "r-u-n"), ("r-u-n:1", "r-u-n")],
+)
+def test_a_key_tells_what_its_workflow_works_on(key: str, argument: str) -> None:
+    assert Pending(key, "a workflow", "an executor").argument == argument
 
 
 async def test_old_code_takes_nothing_from_a_newer_queue(url: str) -> None:

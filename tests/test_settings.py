@@ -59,6 +59,8 @@ def test_what_has_a_default_need_not_be_set(environment: pytest.MonkeyPatch, pem
         "port": 8080,
         "instance": "ampbot",
         "log_format": "console",
+        "sweep_minutes": 5,
+        "keep_days": 30,
         "run_minutes": 50,
         "idle_minutes": 15,
         "max_runs": 20,

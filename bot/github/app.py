@@ -14,13 +14,17 @@ from pydantic import Field
 
 from bot.github.client import Answer, Api, Client
 from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError, UnprocessableError
+from bot.github.hooks import Hooks
 from bot.github.repository import Repository
+from bot.github.search import Search, every
 from bot.model import Repo
 
 # Comments, reactions, labels, reviews, reading: what a run needs before it has something to publish.
 CONVERSE = {"issues": "write", "pull_requests": "write", "contents": "read", "metadata": "read"}
 # The sandbox's clone.
 CLONE = {"contents": "read", "metadata": "read"}
+# The sweep's look for what nobody answered.
+SEARCH = {"issues": "read", "pull_requests": "read", "metadata": "read"}
 PUBLISH = {"contents": "write", "pull_requests": "write", "metadata": "read"}
 
 # Installation tokens live an hour; none is used in its last minutes.
@@ -60,6 +64,11 @@ class _App(Answer):
 
 class _HookConfig(Answer):
     url: str | None = None
+
+
+class _Installed(Answer):
+    id: int
+    suspended_at: datetime | None = None
 
 
 class _Token(Answer):
@@ -119,6 +128,21 @@ class App:
             await Client.as_installation(self._api, token.value, token.installation).call(
                 "DELETE", "/installation/token", urgent=True
             )
+
+    def hooks(self) -> Hooks:
+        """The log of deliveries."""
+        return Hooks(self._client)
+
+    async def installations(self) -> tuple[int, ...]:
+        """Ids of the installations that are not suspended."""
+        found = await every(self._client, "/app/installations", _Installed)
+        return tuple(item.id for item in found if item.suspended_at is None)
+
+    async def searching(self, installation: int) -> Search:
+        """Look through all repositories of an installation, with a token that can only read."""
+        path = f"/app/installations/{installation}/access_tokens"
+        minted = await self._client.call("POST", path, _Token, body={"permissions": SEARCH}, repeat=True)
+        return Search(Client.as_installation(self._api, minted.token, installation), installation)
 
     async def conversation(self, repo: Repo, name: str | None = None) -> Repository:
         """Speak in a repository's conversations. The token is kept while it lives and renewed when refused."""

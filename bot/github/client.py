@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import anyio.to_thread
 import github
@@ -44,6 +47,9 @@ WAITS = (0.5, 2.0, 8.0, 20.0)
 LIMIT_WAITS = (60.0, 120.0, 240.0)
 LONGEST_LIMIT_WAIT = 900.0
 
+# Of the address of the next page only the cursor is taken.
+_NEXT = re.compile(r'[?&]cursor=([^&>]+)[^>]*>; *rel="next"')
+
 # PyGithub logs requests with bodies at DEBUG.
 logging.getLogger("github.Requester").setLevel(logging.WARNING)
 
@@ -59,7 +65,7 @@ class Api:
     url: str
     pace: Pace
     sleep: Callable[[float], Any] = asyncio.sleep
-    confirm: Callable[[], Awaitable[None]] | None = None  # before each request that is not a GET
+    confirm: Callable[[], Awaitable[None]] | None = None  # before each request
 
 
 class Client:
@@ -114,15 +120,27 @@ class Client:
         Raises:
             GitHubError: one of its kinds; UnavailableError where `repeat` was not allowed or did not help.
         """
+        send = partial(self._send, method, path, body, query, accept)
         may_repeat = method != "POST" if repeat is None else repeat
+        return _read((await self._patiently(send, may_repeat=may_repeat, creates=creates, urgent=urgent))[0], answer)
+
+    async def page(self, path: str, answer: type[T], query: Mapping[str, Any]) -> tuple[T, str | None]:
+        """One page of a list that goes by cursor, and the cursor of the next. Raises: as `call`."""
+        send = partial(self._send, "GET", path, None, query, None)
+        raw, headers = await self._patiently(send, may_repeat=True, creates=False, urgent=False)
+        following = _NEXT.search(str(headers.get("link", "")))
+        return _read(raw, answer), unquote(following[1]) if following else None
+
+    async def _patiently(
+        self, send: Callable[[], tuple[Any, Mapping[str, Any]]], *, may_repeat: bool, creates: bool, urgent: bool
+    ) -> tuple[Any, Mapping[str, Any]]:
         trouble = limits = 0
         while True:
             await self._api.pace.turn(self._installation, creates=creates, urgent=urgent)
-            if method != "GET" and self._api.confirm is not None:
+            if self._api.confirm is not None:
                 await self._api.confirm()
             try:
-                raw = await anyio.to_thread.run_sync(self._send, method, path, body, query, accept)
-                return _read(raw, answer)
+                return await anyio.to_thread.run_sync(send)
             except LimitedError as error:
                 if limits == len(LIMIT_WAITS):
                     raise
@@ -167,7 +185,7 @@ class Client:
         body: Mapping[str, Any] | None,
         query: Mapping[str, Any] | None,
         accept: str | None,
-    ) -> Any:
+    ) -> tuple[Any, Mapping[str, Any]]:
         headers = {"Accept": accept} if accept else {}
         status, answered, text = self._request(method, path, headers, body, query)
         moved = str(answered.get("location", ""))
@@ -177,14 +195,14 @@ class Client:
         if status >= 300:
             raise _translated(status, answered, text)
         if accept is not None:
-            return text
+            return text, answered
         try:
             data = json.loads(text) if text else None
         except ValueError:
             raise UnavailableError(status, "GitHub's answer is not JSON") from None
         if path.endswith("/graphql") and _is_limited(data):
             raise LimitedError(status, "GraphQL's rate limit", _limit(429, "", answered) or 0.0)
-        return data
+        return data, answered
 
     def _request(
         self,

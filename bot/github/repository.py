@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -205,16 +207,23 @@ class Repository:
 
     async def find_comment(self, number: int, marker: str, author: str, since: str) -> Comment | None:
         """The oldest comment by `author` that holds `marker`, among those changed since `since` (RFC 3339)."""
-        page = 1
-        while True:
+        return next(iter(await self.find_comments(number, marker, author, since)), None)
+
+    async def find_comments(self, number: int, marker: str, author: str, since: str) -> tuple[Comment, ...]:
+        """All of them, oldest first: where a list lagged, one was made twice."""
+        found: list[Comment] = []
+        for page in itertools.count(1):
             query = {"since": since, "per_page": 100, "page": page}
             got = await self._call("GET", f"/issues/{number}/comments", list[_Comment], query=query)
-            for found in (item.value() for item in got):
-                if found.author == author and marker in found.body:
-                    return found
+            found += [item.value() for item in got]
             if len(got) < 100:
-                return None
-            page += 1
+                break
+        return tuple(each for each in found if each.author == author and marker in each.body)
+
+    async def delete_comment(self, comment: int) -> None:
+        """It may be gone already."""
+        with suppress(NotFoundError):
+            await self._call("DELETE", f"/issues/comments/{comment}")
 
     async def unlabel(self, number: int, label: str) -> None:
         """Take a label off; it may be off already."""

@@ -14,6 +14,9 @@ from bot.database import CHANNEL, now
 from bot.receive import Delivery
 from bot.tables import deliveries
 
+# How the GUIDs of deliveries begin that GitHub never made: the sweep found what they tell of.
+FOUND = "sweep-"
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -59,6 +62,15 @@ def untaken(connection: Connection, limit: int = 100, *, without: Collection[str
     """GUIDs whose workflow may not exist yet, oldest first; those in `without` are passed over."""
     query = sa.select(deliveries.c.guid).where(deliveries.c.taken_at.is_(None), deliveries.c.guid.not_in(without))
     return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
+
+
+def known(connection: Connection, guids: tuple[str, ...]) -> frozenset[str]:
+    """Those of the GUIDs that are stored."""
+    found: set[str] = set()
+    for start in range(0, len(guids), 500):
+        query = sa.select(deliveries.c.guid).where(deliveries.c.guid.in_(guids[start : start + 500]))
+        found |= set(connection.scalars(query))
+    return frozenset(found)
 
 
 def take(connection: Connection, guid: str) -> None:

@@ -36,5 +36,18 @@ def claim(connection: Connection, key: str) -> Fresh | Tried | Done:
     return Done(row.result)
 
 
+def hold(connection: Connection, key: str, holder: str) -> str:
+    """Take `key` for `holder` unless it is taken; says who has it."""
+    moment = now()
+    if insert_once(connection, effects, key=key, tried_at=moment, done_at=moment, result=holder):
+        return holder
+    return str(holder_of(connection, key))
+
+
+def holder_of(connection: Connection, key: str) -> str | None:
+    found: str | None = connection.scalar(sa.select(effects.c.result).where(effects.c.key == key))
+    return found
+
+
 def settle(connection: Connection, key: str, result: str) -> None:
     connection.execute(effects.update().where(effects.c.key == key).values(done_at=now(), result=result))

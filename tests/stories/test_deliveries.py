@@ -154,10 +154,10 @@ def test_a_command_that_came_while_the_bot_was_down_is_run_when_it_is_delivered_
     (failed,) = deliveries_of(mortal, FIX)
     assert (failed.status_code, failed.status) == (502, "failed to connect to host")
     rig.bot.start()
-    for _ in range(2):
-        redeliver(rig, failed)
+    redeliver(rig, failed)
+    redelivered = "the bot's own request for it, or none when the owner's was earlier"
     mortal.settle()
-    assert [each.status_code for each in deliveries_of(mortal, FIX)] == [502, 202, 202]
+    assert [each.status_code for each in deliveries_of(mortal, FIX)] in ([502, 202], [502, 202, 202]), redelivered
     assert_done_once(mortal, number)
 
 

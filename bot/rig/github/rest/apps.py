@@ -163,7 +163,8 @@ def list_deliveries(call: Call) -> Answer:
     if not size.isdecimal():
         raise Refusal.unprocessable("Invalid per_page")
     wanted = call.query.get("status", "")
-    rows = [each for each in reversed(call.world.outbox.log) if each.app is _app(call)]
+    # By id, as the cursor goes: several at once do not end in the order in which they began.
+    rows = sorted((each for each in call.world.outbox.log if each.app is _app(call)), key=lambda each: -each.id)
     if wanted:
         rows = [each for each in rows if (each.status == "OK") == (wanted == "success")]
     cursor = call.query.get("cursor", "")

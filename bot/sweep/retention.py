@@ -1,0 +1,32 @@
+"""Words are kept for some weeks, ids for ninety days (D9): after that nothing is left of a delivery or a run."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.database import now
+from bot.dispatch import OLDEST_DAYS
+from bot.engine import Engine
+from bot.store import leftovers
+from bot.world import World
+
+log = structlog.get_logger()
+
+DAY = 86_400.0
+# GitHub's log is asked no further back than this, so how often it was asked is not needed longer.
+ASKED_DAYS = 7
+
+
+async def forget(world: World, engine: Engine) -> None:
+    """Empty, then delete. Raises: the database's errors."""
+    moment = now()
+    words = moment - world.settings.keep_days * DAY
+    ids = moment - OLDEST_DAYS * DAY
+    emptied = await world.database.write(lambda connection: leftovers.empty(connection, words))
+    dropped = await world.database.write(lambda connection: leftovers.drop(connection, ids, moment - ASKED_DAYS * DAY))
+    workflows = 0
+    # In pieces: other writers have their turn in between.
+    while more := await engine.forget(words):
+        workflows += more
+    if emptied or dropped or workflows:
+        log.info("forgotten", emptied=emptied, dropped=dropped, workflows=workflows)

@@ -1,0 +1,82 @@
+"""Deliveries and runs whose workflow is gone or has failed are begun again under another key, a few times at most."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+import structlog
+
+from bot import inbox, messages
+from bot.engine import Engine
+from bot.run.report import report
+from bot.store import deliveries, leftovers, runs
+from bot.store.leftovers import Waiting
+from bot.world import World
+
+log = structlog.get_logger()
+
+# Beside the first.
+MOST_REVIVALS = 3
+# How long the sweep tries to say in the thread that a run is lost.
+SAY_SECONDS = 120.0
+
+
+async def revive(world: World, engine: Engine) -> None:
+    """Whatever is not done has a workflow that is not done, or gets one, or is given up visibly."""
+    for repository, number in await world.database.read(leftovers.leaderless):
+        log.warning("conversation freed", repository=repository, number=number)
+        await world.database.write(partial(runs.promote, repository=repository, number=number))
+        world.work.set()
+    guids = await world.database.read(leftovers.undone_deliveries)
+    keys = await _lifeless(engine, {guid: f"delivery:{guid}" for guid in guids})
+    # What ended just now is done and closed: only what still is not has lost its workflow.
+    for guid in await world.database.read(leftovers.undone_deliveries):
+        if guid in keys:
+            await _delivery(world, engine, guid, keys[guid])
+    found = await world.database.read(leftovers.undone_runs)
+    keys = await _lifeless(engine, {each.run: each.run for each in found})
+    for each in await world.database.read(leftovers.undone_runs):
+        if each.run in keys:
+            await _run(world, engine, each, keys[each.run])
+
+
+async def _lifeless(engine: Engine, keys: Mapping[str, str]) -> dict[str, str | None]:
+    """Those that no workflow is at work on: the key to begin the next under, None when there were enough."""
+    tries = {name: [key, *(f"{key}:{number}" for number in range(1, MOST_REVIVALS + 1))] for name, key in keys.items()}
+    alive = await engine.alive([key for each in tries.values() for key in each])
+    return {
+        name: next((key for key in each if key not in alive), None)
+        for name, each in tries.items()
+        if not any(alive.get(key) for key in each)
+    }
+
+
+async def _delivery(world: World, engine: Engine, guid: str, key: str | None) -> None:
+    if key is not None:
+        log.warning("delivery revived", guid=guid, key=key)
+        await engine.begin(inbox.DISPATCH, key=key, argument=guid)
+        return
+    log.error("delivery given up", guid=guid)
+    await world.database.write(partial(deliveries.decide, guid=guid, plan="[]", outcome="given up"))
+    await world.database.write(partial(deliveries.close, guid=guid))
+
+
+async def _run(world: World, engine: Engine, waiting: Waiting, key: str | None) -> None:
+    run = waiting.run
+    if key is not None:
+        log.warning("run revived", run=run, key=key)
+        partition = str(waiting.installation)
+        await engine.enqueue(inbox.RUN, queue=inbox.RUNS, partition=partition, key=key, argument=run)
+        return
+    log.error("run given up", run=run)
+    await world.database.write(partial(runs.end, run=run, ending=messages.internal_error(run)))
+    try:
+        async with asyncio.timeout(SAY_SECONDS):
+            await report(world, run)
+    except Exception:  # whatever made its workflow fail may strike here too, and the conversation must go on
+        log.exception("ending not shown", run=run)
+        row = await world.database.read(partial(runs.get, run=run))
+        await world.database.write(partial(runs.release, run=row))
+        world.work.set()

@@ -1,0 +1,192 @@
+"""What GitHub could not deliver, or never tried to, is found and answered once: the bot was down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from bot.rig.contract import Contract
+from bot.rig.faults import Fault
+from bot.rig.github import Handling
+from bot.rig.rig import Rig
+from tests.stories.story import BOT, MAINTAINER, STRANGER, Story
+
+FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
+HELPED = "What you can ask of ampbot here"
+
+
+@pytest.fixture
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A rig of its own: its bot is ended, and its database is looked at as a whole."""
+    with Rig(tmp_path_factory.mktemp("missed"), {"AMPBOT_REVIEWERS": "amp-reviewer"}) as rig:
+        rig.serve()
+        yield rig
+        rig.github.handle_deliveries(Handling())
+        rig.wait_idle()
+        contract = Contract.load()
+        entries = rig.github.server.journal.entries
+        assert [found for entry in entries for found in contract.check(entry)] == []
+        assert dict(rig.e2b.boxes) == {}, "a sandbox outlived its run"
+
+
+def sleep(rig: Rig) -> None:
+    """The bot has swept once, so it knows until when it lived; then it is stopped."""
+    rig.wait_idle()
+    rig.wait("the first sweep", lambda: bool(rig.query("SELECT 1 FROM marks WHERE name = 'alive'")))
+    rig.bot.stop()
+
+
+def wake(rig: Rig) -> None:
+    """Start, and wait until the sweep at the start is over and everything it found is done."""
+    before = rig.query("SELECT value FROM marks WHERE name = 'alive'")
+    rig.bot.start()
+    rig.wait("the sweep", lambda: rig.query("SELECT value FROM marks WHERE name = 'alive'") != before, 120)
+    rig.wait_idle(120)
+
+
+def never_delivered(rig: Rig) -> None:
+    """From here on GitHub tries nothing, and its log holds nothing of it."""
+    rig.github.wait_deliveries()
+    rig.github.handle_deliveries(Handling(drop=True))
+
+
+def delivered(rig: Rig) -> None:
+    rig.github.handle_deliveries(Handling())
+
+
+def test_a_hundred_commands_while_the_bot_was_down_are_all_answered_once(rig: Rig) -> None:
+    """In five installations: 50 are in the log as failed, 50 in no log at all; 5 of each are real work."""
+    stories = [Story.begin(rig) for _ in range(5)]
+    issues = [(story, story.issue(f"Issue {number}")) for story in stories for number in range(2)]
+    sleep(rig)
+    for lost in (False, True):
+        if lost:
+            never_delivered(rig)
+        for story, number in issues:
+            for _ in range(4):
+                story.say(number, "/amp help")
+        for story in stories:
+            second = story.repo.issues[2].number if lost else 1
+            story.say(second, f"/amp write it\n\n- answer: This is it, {'lost' if lost else 'failed'}.\n")
+            story.say(second, "/amp help")
+    delivered(rig)
+    wake(rig)
+    for story in stories:
+        answers = [body for number in (1, 2) for body in story.from_bot(number)]
+        assert Counter(HELPED in body for body in answers) == {True: 18, False: 2}
+        assert sorted(story.states()) == ["answered", "answered"]
+        text = "\n".join(answers)
+        assert (text.count("\nThis is it, failed.\n"), text.count("\nThis is it, lost.\n")) == (1, 1)
+    boxes = Counter(box.given.metadata["run"] for box in rig.e2b.records)
+    assert sorted(boxes.values()) == [1] * 10
+    outcomes = Counter(
+        (row["guid"].startswith("sweep-"), row["outcome"])
+        for row in rig.query("SELECT guid, outcome FROM deliveries WHERE outcome LIKE '%effects'")
+    )
+    assert outcomes == {
+        (False, "1 effects"): 45,
+        (False, "2 effects"): 5,
+        (True, "1 effects"): 45,
+        (True, "2 effects"): 5,
+    }
+    # And another start changes nothing.
+    rig.bot.stop()
+    before = [story.from_bot(number) for story, number in issues]
+    wake(rig)
+    assert [story.from_bot(number) for story, number in issues] == before
+    assert len(rig.e2b.records) == 10
+
+
+def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> None:
+    story = Story.begin(rig)
+    old = story.issue()
+    story.say(old, "/amp help")
+    pull = story.pull({"new.py": "print('new')\n"})
+    if rig.github.world.account("amp-reviewer") is None:
+        rig.github.create_user("amp-reviewer")
+    rig.github.set_permission(story.repo, "amp-reviewer", "write")
+    sleep(rig)
+    never_delivered(rig)
+    labelled = story.issue("Labelled")
+    rig.github.label(story.repo, labelled, MAINTAINER, "amp")
+    opened = story.issue("Opened", "/amp answer me\n\n- answer: By the body.\n")
+    rig.github.request_review(story.repo, pull.number, MAINTAINER, "amp-reviewer")
+    rig.github.submit_review(story.repo, pull.number, MAINTAINER, "/amp help me\n\n- answer: By a review.\n")
+    closed = story.issue("Closed")
+    story.say(closed, "/amp help")
+    rig.github.close(story.repo, closed, MAINTAINER)
+    gone = story.say(old, "/amp help")
+    rig.github.delete_comment(gone, MAINTAINER)
+    changed = story.say(old, "/amp help")
+    rig.github.edit_comment(changed, MAINTAINER, "Never mind.")
+    story.say(old, "/amp help", by=STRANGER)
+    story.say(old, "Only talk.")
+    delivered(rig)
+    wake(rig)
+    assert ("### ✅ Done" in story.only_answer(labelled), story.repo.issues[labelled].labels) == (True, [])
+    assert "By the body." in story.only_answer(opened)
+    assert story.from_bot(closed) == []
+    answers = story.from_bot(old)
+    assert [HELPED in body for body in answers] == [True, False]
+    assert "write access" in answers[1], "the stranger's one denial"
+    assert len(story.reviews(pull.number)) == 2, "the maintainer's, and ours"
+    assert sorted(story.states()) == ["answered", "answered", "published", "reviewed"]
+    found = rig.query("SELECT guid FROM deliveries WHERE guid LIKE 'sweep-%'")
+    assert Counter(row["guid"].split("-")[1] for row in found) == {"issue": 1, "body": 1, "event": 2, "review": 1}
+
+
+def test_what_the_log_tells_is_asked_for_again_on_the_timer_and_nothing_twice(rig: Rig) -> None:
+    story = Story.begin(rig)
+    number = story.issue()
+    sleep(rig)
+    story.say(number, FIX)
+    rig.github.wait_deliveries()
+    wake(rig)
+    (mine,) = {
+        each.guid
+        for each in rig.github.deliveries
+        if each.event == "issue_comment"
+        and each.action == "created"
+        and "make the answer right" in each.body.decode()
+        and each.repository == story.repo.id
+        and json.loads(each.body)["sender"]["login"] == MAINTAINER
+    }
+    attempts = [(each.redelivery, each.status_code) for each in rig.github.deliveries if each.guid == mine]
+    assert attempts == [(False, 502), (True, 202)]
+    assert story.states() == ["published"]
+    assert "### ✅ Done" in story.only_answer(number)
+    assert [comment.author.account.login for comment in story.comments(number)] == [MAINTAINER, BOT]
+    assert json.loads(story.runs()[0]["request"])["text"].startswith("make the answer right")
+
+
+def test_what_was_asked_before_the_database_was_made_is_left_alone(rig: Rig) -> None:
+    story = Story.begin(rig)
+    sleep(rig)
+    number = story.issue()
+    never_delivered(rig)
+    story.say(number, "/amp help")
+    delivered(rig)
+    for path in rig.folder.glob("ampbot.sqlite3*"):
+        path.unlink()
+    time.sleep(1.1)  # GitHub's times are whole seconds
+    rig.bot.start()
+    sleep(rig)
+    wake(rig)
+    assert story.from_bot(number) == []
+    assert rig.query("SELECT guid FROM deliveries WHERE event = 'issue_comment'") == []
+
+
+def test_when_the_log_cannot_be_read_the_lists_are_searched(rig: Rig) -> None:
+    story = Story.begin(rig)
+    number = story.issue()
+    sleep(rig)
+    story.say(number, "/amp help")
+    rig.github.wait_deliveries()
+    rig.github.server.faults.add(Fault("error", path="/app/hook/deliveries", status=404, times=0))
+    wake(rig)
+    assert HELPED in story.only_answer(number)
+    assert [row["guid"][:12] for row in rig.query("SELECT guid FROM deliveries")][-1] == "sweep-issue-"

@@ -1,0 +1,268 @@
+"""The parts of a sweep by themselves: sandboxes, doubled comments, lost workflows, and what has grown old."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bot import inbox
+from bot.database import Database, now
+from bot.effects import Reply, dump
+from bot.engine import Engine
+from bot.github.repository import Comment
+from bot.receive import Delivery
+from bot.rig.e2b import E2B
+from bot.sandbox import Sandboxes
+from bot.store import deliveries, runs
+from bot.store import effects as effects_made
+from bot.sweep import comments, loop, retention, revive, sandboxes
+from bot.tables import artifacts, marks, run_events, transcript
+from bot.tables import deliveries as deliveries_table
+from bot.tables import effects as effects_table
+from bot.tables import runs as runs_table
+from bot.world import World
+from tests.deliveries import PLACE
+from tests.store.test_runs import ENDING, request
+
+DAY = 86_400.0
+
+
+async def rows(database: Database, table: sa.Table) -> list[dict[str, Any]]:
+    return await database.read(lambda c: [dict(row) for row in c.execute(sa.select(table)).mappings()])
+
+
+# --- sandboxes --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def e2b() -> Iterator[E2B]:
+    with E2B() as running:
+        yield running
+
+
+async def test_only_sandboxes_that_a_live_run_needs_are_left(
+    world: World, e2b: E2B, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def e2b_of(instance: str) -> Sandboxes:
+        return Sandboxes(e2b.api_key, instance=instance, api_url=e2b.url, sandbox_url=e2b.url)
+
+    mine, theirs = e2b_of("ampbot"), e2b_of("another")
+    world = replace(world, sandboxes=mine)
+
+    async def box(of: Sandboxes, run: str) -> str:
+        return (await of.create(run, "amp", seconds=600, repository=10)).id
+
+    live, unwritten, ended, unknown = [await box(mine, run) for run in ("live", "unwritten", "ended", "unknown")]
+    doubled, other = await box(mine, "doubled"), await box(theirs, "unknown-to-us")
+    for number, run in enumerate(("live", "unwritten", "ended", "doubled")):
+        await world.database.write(lambda c, r=run, n=number: runs.add(c, request(r, n + 1)))  # type: ignore[misc]  # bound now
+    for run, sandbox in (("live", live), ("ended", ended), ("doubled", "another")):
+        await world.database.write(lambda c, r=run, s=sandbox: runs.in_sandbox(c, r, s))  # type: ignore[misc]  # as above
+    await world.database.write(lambda c: runs.release(c, runs.get(c, "ended")))
+
+    await sandboxes.reap(world)
+    assert set(e2b.boxes) == {live, unwritten, unknown, doubled, other}, "what is young may yet be written down"
+    monkeypatch.setattr(sandboxes, "YOUNG_SECONDS", -60.0)
+    await sandboxes.reap(world)
+    assert set(e2b.boxes) == {live, unwritten, other}
+
+
+# --- doubled comments -------------------------------------------------------------------------------
+
+
+class Thread:
+    """A conversation whose comments are listed and deleted."""
+
+    def __init__(self, *found: int) -> None:
+        self.found = [Comment(number, "", "ampbot[bot]", "") for number in found]
+
+    async def identity(self) -> Any:
+        return SimpleNamespace(login="ampbot[bot]")
+
+    async def conversation(self, _repo: object) -> Thread:
+        return self
+
+    async def find_comments(self, *_: object) -> tuple[Comment, ...]:
+        return tuple(self.found)
+
+    async def delete_comment(self, number: int) -> None:
+        self.found = [comment for comment in self.found if comment.id != number]
+
+
+@pytest.mark.parametrize(
+    ("took", "held", "left"),
+    [(20.0, "12", [12]), (20.0, "99", [11]), (2.0, "12", [11, 12, 13])],
+    ids=["the row's stays", "else the oldest", "one that was tried once is not looked at"],
+)
+async def test_of_comments_made_twice_one_stays(world: World, took: float, held: str, left: list[int]) -> None:
+    thread = Thread(11, 12, 13)
+    world = replace(world, github=thread)  # type: ignore[arg-type]  # as much of GitHub as is needed
+    plan = dump((Reply(PLACE, "reply:issue:1:a", "text", "2026-01-01T00:00:00Z"),))
+    done = now() - 60
+    await world.database.write(lambda c: deliveries.add(c, Delivery("one", "issue_comment", "d", b"{}")))
+    await world.database.write(lambda c: deliveries.decide(c, "one", plan, "1 effects"))
+    await world.database.write(
+        lambda c: c.execute(
+            effects_table.insert().values(key="reply:issue:1:a", tried_at=done - took, done_at=done, result=held)
+        )
+    )
+    await comments.undouble(world)
+    assert [comment.id for comment in thread.found] == left
+    thread.found = [Comment(1, "", "", ""), Comment(2, "", "", "")]
+    await comments.undouble(world)
+    assert len(thread.found) == 2, "each is looked at once"
+
+
+# --- workflows --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def engine(world: World) -> AsyncIterator[Engine]:
+    """One on which every workflow fails."""
+    made = Engine(world.settings.database_url)
+
+    async def fail(argument: str) -> None:
+        raise ValueError(argument)
+
+    made.workflow(inbox.DISPATCH, fail)
+    made.workflow(inbox.RUN, fail)
+    made.queue(inbox.RUNS, at_once=5, at_once_per_partition=5)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def ended(engine: Engine, keys: list[str]) -> None:
+    deadline = time.monotonic() + 60
+    while await engine.alive(keys) != dict.fromkeys(keys, False):
+        assert time.monotonic() < deadline, await engine.alive(keys)
+        await asyncio.sleep(0.05)
+
+
+async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_on(
+    world: World, engine: Engine
+) -> None:
+    await world.database.write(lambda c: deliveries.add(c, Delivery("one", "issue_comment", "d", b"{}")))
+    await world.database.write(lambda c: deliveries.take(c, "one"))
+    for run in ("a", "b"):
+        await world.database.write(lambda c, r=run: runs.add(c, request(r)))  # type: ignore[misc]  # bound now
+    await world.database.write(lambda c: runs.commented(c, "a", 0))
+    await world.database.write(lambda c: runs.queued_in_engine(c, "a"))
+    for tries in range(4):
+        assert [row["closed_at"] for row in await rows(world.database, deliveries_table)] == [None]
+        assert [row["active"] for row in await rows(world.database, runs_table)] == [True, False]
+        await revive.revive(world, engine)
+        suffix = f":{tries}" if tries else ""
+        await ended(engine, [f"delivery:one{suffix}", f"a{suffix}"])
+    await revive.revive(world, engine)
+    (delivery,) = await rows(world.database, deliveries_table)
+    assert (delivery["outcome"], delivery["plan"], delivery["closed_at"] is None) == ("given up", "[]", False)
+    first, second = await rows(world.database, runs_table)
+    assert (first["state"], first["active"], first["ended_at"] is None) == ("failed", False, False)
+    assert (second["state"], second["active"]) == ("queued", True)
+    assert await engine.alive(["delivery:one:4", "a:4"]) == {}
+    # Only what has grown old is deleted.
+    assert await engine.forget(now() - 3600) == 0
+    assert await engine.forget(now() + 60) == 8
+    assert await engine.alive(["delivery:one", "a"]) == {}
+
+
+# --- what has grown old -----------------------------------------------------------------------------
+
+
+class Nothing:
+    async def forget(self, _before: float) -> int:
+        return 0
+
+
+async def test_words_go_after_weeks_and_ids_after_months(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ages = {"new": 1.0, "old": 40.0, "ancient": 100.0}
+    moment = now()
+    for number, (name, days) in enumerate(ages.items()):
+        at = moment - days * DAY
+        for module in ("deliveries", "runs", "effects"):
+            monkeypatch.setattr(f"bot.store.{module}.now", lambda at=at: at)
+
+        def write(connection: sa.Connection, name: str = name, number: int = number) -> None:
+            deliveries.add(connection, Delivery(name, "issues", name, b"words"))
+            deliveries.decide(connection, name, "[]", "1 effects")
+            deliveries.close(connection, name)
+            runs.add(connection, request(name, number + 1))
+            runs.append_lines(connection, name, 0, ((1, "words"),))
+            runs.keep(connection, name, "changes", b"words")
+            runs.end(connection, name, ENDING)
+            runs.release(connection, runs.get(connection, name))
+            effects_made.hold(connection, name, "x")
+
+        await world.database.write(write)
+    await world.database.write(lambda c: deliveries.add(c, Delivery("open", "issues", "open", b"words")))
+    await world.database.write(
+        lambda c: c.execute(
+            marks.insert(),
+            [
+                {"name": "asked:a", "value": "1", "at": moment - 8 * DAY},
+                {"name": "asked:b", "value": "1", "at": moment},
+                {"name": "created", "value": "1", "at": moment - 200 * DAY},
+            ],
+        )
+    )
+    for _ in range(2):
+        await retention.forget(world, Nothing())  # type: ignore[arg-type]  # as much of an engine as is needed
+        kept = {
+            row["guid"]: (row["body"], row["plan"], row["digest"])
+            for row in await rows(world.database, deliveries_table)
+        }
+        assert kept == {
+            "new": (b"words", "[]", "new"),
+            "old": (b"", None, "old"),
+            "open": (b"words", None, "open"),
+        }
+        assert {row["id"] for row in await rows(world.database, runs_table)} == {"new", "old"}
+        assert {row["key"] for row in await rows(world.database, effects_table)} == {"new", "old"}
+        for table in (transcript, artifacts, run_events):
+            assert {row["run"] for row in await rows(world.database, table)} == {"new"}
+        assert {row["name"] for row in await rows(world.database, marks)} == {"asked:b", "created"}
+
+
+# --- the loop ---------------------------------------------------------------------------------------
+
+
+async def test_one_parts_trouble_does_not_keep_the_others_from_theirs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def part(name: str, *, fails: bool = False) -> Any:
+        async def work(*_: object, **__: object) -> None:
+            done.append(name)
+            if fails:
+                raise RuntimeError(name)
+
+        return work
+
+    monkeypatch.setattr("bot.sweep.missed.fetch", part("missed", fails=True))
+    monkeypatch.setattr("bot.sweep.revive.revive", part("revive"))
+    monkeypatch.setattr("bot.sweep.sandboxes.reap", part("sandboxes"))
+    monkeypatch.setattr("bot.sweep.comments.undouble", part("comments"))
+    monkeypatch.setattr("bot.sweep.retention.forget", part("retention"))
+    assert await loop.sweep_once(world, Nothing(), starting=True, tidy=True) is False  # type: ignore[arg-type]  # unused
+    assert done == ["missed", "revive", "sandboxes", "comments", "retention"]
+
+
+async def test_on_postgresql_one_sweeps_at_a_time(postgres_url: str) -> None:
+    one, two = Database(postgres_url), Database(postgres_url)
+    try:
+        async with one.alone("sweep") as first, two.alone("sweep") as second, two.alone("other") as other:
+            assert (first, second, other) == (True, False, True)
+        async with two.alone("sweep") as later:
+            assert later
+    finally:
+        one.close()
+        two.close()
