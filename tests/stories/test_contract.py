@@ -56,7 +56,7 @@ class Told:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    with Rig(tmp_path_factory.mktemp("contract")) as rig:
+    with Rig(tmp_path_factory.mktemp("contract"), {"AMPBOT_SWEEP_MINUTES": "0"}) as rig:  # it asks on its own account
         rig.serve()
         journal = rig.github.server.journal
         first = Story.begin(rig)
