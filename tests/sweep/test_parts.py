@@ -228,7 +228,7 @@ async def test_words_go_after_weeks_and_ids_after_months(world: World, monkeypat
         assert {row["key"] for row in await rows(world.database, effects_table)} == {"new", "old"}
         for table in (transcript, artifacts, run_events):
             assert {row["run"] for row in await rows(world.database, table)} == {"new"}
-        assert {row["name"] for row in await rows(world.database, marks)} == {"asked:b", "created"}
+        assert {row["name"] for row in await rows(world.database, marks)} == {"asked:b", "created", "oldest_code"}
 
 
 # --- the loop ---------------------------------------------------------------------------------------
