@@ -54,7 +54,7 @@ class Engine:
         """`executor` names this process for recovery; `poll_seconds` is how often queues are looked at."""
         self._poll_seconds = poll_seconds
         self._workflows: dict[str, Callable[[str], Awaitable[None]]] = {}
-        self._queues: dict[str, tuple[int | None, int | None]] = {}
+        self._queues: dict[str, tuple[int | None, int | None, float]] = {}
         self._under_way: defaultdict[str, set[str]] = defaultdict(set)
         self._config: DBOSConfig = {
             "name": "ampbot",
@@ -84,21 +84,28 @@ class Engine:
 
         self._workflows[name] = DBOS.workflow(name=name)(logged)
 
-    def queue(self, name: str, *, at_once: int | None = None, at_once_per_partition: int | None = None) -> None:
+    def queue(
+        self,
+        name: str,
+        *,
+        at_once: int | None = None,
+        at_once_per_partition: int | None = None,
+        poll_seconds: float | None = None,
+    ) -> None:
         """Declare a queue, if need be with limits; they hold over all processes."""
-        self._queues[name] = (at_once, at_once_per_partition)
+        self._queues[name] = (at_once, at_once_per_partition, poll_seconds or self._poll_seconds)
 
     async def start(self) -> None:
         """Launch in the running loop: unfinished workflows of this executor go on from their last step."""
         # Without saying so it would take work from every queue of the database, those of newer code too.
         DBOS.listen_queues(list(self._queues))
         DBOS.launch()
-        for name, (at_once, per_partition) in self._queues.items():
+        for name, (at_once, per_partition, poll_seconds) in self._queues.items():
             await DBOS.register_queue_async(
                 name,
                 global_concurrency=at_once,
                 partition_concurrency=per_partition,
-                polling_interval_sec=self._poll_seconds,
+                polling_interval_sec=poll_seconds,
                 on_conflict="always_update",
             )
 

@@ -75,6 +75,8 @@ async def watch(world: World, engine: Engine) -> None:
         except sa.exc.SQLAlchemyError as error:
             # A locked or restarting database: the rows are still there at the next look.
             log.warning("inbox could not look", error=type(error).__name__)
+        except Exception:  # a mistake of ours in one row must not end the taking up of all others
+            log.exception("inbox could not look")
         try:
             await asyncio.wait_for(world.work.wait(), LOOK_SECONDS)
         except TimeoutError:

@@ -64,7 +64,7 @@ def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | No
 
 def poll_seconds(settings: Settings) -> float:
     """How often the queue is looked at. A look asks for each installation that waits: many runs make it dear."""
-    return min(0.5, max(0.05, settings.max_runs / 2000))
+    return min(0.5, max(0.1, settings.max_runs / 2000))
 
 
 def create_engine(world: World, executor: str = "ampbot") -> Engine:
@@ -72,7 +72,8 @@ def create_engine(world: World, executor: str = "ampbot") -> Engine:
     engine = Engine(world.settings.database_url, executor=executor, poll_seconds=poll_seconds(world.settings))
     engine.workflow(inbox.DISPATCH, lambda guid: dispatch(world, engine, guid))
     engine.workflow(inbox.RUN, lambda run: execute(world, engine, run))
-    engine.queue(inbox.DISPATCHES)
+    if world.settings.is_postgres:
+        engine.queue(inbox.DISPATCHES, poll_seconds=1.0)  # used after a takeover only
     engine.queue(
         inbox.RUNS,
         at_once=world.settings.max_runs,

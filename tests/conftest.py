@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -18,6 +19,10 @@ from bot.redact import Redactor
 from bot.settings import Settings
 from bot.tables import metadata
 from bot.world import World
+
+# No test asserts on time: a busy machine must not make an example fail.
+hypothesis.settings.register_profile("ampbot", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("ampbot")
 
 # Runs a function of bot.store in a transaction of its own.
 Do = Callable[..., Awaitable[Any]]
