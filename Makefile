@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 # Stories mostly wait, for a bot or a sandbox: more of them at once than there are cores.
-WORKERS ?= 5
+WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 import httpx
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 class Process(Protocol):
