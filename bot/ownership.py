@@ -74,7 +74,7 @@ class Lock:
             if not self.lost.is_set() and self._connection is not None:
                 try:
                     return await (await self._connection.execute(query, parameters)).fetchall()
-                except psycopg.OperationalError as error:
+                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     log.critical("lost the lock", executor=self.executor, error=type(error).__name__)
                     self.lost.set()
         await asyncio.Event().wait()  # nothing sets it

@@ -33,6 +33,8 @@ async def pulse(world: World, engine: Engine) -> None:
             await world.database.write(lambda c, a=alive: deliveries.alive(c, a[inbox.DISPATCH]))  # type: ignore[misc]  # as above
         except sa.exc.SQLAlchemyError as error:
             log.warning("no pulse", error=type(error).__name__)
+        except Exception:  # without a pulse the others would take a healthy worker for a frozen one
+            log.exception("no pulse")
 
 
 async def watch(world: World, engine: Engine, lock: Lock) -> None:
@@ -46,6 +48,8 @@ async def watch(world: World, engine: Engine, lock: Lock) -> None:
             silent = await _end_the_silent(world, lock, pending, silent)
         except sa.exc.SQLAlchemyError as error:
             log.warning("could not look after the others", error=type(error).__name__)
+        except Exception:  # whatever it was, the dead must not stay unnoticed for ever
+            log.exception("could not look after the others")
         await asyncio.sleep(min(2.0, world.settings.silent_seconds / 4))
 
 
