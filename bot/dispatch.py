@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
-from functools import partial
 
 import structlog
 from sqlalchemy.engine import Connection
@@ -16,6 +15,7 @@ from bot.effects import Effect, React, Reply, ShowStopped, StartRun, Unlabel, Wi
 from bot.engine import Engine
 from bot.github.app import Identity
 from bot.github.errors import GitHubError
+from bot.github.gesture import Gesture
 from bot.github.repository import Repository
 from bot.handler import Ask, Facts, reply
 from bot.model import Event, Ignored, Labelled, Problem, ReviewRequested, RunState, Said
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 MOST_ASKS = 5
 # Ids of runs are kept for so long: what is older could be run twice.
 OLDEST_DAYS = 90
+# What the sweep calls an event that it found; the rest is the event's id.
+FOUND_EVENT = f"{FOUND}event-"
 
 
 async def dispatch(world: World, engine: Engine, guid: str) -> None:
@@ -137,10 +139,8 @@ async def _decide(world: World, stored: deliveries.Stored) -> tuple[tuple[Wish, 
         return (), asked
     event, asks = asked
     repository = await world.github.conversation(event.place.repo)
-    cause = await _cause(world, event, repository, stored.guid)
-    gesture = f"gesture:{event.place.repo.id}:{cause}"
-    holder = await world.database.write(lambda connection: effects_made.hold(connection, gesture, stored.guid))
-    if holder != stored.guid and FOUND in (stored.guid[: len(FOUND)], holder[: len(FOUND)]):
+    cause, holder = await _cause(world, event, repository, stored.guid)
+    if holder != stored.guid and (_is_found(stored.guid) or _is_found(holder)):
         # The sweep found what was delivered too. Two deliveries of GitHub's are two gestures, or one run's.
         return (), f"ignored: taken as {holder}"
     permission = await repository.permission(event.actor.login, event.actor.id)
@@ -180,24 +180,51 @@ def _planned(event: Event, ask: Ask | Problem, cause: str) -> tuple[Wish, ...]:
     return (reply(event, cause, say),)
 
 
-async def _cause(world: World, event: Event, repository: Repository, guid: str) -> str:
-    """The name of the gesture that asked: the same for a redelivery and for whoever finds it later."""
-    place, actor, at = event.place, event.actor.id, event.at
+async def _cause(world: World, event: Event, repository: Repository, guid: str) -> tuple[str, str]:
+    """The name of the gesture that asked, and who holds it.
+
+    The name is the same for a redelivery and for whoever finds the gesture later.
+    """
     match event:
         case Said(kind=kind, comment=comment):
-            return f"{kind.value}:{comment}"
+            return await _held(world, event, f"{kind.value}:{comment}", guid)
+        case _ if guid.startswith(FOUND_EVENT):
+            return await _held(world, event, f"event:{guid.removeprefix(FOUND_EVENT)}", guid)
         case Labelled(label=label):
-            gesture = partial(repository.event, place.number, "labeled", actor=actor, label=label, since=at)
+            gesture = Gesture("labeled", event.actor.id, event.at, label)
         case ReviewRequested(user=user, team=team):
-            asked = user or team
-            gesture = partial(repository.event, place.number, "review_requested", actor=actor, reviewer=asked, since=at)
+            gesture = Gesture("review_requested", event.actor.id, event.at, user or team or "")
         case _:
-            return f"delivery:{guid}"
-    found = await gesture()
-    if found is None:  # GitHub's lists lag behind what it delivers
+            return await _held(world, event, f"delivery:{guid}", guid)
+    found = await repository.gestures(event.place.number, gesture)
+    taken = await _one_of(world, event, found, guid)
+    if taken is None:  # GitHub's lists lag behind what it delivers
         await world.sleep(world.settings.list_lag_seconds)
-        found = await gesture()
-    return f"event:{found}" if found is not None else f"delivery:{guid}"
+        found = await repository.gestures(event.place.number, gesture)
+        taken = await _one_of(world, event, found, guid)
+    return taken or await _held(world, event, f"delivery:{guid}", guid)
+
+
+async def _one_of(world: World, event: Event, found: Iterable[int], guid: str) -> tuple[str, str] | None:
+    """Which of these gestures is this delivery's. Of several within a second that cannot be told: each takes one."""
+    swept = None
+    for each in found:
+        cause, holder = await _held(world, event, f"event:{each}", guid)
+        if holder == guid:
+            return cause, holder
+        if swept is None and _is_found(holder):
+            swept = cause, holder
+    return swept
+
+
+def _is_found(guid: str) -> bool:
+    return guid.startswith(FOUND)
+
+
+async def _held(world: World, event: Event, cause: str, guid: str) -> tuple[str, str]:
+    """The cause, and who holds it: this delivery, if nobody did."""
+    name = f"gesture:{event.place.repo.id}:{cause}"
+    return cause, await world.database.write(lambda connection: effects_made.hold(connection, name, guid))
 
 
 async def perform(world: World, effect: Effect) -> None:

@@ -105,7 +105,7 @@ class App:
         """Where GitHub sends deliveries."""
         return (await self._client.call("GET", "/app/hook/config", _HookConfig)).url
 
-    async def mint(self, repo: Repo, permissions: Mapping[str, str]) -> Token:
+    async def mint(self, repo: Repo, permissions: Mapping[str, str], *, urgent: bool = False) -> Token:
         """A new token for this one repository. Minting is harmless to repeat: unused tokens expire."""
         try:
             minted = await self._client.call(
@@ -114,7 +114,7 @@ class App:
                 _Token,
                 body={"repository_ids": [repo.id], "permissions": dict(permissions)},
                 repeat=True,
-                urgent=True,  # what comes next may be; and all installations share this bucket
+                urgent=urgent,
             )
         except UnprocessableError as error:
             if "not accessible" not in error.message:  # else a permission was never granted
@@ -163,7 +163,7 @@ class App:
         async with self._minting.setdefault(key, asyncio.Lock()):
             token = self._cached.get(key)
             if token is None or token.expires - MARGIN_SECONDS < self._clock():
-                token = self._cached[key] = await self.mint(repo, CONVERSE)
+                token = self._cached[key] = await self.mint(repo, CONVERSE, urgent=True)
         return Client.as_installation(self._api, token.value, token.installation)
 
     async def _renewed(self, repo: Repo) -> Client:

@@ -35,7 +35,7 @@ from bot.github.errors import (
     UnavailableError,
     UnprocessableError,
 )
-from bot.github.pace import Pace
+from bot.github.pace import APP, READ, WRITE, Pace, Turn
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class Client:
         def sign(payload: dict[str, Any]) -> str:
             return jwt.encode(payload, key, algorithm="RS256")
 
-        return cls(api, github.Auth.AppAuth(app_id, sign_func=sign), installation=0)
+        return cls(api, github.Auth.AppAuth(app_id, sign_func=sign), installation=APP)
 
     @classmethod
     def as_installation(cls, api: Api, token: str, installation: int) -> Client:
@@ -109,34 +109,34 @@ class Client:
         query: Mapping[str, Any] | None = None,
         accept: str | None = None,
         repeat: bool | None = None,
-        creates: bool = False,
         urgent: bool = False,
     ) -> T:
         """One request, with the policy for trouble around it.
 
         `repeat`: the request may be sent again when its outcome is unknown (default: unless it is a POST).
-        `creates`: it makes content that people are notified of. `urgent`: it does not wait for the bucket.
+        `urgent`: it does not wait for the installation's budget.
 
         Raises:
             GitHubError: one of its kinds; UnavailableError where `repeat` was not allowed or did not help.
         """
         send = partial(self._send, method, path, body, query, accept)
         may_repeat = method != "POST" if repeat is None else repeat
-        return _read((await self._patiently(send, may_repeat=may_repeat, creates=creates, urgent=urgent))[0], answer)
+        turn = _turn(method, path, urgent=urgent)
+        return _read((await self._patiently(send, turn, may_repeat=may_repeat))[0], answer)
 
     async def page(self, path: str, answer: type[T], query: Mapping[str, Any]) -> tuple[T, str | None]:
         """One page of a list that goes by cursor, and the cursor of the next. Raises: as `call`."""
         send = partial(self._send, "GET", path, None, query, None)
-        raw, headers = await self._patiently(send, may_repeat=True, creates=False, urgent=False)
+        raw, headers = await self._patiently(send, _turn("GET", path, urgent=False), may_repeat=True)
         following = _NEXT.search(str(headers.get("link", "")))
         return _read(raw, answer), unquote(following[1]) if following else None
 
     async def _patiently(
-        self, send: Callable[[], tuple[Any, Mapping[str, Any]]], *, may_repeat: bool, creates: bool, urgent: bool
+        self, send: Callable[[], tuple[Any, Mapping[str, Any]]], turn: Turn, *, may_repeat: bool
     ) -> tuple[Any, Mapping[str, Any]]:
         trouble = limits = 0
         while True:
-            await self._api.pace.turn(self._installation, creates=creates, urgent=urgent)
+            await self._api.pace.turn(self._installation, turn)
             if self._api.confirm is not None:
                 await self._api.confirm()
             try:
@@ -156,6 +156,11 @@ class Client:
                     raise
                 trouble += 1
                 await self._api.sleep(WAITS[trouble - 1])
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether courtesies may be written too, as far as GitHub's limits go."""
+        return self._api.pace.is_idle(self._installation)
 
     async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
         """A GraphQL query (reads only: it is repeated on trouble).
@@ -222,6 +227,14 @@ class Client:
             raise UnavailableError(0, "GitHub's answer could not be read") from None
         except RuntimeError as error:  # PyGithub's word for a redirect to another host: the token stays here
             raise GitHubError(301, str(error).split(",", 1)[0]) from None
+
+
+def _turn(method: str, path: str, *, urgent: bool) -> Turn:
+    if path.endswith("/graphql"):
+        return Turn(0, urgent=urgent)  # counted apart, and there is more of it than we can use
+    mints = path.endswith(("/access_tokens", "/attempts"))
+    content = method in ("POST", "PATCH", "PUT") and not mints
+    return Turn(READ if method == "GET" else WRITE, content, urgent)
 
 
 def _read(raw: Any, answer: type[T] | None) -> T:

@@ -7,18 +7,15 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from bot.github.client import Answer, Client
 from bot.github.errors import NotFoundError, UnauthorizedError, UnprocessableError
+from bot.github.gesture import Gesture, IssueEvent
 from bot.model import CommentKind
 
 T = TypeVar("T")
-
-# An issue's `updated_at`, by which a gesture's event is known, may be a moment before or after the event's own time.
-SLACK = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +119,6 @@ class _Pull(Answer):
         return Pull(self.number, self.html_url, self.head.sha, self.draft)
 
 
-class _Named(Answer):
-    name: str
-
-
-class _Team(Answer):
-    slug: str
-
-
-class _Event(Answer):
-    id: int
-    event: str
-    created_at: datetime
-    actor: _User | None = None
-    label: _Named | None = None
-    requested_reviewer: _User | None = None
-    requested_team: _Team | None = None
-
-
 class Repository:
     """Calls on one repository with one token. `renew` gives a new client when GitHub refuses the token."""
 
@@ -197,13 +176,16 @@ class Repository:
             await self._call("POST", paths[kind], body={"content": content}, repeat=True, urgent=True)
 
     async def comment(self, number: int, body: str) -> Comment:
-        got = await self._call(
-            "POST", f"/issues/{number}/comments", _Comment, body={"body": body}, creates=True, urgent=True
-        )
+        got = await self._call("POST", f"/issues/{number}/comments", _Comment, body={"body": body}, urgent=True)
         return got.value()
 
-    async def edit_comment(self, comment: int, body: str, *, urgent: bool = False) -> None:
-        await self._call("PATCH", f"/issues/comments/{comment}", body={"body": body}, urgent=urgent)
+    async def edit_comment(self, comment: int, body: str) -> None:
+        await self._call("PATCH", f"/issues/comments/{comment}", body={"body": body}, urgent=True)
+
+    async def show_progress(self, comment: int, body: str) -> None:
+        """Edit, or leave it to the next time where GitHub's limits are near: edits may count as well."""
+        if self._client.is_idle:
+            await self._call("PATCH", f"/issues/comments/{comment}", body={"body": body})
 
     async def find_comment(self, number: int, marker: str, author: str, since: str) -> Comment | None:
         """The oldest comment by `author` that holds `marker`, among those changed since `since` (RFC 3339)."""
@@ -232,34 +214,16 @@ class Repository:
         except NotFoundError:
             return
 
-    async def event(
-        self,
-        number: int,
-        kind: str,
-        *,
-        actor: int,
-        since: str,
-        label: str | None = None,
-        reviewer: str | None = None,
-    ) -> int | None:
-        """Id of the first event of `kind` by this actor at `since` (RFC 3339) or after, give or take a few seconds.
-
-        None if the list does not show one yet. It is oldest first, so it is walked whole.
-        """
-        earliest, page = datetime.fromisoformat(since) - SLACK, 1
-        while True:
+    async def gestures(self, number: int, gesture: Gesture) -> tuple[int, ...]:
+        """Ids of the events of an issue that may be this gesture, oldest first. The list may lag."""
+        found: list[int] = []
+        for page in itertools.count(1):  # oldest first, so it is walked whole
             query = {"per_page": 100, "page": page}
-            got = await self._call("GET", f"/issues/{number}/events", list[_Event], query=query)
-            for item in got:
-                same_label = label is None or (item.label is not None and item.label.name.lower() == label.lower())
-                asked = item.requested_reviewer.login if item.requested_reviewer else None
-                asked = item.requested_team.slug if item.requested_team else asked
-                by_them = item.event == kind and item.actor is not None and item.actor.id == actor
-                if by_them and same_label and reviewer in (None, asked) and item.created_at >= earliest:
-                    return item.id
+            got = await self._call("GET", f"/issues/{number}/events", list[IssueEvent], query=query)
+            found += [item.id for item in got if item.may_be(gesture)]
             if len(got) < 100:
-                return None
-            page += 1
+                break
+        return tuple(found)
 
     # --- reading a pull request ---
 
@@ -335,7 +299,7 @@ class Repository:
         """
         asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
         try:
-            got = await self._call("POST", "/pulls", _Pull, body=asked | {"maintainer_can_modify": True}, creates=True)
+            got = await self._call("POST", "/pulls", _Pull, body=asked | {"maintainer_can_modify": True})
         except UnprocessableError as error:
             if draft and "draft pull requests are not supported" in error.message.lower():
                 return await self.open_pull(f"[WIP] {title}", body, head, base)
@@ -362,7 +326,6 @@ class Repository:
                 "body": body,
                 "comments": [_inline(comment) for comment in comments],
             },
-            creates=True,
         )
         return got.html_url
 

@@ -78,7 +78,7 @@ async def say_ending(world: World, row: Run) -> None:
 
     async def say() -> None:
         repository = await world.github.conversation(row.request.place.repo, name)
-        await repository.edit_comment(row.comment or 0, body, urgent=True)
+        await repository.edit_comment(row.comment or 0, body)
 
     try:
         await outlast(world.sleep, say, for_ever=True)

@@ -204,6 +204,6 @@ async def _show(world: World, run: Run, following: _Following) -> None:
     body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=following.tools)
     repository = await world.github.conversation(run.request.place.repo)
     try:
-        await repository.edit_comment(row.comment, world.redact(body))
+        await repository.show_progress(row.comment, world.redact(body))
     except GitHubError as error:
         log.warning("progress not shown", run=run.id, status=error.status)
