@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 import sqlalchemy as sa
@@ -17,11 +18,20 @@ from bot.world import World
 
 log = structlog.get_logger()
 
-DISPATCH = "dispatch_v1"
-RUN = "run_v1"
-RUNS = "runs_v1"
-# Deliveries are dispatched at once, in no queue; those of a dead worker wait here for a living one.
-DISPATCHES = "dispatches_v1"
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A workflow's name and its queue's. They outlive deploys: other steps in it make it another shape."""
+
+    workflow: str
+    queue: str
+
+
+# What is begun now takes the first shape. Older ones stand behind it until no database can hold any that has not
+# ended; code that does not know a shape leaves it to others.
+RUNS: tuple[Shape, ...] = (Shape("run_v1", "runs_v1"),)
+# Deliveries are dispatched at once, in no queue; those of a dead worker wait in it for a living one.
+DISPATCHES: tuple[Shape, ...] = (Shape("dispatch_v1", "dispatches_v1"),)
 
 # Nothing depends on this look: it finds what a crash left between a row and its workflow.
 LOOK_SECONDS = 2.0
@@ -38,12 +48,18 @@ async def take_up(world: World, engine: Engine, failed: set[str] | None = None) 
     started = len(dismissed)
     # All at once: one after the other, each would wait behind what those before it have begun to do.
     starts = [
-        _start(world, partial(engine.begin, DISPATCH, key=f"delivery:{guid}", argument=guid), deliveries.take, guid)
+        _start(
+            world,
+            partial(engine.begin, DISPATCHES[0].workflow, key=f"delivery:{guid}", argument=guid),
+            deliveries.take,
+            guid,
+        )
         for guid in waiting
         if guid not in dismissed
     ]
     for run, installation in await world.database.read(lambda connection: runs.unqueued(connection, without=failed)):
-        enqueue = partial(engine.enqueue, RUN, queue=RUNS, partition=str(installation), key=run, argument=run)
+        name, queue = RUNS[0].workflow, RUNS[0].queue
+        enqueue = partial(engine.enqueue, name, queue=queue, partition=str(installation), key=run, argument=run)
         starts.append(_start(world, enqueue, runs.queued_in_engine, run))
     for key, well in await asyncio.gather(*starts):
         started += well

@@ -70,16 +70,18 @@ def poll_seconds(settings: Settings) -> float:
 def create_engine(world: World, executor: str = "ampbot") -> Engine:
     """The engine with our workflows. Their names carry their shape: runs begun by old code must end well."""
     engine = Engine(world.settings.database_url, executor=executor, poll_seconds=poll_seconds(world.settings))
-    engine.workflow(inbox.DISPATCH, lambda guid: dispatch(world, engine, guid))
-    engine.workflow(inbox.RUN, lambda run: execute(world, engine, run))
-    if world.settings.is_postgres:
-        engine.queue(inbox.DISPATCHES, poll_seconds=1.0)  # used after a takeover only
-    engine.queue(
-        inbox.RUNS,
-        at_once=world.settings.max_runs,
-        # The engine refuses a share that is larger than the whole.
-        at_once_per_partition=min(world.settings.max_runs_per_installation, world.settings.max_runs),
-    )
+    for shape in inbox.DISPATCHES:
+        engine.workflow(shape.workflow, lambda guid: dispatch(world, engine, guid))
+        if world.settings.is_postgres:
+            engine.queue(shape.queue, poll_seconds=1.0)  # used after a takeover only
+    for shape in inbox.RUNS:
+        engine.workflow(shape.workflow, lambda run: execute(world, engine, run))
+        engine.queue(
+            shape.queue,
+            at_once=world.settings.max_runs,
+            # The engine refuses a share that is larger than the whole.
+            at_once_per_partition=min(world.settings.max_runs_per_installation, world.settings.max_runs),
+        )
     return engine
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from bot import inbox, messages
 from bot.engine import Engine, Pending
+from bot.inbox import Shape
 from bot.ownership import Lock
 from bot.store import deliveries, runs
 from bot.world import World
@@ -27,14 +28,20 @@ async def pulse(world: World, engine: Engine) -> None:
     """Write down, for ever, that the work of this process goes on."""
     while True:
         await asyncio.sleep(world.settings.silent_seconds / 4)
-        alive = engine.under_way
+        at_work = _under_way(engine, inbox.RUNS)
+        dispatched = _under_way(engine, inbox.DISPATCHES)
         try:
-            await world.database.write(lambda c, a=alive: runs.alive(c, a[inbox.RUN]))  # type: ignore[misc]  # bound now
-            await world.database.write(lambda c, a=alive: deliveries.alive(c, a[inbox.DISPATCH]))  # type: ignore[misc]  # as above
+            await world.database.write(lambda c, a=at_work: runs.alive(c, a))  # type: ignore[misc]  # bound now
+            await world.database.write(lambda c, a=dispatched: deliveries.alive(c, a))  # type: ignore[misc]  # as above
         except sa.exc.SQLAlchemyError as error:
             log.warning("no pulse", error=type(error).__name__)
         except Exception:  # without a pulse the others would take a healthy worker for a frozen one
             log.exception("no pulse")
+
+
+def _under_way(engine: Engine, shapes: tuple[Shape, ...]) -> frozenset[str]:
+    under_way = engine.under_way
+    return frozenset[str]().union(*(under_way[shape.workflow] for shape in shapes))
 
 
 async def watch(world: World, engine: Engine, lock: Lock) -> None:
@@ -59,16 +66,16 @@ async def _if_dead(world: World, engine: Engine, lock: Lock, executor: str) -> N
             return
         # Read again under its lock: another survivor may have been here.
         left = [each for each in await engine.pending() if each.executor == executor]
-        for name, queue in ((inbox.RUN, inbox.RUNS), (inbox.DISPATCH, inbox.DISPATCHES)):
-            found = [each for each in left if each.workflow == name]
+        for shape in (*inbox.RUNS, *inbox.DISPATCHES):
+            found = [each for each in left if each.workflow == shape.workflow]
             keys, ids = [each.key for each in found], [each.argument for each in found]
-            if name == inbox.RUN and keys:
+            if shape in inbox.RUNS and keys:
                 hopeless = await world.database.write(lambda c, i=ids: runs.taken_over(c, i, MOST_TAKEOVERS))  # type: ignore[misc]  # bound now
                 for run in hopeless:
                     await world.database.write(lambda c, r=run: runs.end(c, r, messages.internal_error(r)))  # type: ignore[misc]  # as above
             if keys:
-                await engine.resume(keys, queue=queue)
-                log.warning("taken over", executor=executor, workflow=name, count=len(keys))
+                await engine.resume(keys, queue=shape.queue)
+                log.warning("taken over", executor=executor, workflow=shape.workflow, count=len(keys))
 
 
 async def _end_the_silent(

@@ -56,7 +56,7 @@ async def _lifeless(engine: Engine, keys: Mapping[str, str]) -> dict[str, str | 
 async def _delivery(world: World, engine: Engine, guid: str, key: str | None) -> None:
     if key is not None:
         log.warning("delivery revived", guid=guid, key=key)
-        await engine.begin(inbox.DISPATCH, key=key, argument=guid)
+        await engine.begin(inbox.DISPATCHES[0].workflow, key=key, argument=guid)
         return
     log.error("delivery given up", guid=guid)
     await world.database.write(partial(deliveries.decide, guid=guid, plan="[]", outcome="given up"))
@@ -67,8 +67,8 @@ async def _run(world: World, engine: Engine, waiting: Waiting, key: str | None) 
     run = waiting.run
     if key is not None:
         log.warning("run revived", run=run, key=key)
-        partition = str(waiting.installation)
-        await engine.enqueue(inbox.RUN, queue=inbox.RUNS, partition=partition, key=key, argument=run)
+        shape, partition = inbox.RUNS[0], str(waiting.installation)
+        await engine.enqueue(shape.workflow, queue=shape.queue, partition=partition, key=key, argument=run)
         return
     log.error("run given up", run=run)
     await world.database.write(partial(runs.end, run=run, ending=messages.internal_error(run)))

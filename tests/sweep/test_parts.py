@@ -131,9 +131,9 @@ async def engine(world: World) -> AsyncIterator[Engine]:
     async def fail(argument: str) -> None:
         raise ValueError(argument)
 
-    made.workflow(inbox.DISPATCH, fail)
-    made.workflow(inbox.RUN, fail)
-    made.queue(inbox.RUNS, at_once=5, at_once_per_partition=5)
+    made.workflow(inbox.DISPATCHES[0].workflow, fail)
+    made.workflow(inbox.RUNS[0].workflow, fail)
+    made.queue(inbox.RUNS[0].queue, at_once=5, at_once_per_partition=5)
     await made.start()
     yield made
     await made.stop()

@@ -1,0 +1,60 @@
+"""A rolling deploy: what the old program began ends well under the new one, and the new one's is not the old one's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from bot.rig.process import BotProcess, Process
+from tests.machines import newer
+from tests.machines.conftest import With
+from tests.machines.test_takeover import ASK, assert_each_done_once
+
+
+def _newer(folder: Path, environment: Mapping[str, str]) -> Process:
+    return subprocess.Popen(
+        [sys.executable, newer.__file__, "worker"],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_runs_of_the_old_program_end_well_and_new_ones_are_left_to_the_new(machines_with: With) -> None:
+    machines = machines_with()
+    rig = machines.rig
+    old = machines.add("worker")
+    before = machines.begin(4)
+    for story, number in before:
+        story.say(number, ASK.format(seconds=15))
+    rig.wait("the old program's to be at work", lambda: all(story.states() == ["working"] for story, _ in before), 120)
+
+    new = BotProcess(rig.folder, rig.environment, spawn=_newer)
+    new.start()
+    machines.workers.append(new)
+    old.stop()
+    machines.workers.remove(old)
+    between = machines.begin(2)
+    for story, number in between:
+        story.say(number, ASK.format(seconds=15))
+    rig.wait("the new program's to be at work", lambda: all(story.states() == ["working"] for story, _ in between), 120)
+
+    # Rolled back: the old program is there again while the new one has runs under way, and takes none of them.
+    again = machines.add("worker")
+    new.kill()
+    machines.workers.remove(new)
+    rig.wait("the older runs to end", lambda: all(story.states() == ["published"] for story, _ in before), 180)
+    assert {story.states()[0] for story, _ in between} == {"working"}
+    assert again.running
+
+    last = BotProcess(rig.folder, rig.environment, spawn=_newer)
+    last.start()
+    machines.workers.append(last)
+    rig.wait_idle(180)
+    assert_each_done_once(machines, [*before, *between])
+    shapes = {row["name"] for row in rig.query("SELECT DISTINCT name FROM dbos.workflow_status")}
+    assert {"run_v1", "run_v2"} <= shapes
