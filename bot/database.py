@@ -173,7 +173,9 @@ def _configure(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     patience = options.get("ampbot_patience", PATIENCE)
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
+    if connection.info.get("ampbot_patience") != patience:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
+        connection.info["ampbot_patience"] = patience
     # IMMEDIATE: a transaction that reads, then writes, must not lose the race for the write lock half-way.
     connection.exec_driver_sql("BEGIN" if options.get("ampbot_reads", False) else "BEGIN IMMEDIATE")
 

@@ -40,6 +40,11 @@ class _Waiting:
     stored: asyncio.Future[bool]
 
 
+def _give_up(stored: asyncio.Future[bool]) -> None:
+    if not stored.done():
+        stored.set_exception(NotStoredError("no answer"))
+
+
 class Receiver:
     """One writer for all requests of this process. Belongs to one event loop."""
 
@@ -57,17 +62,19 @@ class Receiver:
             NotStoredError: the database is locked, full, read-only, away or silent. It may be stored all the same
                 when it was merely slow; the same delivery sent again is then recognised.
         """
-        waiting = _Waiting(delivery, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(delivery, loop.create_future())
         self._waiting.append(waiting)
         if len(self._waiting) >= self._expected:
             self._together.set()
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
+        # One timer for each request, and nothing that must be awaited: this is where a request's time goes.
+        timer = loop.call_later(LONGEST, _give_up, waiting.stored)
         try:
-            async with asyncio.timeout(LONGEST):
-                return await waiting.stored
-        except TimeoutError:
-            raise NotStoredError("no answer") from None
+            return await waiting.stored
+        finally:
+            timer.cancel()
 
     async def _write(self) -> None:
         try:

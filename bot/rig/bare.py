@@ -1,10 +1,13 @@
 """The receiver as a process for `make bench-receiver`: with a database's address ours, else one that stores nothing.
 
+With `json` in its place the latter reads what it was sent, as a bot must that keeps its work in memory.
+
 Both are the same Starlette on the same uvicorn, and both read and verify with the same code (`bot.receive`).
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ class _Secrets:
     webhook_secrets: tuple[str, ...] = (SECRET,)
 
 
-def create_bare() -> Starlette:
+def create_bare(*, parses: bool) -> Starlette:
     """Verify, answer 202."""
 
     async def webhook(request: Request) -> Response:
@@ -40,6 +43,8 @@ def create_bare() -> Starlette:
         delivery = await receive.read(request.headers, chunks(), (SECRET,))
         if isinstance(delivery, receive.Rejected):
             return JSONResponse({"error": delivery.say}, delivery.status)
+        if parses:
+            json.loads(delivery.body)
         return JSONResponse({"delivery": delivery.guid, "stored": False}, 202)
 
     return Starlette(routes=[Route("/webhook", webhook, methods=["POST"])])
@@ -53,7 +58,7 @@ def create_ours(url: str) -> Starlette:
 
 
 def main(port: str, url: str | None = None) -> None:
-    app = create_bare() if url is None else create_ours(url)
+    app = create_ours(url) if url and url != "json" else create_bare(parses=url == "json")
     uvicorn.Server(uvicorn_config(app, "127.0.0.1", int(port))).run()
 
 

@@ -1,4 +1,4 @@
-"""`make bench-receiver`: the receiver under load, side by side with three that store nothing.
+"""`make bench-receiver`: the receiver under load, side by side with four that store nothing.
 
 The same signed delivery (issue_comment.created of @octokit/webhooks-examples, with an installation), each time under
 a fresh GUID and with another number in its body, since ampbot knows a body again. Sixteen connections. The servers take

@@ -116,7 +116,7 @@ def everyone(folder: Path) -> list[Contender]:
     pem = folder / "app.pem"
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
-    return [_ours(folder), _bare(folder), _probot(folder, pem), _pr_agent(folder, pem)]
+    return [_ours(folder), _bare(folder), _reading(folder), _probot(folder, pem), _pr_agent(folder, pem)]
 
 
 def _ours(folder: Path) -> Contender:
@@ -136,6 +136,11 @@ def _ours(folder: Path) -> Contender:
 
 def _bare(folder: Path) -> Contender:
     return Contender("Starlette alone", "/webhook", [sys.executable, "-m", "bot.rig.bare", "{port}"], {}, folder)
+
+
+def _reading(folder: Path) -> Contender:
+    command = [sys.executable, "-m", "bot.rig.bare", "{port}", "json"]
+    return Contender("Starlette, JSON read", "/webhook", command, {}, folder)
 
 
 def _probot(folder: Path, pem: Path) -> Contender:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -38,23 +39,31 @@ def add(connection: Connection, delivery: Delivery) -> bool:
 
 def add_all(connection: Connection, arrived: tuple[Delivery, ...]) -> tuple[bool, ...]:
     """Store each unless its GUID, or the same event and body, is stored already or stands before it. Which were new."""
+    moment = now()
+    # Two groups that hold the same deliveries must meet them in the same order, or PostgreSQL finds a deadlock.
     rows = [
-        {"guid": one.guid, "digest": one.digest, "event": one.event, "body": one.body, "received_at": now()}
-        for one in arrived
+        {"guid": one.guid, "digest": one.digest, "event": one.event, "body": one.body, "received_at": moment}
+        for one in sorted(arrived, key=attrgetter("digest"))
     ]
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(deliveries).on_conflict_do_nothing().returning(deliveries.c.guid)
-    # Two groups that hold the same deliveries must meet them in the same order, or PostgreSQL finds a deadlock.
-    new = set(connection.scalars(statement, sorted(rows, key=itemgetter("digest"))))
-    if new and connection.dialect.name == "postgresql":
+    statement = insert(deliveries).on_conflict_do_nothing()
+    stored = connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+    if stored and connection.dialect.name == "postgresql":
         connection.execute(sa.text(f"NOTIFY {CHANNEL}"))
-    return tuple(_once(new, one.guid) for one in arrived)
+    if stored == len(rows):
+        return (True,) * len(rows)
+    # Some were known. A row has either been there before or this moment's time.
+    query = sa.select(deliveries.c.guid, deliveries.c.digest).where(
+        deliveries.c.received_at == moment, deliveries.c.guid.in_([one.guid for one in arrived])
+    )
+    new = {tuple(row) for row in connection.execute(query)}
+    return tuple(_once(new, (one.guid, one.digest)) for one in arrived)
 
 
-def _once(new: set[str], guid: str) -> bool:
-    if guid not in new:
+def _once(new: set[tuple[Any, ...]], key: tuple[str, str]) -> bool:
+    if key not in new:
         return False
-    new.remove(guid)
+    new.remove(key)
     return True
 
 
