@@ -72,7 +72,7 @@ runs = Table(
     Column("pull", Integer),
     Column("ending", Text),  # the sentence's name and its details, as JSON
     Column("stop", String(8)),  # somebody said so: "drop" or "keep"
-    Column("owner", String(64)),  # the executor that works on it
+    Column("unshown_at", Float),  # GitHub last refused to show its end; empty once it is shown
     Column("takeovers", Integer, nullable=False, server_default=text("0")),  # by other executors, after silence
     Index(
         "runs_one_active",

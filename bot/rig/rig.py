@@ -115,6 +115,13 @@ class Rig:
             "SELECT 1 FROM deliveries WHERE closed_at IS NULL UNION ALL SELECT 1 FROM runs WHERE ended_at IS NULL"
         )
 
+    def execute(self, sql: str) -> None:
+        """Change the bot's database from outside: only a test does."""
+        engine = sa.create_engine(self.database_url, **engine_arguments(self.database_url))
+        with engine.begin() as connection:
+            connection.execute(sa.text(sql))
+        engine.dispose()
+
     def query(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
         """Look into the bot's database from outside."""
         engine = sa.create_engine(self.database_url, **engine_arguments(self.database_url))

@@ -66,10 +66,10 @@ async def _with_comment(world: World, run: str) -> Run:
         await world.sleep(0.1)
 
 
-async def say_ending(world: World, row: Run) -> None:
-    """Edit the progress comment, if there is one, into the run's ending."""
+async def say_ending(world: World, row: Run) -> bool:
+    """Edit the progress comment, if there is one, into the run's ending. False if GitHub refuses."""
     if not row.comment:
-        return
+        return True
     ending = row.ending or messages.internal_error(row.id)
     row = replace(row, outcome=row.outcome or await _heard(world, row.id))
     price = Price((row.ended_at or now()) - row.created_at, row.outcome, thread_url(world, row))
@@ -83,5 +83,8 @@ async def say_ending(world: World, row: Run) -> None:
     try:
         await outlast(world.sleep, say, for_ever=True)
     except GitHubError as error:
-        # Deleted, locked, archived, uninstalled: there is nobody left to tell. The run's row has it all.
+        # Deleted, locked, archived, suspended: the row has it all, and the sweep tries again (bot/sweep/endings.py).
         log.warning("ending not shown", run=row.id, status=error.status, github=world.redact(error.message))
+        await world.database.write(lambda connection: runs.shown(connection, row.id, refused=True))
+        return False
+    return True

@@ -228,6 +228,17 @@ def end(connection: Connection, run: str, ending: Ending) -> None:
         tell(connection, run, ending.state, ending.say)
 
 
+def shown(connection: Connection, run: str, *, refused: bool) -> None:
+    """Whether GitHub let the run's end be shown."""
+    _set(connection, run, unshown_at=now() if refused else None)
+
+
+def unshown(connection: Connection, *, tried_before: float, ended_after: float) -> tuple[str, ...]:
+    """Runs whose end GitHub refused to show, last before the one moment; they ended after the other."""
+    query = sa.select(runs.c.id).where(runs.c.unshown_at < tried_before, runs.c.ended_at > ended_after)
+    return tuple(connection.scalars(query.order_by(runs.c.ended_at)))
+
+
 def release(connection: Connection, run: Run) -> None:
     """The run's end is visible: free its conversation and let the next one in."""
     hold_line(connection, run.request.place.repo.id, run.request.place.number)

@@ -10,7 +10,7 @@ from bot.database import now
 from bot.engine import Engine
 from bot.github.errors import GitHubError
 from bot.sandbox import SandboxError
-from bot.sweep import comments, missed, retention, revive, sandboxes
+from bot.sweep import comments, endings, missed, retention, revive, sandboxes
 from bot.world import World
 
 log = structlog.get_logger()
@@ -45,6 +45,7 @@ async def sweep_once(world: World, engine: Engine, *, starting: bool = True, tid
             "revive": lambda: revive.revive(world, engine),
             "sandboxes": lambda: sandboxes.reap(world),
             "comments": lambda: comments.undouble(world),
+            "endings": lambda: endings.show(world),
         }
         if tidy:
             parts["retention"] = lambda: retention.forget(world, engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.rig.github import Handling
 from bot.rig.rig import Rig
+from tests.stories.conftest import RigWith
 from tests.stories.story import BOT, FILES, MAINTAINER, STRANGER, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
@@ -47,6 +48,23 @@ def test_archived_while_the_agent_works(story: Story) -> None:
     assert story.kept() == KEPT
     assert (story.pulls(), list(story.branches())) == ([], ["main"])
     assert "### ⏳ Working on it" in story.only_answer(number), "GitHub takes no edit of it any more"
+
+
+def test_an_end_that_github_refused_to_show_is_shown_once_it_is_let(rig_with: RigWith) -> None:
+    """The sweep tries it again after an hour, which is made to have passed."""
+    rig = rig_with(AMPBOT_SWEEP_MINUTES="5")
+    story = Story.begin(rig)
+    number = at_work(story)
+    rig.github.archive(story.repo)
+    story.settle()
+    assert "### ⏳ Working on it" in story.only_answer(number)
+    rig.bot.stop()
+    rig.github.archive(story.repo, archived=False)
+    rig.execute("UPDATE runs SET unshown_at = unshown_at - 3601")
+    rig.serve()
+    story.until("the end to be shown", lambda: "### ⏳" not in story.only_answer(number))
+    assert "Unarchive the repository, then ask again." in story.only_answer(number)
+    story.until("it to be known", lambda: [row["unshown_at"] for row in story.runs()] == [None])
 
 
 def test_an_empty_repository(rig: Rig) -> None:

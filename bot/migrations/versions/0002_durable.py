@@ -9,7 +9,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.add_column("runs", sa.Column("stop", sa.String(length=8), nullable=True))
-    op.add_column("runs", sa.Column("owner", sa.String(length=64), nullable=True))
+    op.add_column("runs", sa.Column("unshown_at", sa.Float(), nullable=True))
     op.add_column("runs", sa.Column("takeovers", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.create_table(
         "run_events",

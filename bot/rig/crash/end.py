@@ -91,6 +91,7 @@ def _run(query: Query, plain: _Plain, scene: Scene, row: dict[str, Any]) -> Plai
         "ended": row["ended_at"] is not None,
         "comment": "shown" if row["comment"] in shown else row["comment"],
         "stop": row["stop"],
+        "end shown": row["unshown_at"] is None,
         "pull": row["pull"],
         **{name: plain(row[name] or "") for name in ("request", "pinned", "commit", "branch", "ending")},
         "outcome": _timeless(plain(row["outcome"] or "{}")),
