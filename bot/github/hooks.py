@@ -59,5 +59,4 @@ class Hooks:
 
         Raises: GitHubError.
         """
-        # The bucket is that of every installation's tokens, and a hundred of these would stand before them.
-        await self._client.call("POST", f"/app/hook/deliveries/{attempt}/attempts", urgent=True)
+        await self._client.call("POST", f"/app/hook/deliveries/{attempt}/attempts")

@@ -172,6 +172,14 @@ def _patience(following: _Following, idle_seconds: float, deadline: float) -> in
 
 async def _look(box: Box, offset: int, wait: int, gather: float) -> tuple[str, int, bytes]:
     """(state, size of the output, what follows `offset`); the state is "running", "lost" or "exit CODE"."""
+    try:
+        return await _look_once(box, offset, wait, gather)
+    except OutputError:
+        # An answer may be cut short by the sandbox's end: then a second look finds nobody there, and says so.
+        return await _look_once(box, offset, wait, gather)
+
+
+async def _look_once(box: Box, offset: int, wait: int, gather: float) -> tuple[str, int, bytes]:
     env = {
         "AMPBOT_OFFSET": str(offset),
         "AMPBOT_WAIT": str(wait),

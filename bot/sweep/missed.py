@@ -38,6 +38,8 @@ SLACK_SECONDS = 120.0
 MOST_ASKED = 5
 # GitHub counts a request that writes five of 900 points a minute; this keeps to two thirds.
 ASK_SECONDS = 0.5
+# Looking through an installation takes a token of its own, five points too, and the App's other tokens come first.
+SEARCH_SECONDS = 2.0
 # How long the redeliveries may take to arrive, before what nobody delivered is looked for.
 ARRIVAL_SECONDS = 30.0
 LABELS = frozenset({label.LABEL, review.LABEL})
@@ -148,7 +150,8 @@ async def _search(world: World, since: float) -> None:
     me = await world.github.identity()
     names = names_of(world, me)
     found = 0
-    for installation in await world.github.installations():
+    for number, installation in enumerate(await world.github.installations()):
+        await world.sleep(SEARCH_SECONDS if number else 0.0)
         try:
             search = await world.github.searching(installation)
             repositories = await search.repositories()

@@ -31,6 +31,7 @@ class Scene:
 
     repo: Repository
     installation: int
+    leave: Callable[[], None]  # the App is taken off again, so that later sweeps do not look here
     ask: Callable[[], None]
 
 
@@ -41,7 +42,7 @@ def stage(rig: Rig, story: str) -> Scene:
     if github.world.account(PERSON) is None:
         github.create_user(PERSON)
     github.set_permission(repo, PERSON, "write")
-    installation = github.install(rig.app, [repo]).id
+    installed = github.install(rig.app, [repo])
     if story == "pull":
         github.push_commit(repo, "feature", {"docs/guide.md": "Guide\n"}, PERSON)
         number = github.open_pull(repo, PERSON, "feature", "A feature", "What it does.").issue.number
@@ -52,4 +53,4 @@ def stage(rig: Rig, story: str) -> Scene:
     def ask() -> None:
         github.comment(repo, number, PERSON, text)
 
-    return Scene(repo, installation, ask)
+    return Scene(repo, installed.id, lambda: github.uninstall(installed), ask)

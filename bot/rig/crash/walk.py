@@ -97,10 +97,14 @@ class Walk:
             *points.of_requests(points.E2B, e2b.since(marks[1]), boxes),
             *points.of_commits(self._commits.seen()),
         ]
-        return Golden(end(self.rig, self._query, scene, since), tuple(dict.fromkeys(found)))
+        golden = Golden(end(self.rig, self._query, scene, since), tuple(dict.fromkeys(found)))
+        scene.leave()
+        return golden
 
     def walk(self, story: str, golden: Golden, point: Point) -> Death:
         """Tell the story once more, kill the bot at `point`, start it again, and compare the ends."""
+        # Each walk is a world of its own: what the one before it asked of GitHub does not count.
+        self.rig.github.world.meter.reset()
         scene = stage(self.rig, story)
         self._settle()
         since = time.time()
@@ -120,7 +124,10 @@ class Walk:
             self._settle()
         except TimeoutError as error:
             return Death(point, struck, (str(error), *self._last_words()))
-        return Death(point, struck, tuple(differences(golden.end, end(self.rig, self._query, scene, since))))
+        finally:
+            differing = tuple(differences(golden.end, end(self.rig, self._query, scene, since)))
+            scene.leave()
+        return Death(point, struck, differing)
 
     # --- the bot's life -----------------------------------------------------------------------------
 
