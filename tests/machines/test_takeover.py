@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterable
 
 from bot.rig.process import BotProcess
@@ -51,8 +52,11 @@ def test_runs_of_a_killed_worker_are_taken_over(machines_with: With) -> None:
     rig.wait("all to be at work", lambda: all(story.states() == ["working"] for story, _ in stories), 120)
     victim = busiest(machines)
     assert machines.executor(victim) is not None
+    name, killed = machines.executor(victim), time.monotonic()
     victim.kill()
     machines.workers.remove(victim)
+    rig.wait("the living to have its runs", lambda: name not in machines.working(), 60)
+    print(f"all its runs were the others' after {time.monotonic() - killed:.1f} s")
     rig.wait_idle(180)
     assert_each_done_once(machines, stories)
     assert any(row["takeovers"] for story, _ in stories for row in story.runs())

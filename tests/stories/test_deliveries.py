@@ -88,6 +88,30 @@ def test_the_same_body_under_another_guid_does_nothing(story: Story) -> None:
     assert_done_once(story, number)
 
 
+def test_what_was_asked_longer_ago_than_ids_are_kept_is_answered_and_not_run(story: Story) -> None:
+    """Its run may have been forgotten; a signed delivery does not say when it was signed."""
+    number = story.issue()
+    story.say(number, "Good morning.")
+    story.settle()
+    (first,) = deliveries_of(story, "Good morning.")
+    for days, states in ((91, []), (89, ["published"])):
+        told = json.loads(first.body)
+        then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86_400))
+        told["comment"] |= {"body": FIX, "created_at": then, "updated_at": then}
+        body = json.dumps(told).encode()
+        headers = {
+            **first.request_headers,
+            "X-GitHub-Delivery": f"11111111-2222-3333-4444-5555555555{days}",
+            "X-Hub-Signature-256": signature(story.rig.secret, body),
+        }
+        assert httpx.post(f"{story.rig.bot.url}/webhook", content=body, headers=headers, trust_env=False).is_success
+        story.settle()
+        assert story.states() == states
+        assert "This request is more than 90 days old, so I have not taken it up." in story.from_bot(number)[0]
+    assert len(story.from_bot(number)) == 2
+    assert len(story.pulls()) == 1
+
+
 def test_deliveries_that_come_many_times_at_once_count_once(story: Story) -> None:
     number = story.issue()
     story.rig.github.handle_deliveries(Handling(copies=10))
