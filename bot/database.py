@@ -24,6 +24,8 @@ CHANNEL = "ampbot_work"
 # Seconds: for another's lock on the SQLite file, and for PostgreSQL to take a connection.
 PATIENCE = 30.0
 CONNECT_SECONDS = 5
+# To PostgreSQL, for us and for the engine each: a server takes a hundred unless told otherwise, and workers are many.
+CONNECTIONS = 10
 
 
 def now() -> float:
@@ -38,7 +40,7 @@ def engine_arguments(url: str) -> dict[str, Any]:
     if make_url(url).get_backend_name() == "sqlite":
         return common | {"module": sqlite.module()}
     # A restarted server has closed what the pool holds: that is found out before anything is asked.
-    return common | {"pool_pre_ping": True}
+    return common | {"pool_pre_ping": True, "pool_size": CONNECTIONS, "max_overflow": 0}
 
 
 class Database:
