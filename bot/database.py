@@ -34,13 +34,19 @@ def now() -> float:
 
 
 def engine_arguments(url: str) -> dict[str, Any]:
-    """What `sqlalchemy.create_engine` must be given for `url`, by us and by the durable engine alike."""
+    """What `sqlalchemy.create_engine` must be given for `url`, whoever opens it."""
     # An error's text goes to the log, and parameters are people's words.
     common = {"hide_parameters": True}
     if make_url(url).get_backend_name() == "sqlite":
         return common | {"module": sqlite.module()}
     # A restarted server has closed what the pool holds: that is found out before anything is asked.
-    return common | {"pool_pre_ping": True, "pool_size": CONNECTIONS, "max_overflow": 0}
+    return common | {"pool_pre_ping": True}
+
+
+def pool_arguments(url: str) -> dict[str, Any]:
+    """The same with a pool of its own, for us and for the durable engine alike."""
+    is_sqlite = make_url(url).get_backend_name() == "sqlite"
+    return engine_arguments(url) | ({} if is_sqlite else {"pool_size": CONNECTIONS, "max_overflow": 0})
 
 
 class Database:
@@ -49,7 +55,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _with_driver(make_url(url))
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        arguments = engine_arguments(url)
+        arguments = pool_arguments(url)
         if not self.is_sqlite:
             arguments["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
         self._engine: Engine = sa.create_engine(self._url, **arguments)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 
-from bot.database import engine_arguments
+from bot.database import pool_arguments
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Engine:
         self._config: DBOSConfig = {
             "name": "ampbot",
             "system_database_url": database_url,
-            "db_engine_kwargs": engine_arguments(database_url),
+            "db_engine_kwargs": pool_arguments(database_url),
             "application_version": APPLICATION_VERSION,
             "executor_id": executor,
             "max_executor_threads": THREADS,

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from bot import sqlite
-from bot.database import Database, engine_arguments, insert_once, now
+from bot.database import Database, engine_arguments, insert_once, now, pool_arguments
 from bot.tables import effects, metadata
 
 
@@ -110,12 +110,10 @@ async def test_sqlite_is_set_to_keep_its_promises(tmp_path: Path) -> None:
 
 def test_the_engine_opens_sqlite_with_the_same_module() -> None:
     assert engine_arguments("sqlite:///x") == {"hide_parameters": True, "module": sqlite.module()}
-    assert engine_arguments("postgresql://u@h/d") == {
-        "hide_parameters": True,
-        "pool_pre_ping": True,
-        "pool_size": 10,
-        "max_overflow": 0,
-    }
+    assert pool_arguments("sqlite:///x") == engine_arguments("sqlite:///x")
+    of_postgresql = {"hide_parameters": True, "pool_pre_ping": True}
+    assert engine_arguments("postgresql://u@h/d") == of_postgresql
+    assert pool_arguments("postgresql://u@h/d") == of_postgresql | {"pool_size": 10, "max_overflow": 0}
 
 
 async def test_no_error_tells_what_was_to_be_stored(database: Database) -> None:
