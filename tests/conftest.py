@@ -102,6 +102,7 @@ def postgres(postgres_migrated: str) -> Iterator[Database]:
     database = Database(postgres_migrated)
     with database._engine.begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)}"))
+        connection.execute(sa.text("SET LOCAL lock_timeout = '30s'"))  # an engine may not have let go of it
         connection.execute(sa.text("DROP SCHEMA IF EXISTS dbos CASCADE"))  # what an engine left unfinished
     yield database
     database.close()

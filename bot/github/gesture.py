@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -57,3 +58,10 @@ class IssueEvent(Answer):
         if self.requested_team is not None:
             return self.requested_team.slug
         return self.requested_reviewer.login if self.requested_reviewer is not None else ""
+
+
+def candidates(listed: Iterable[IssueEvent], gesture: Gesture) -> tuple[int, ...]:
+    """Ids of those that cannot be told from this gesture, of a list that is oldest first: the first that it may be,
+    and those so soon after it that their times do not tell. Later ones are gestures of their own."""
+    found = [event for event in listed if event.may_be(gesture)]
+    return tuple(event.id for event in found if event.created_at <= found[0].created_at + 2 * SLACK)

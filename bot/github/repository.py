@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from bot.github.client import Answer, Client
 from bot.github.errors import NotFoundError, UnauthorizedError, UnprocessableError
-from bot.github.gesture import Gesture, IssueEvent
+from bot.github.gesture import Gesture, IssueEvent, candidates
 from bot.model import CommentKind
 
 T = TypeVar("T")
@@ -216,14 +216,14 @@ class Repository:
 
     async def gestures(self, number: int, gesture: Gesture) -> tuple[int, ...]:
         """Ids of the events of an issue that may be this gesture, oldest first. The list may lag."""
-        found: list[int] = []
+        listed: list[IssueEvent] = []
         for page in itertools.count(1):  # oldest first, so it is walked whole
             query = {"per_page": 100, "page": page}
             got = await self._call("GET", f"/issues/{number}/events", list[IssueEvent], query=query)
-            found += [item.id for item in got if item.may_be(gesture)]
+            listed += got
             if len(got) < 100:
                 break
-        return tuple(found)
+        return candidates(listed, gesture)
 
     # --- reading a pull request ---
 

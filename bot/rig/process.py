@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -36,9 +36,10 @@ class Process(Protocol):
 Spawn = Callable[[Path, Mapping[str, str]], Process]
 
 
-def _program(part: str, folder: Path, environment: Mapping[str, str]) -> Process:
+def program(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Process:
+    """A Python program whose log is read from its standard error."""
     return subprocess.Popen(
-        [sys.executable, "-m", "bot", part],
+        [sys.executable, *arguments],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -56,7 +57,7 @@ class BotProcess:
         """`spawn` starts `ampbot serve` in a folder and an environment; a program of its own if it is None."""
         self._folder = folder
         self._environment = dict(environment)
-        self._spawn = spawn or partial(_program, part)
+        self._spawn = spawn or partial(program, ("-m", "bot", part))
         self._process: Process | None = None
         self._reader: threading.Thread | None = None
         self._lock = threading.Lock()

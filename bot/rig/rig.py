@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -115,18 +116,21 @@ class Rig:
             "SELECT 1 FROM deliveries WHERE closed_at IS NULL UNION ALL SELECT 1 FROM runs WHERE ended_at IS NULL"
         )
 
-    def execute(self, sql: str) -> None:
-        """Change the bot's database from outside: only a test does."""
-        engine = sa.create_engine(self.database_url, **engine_arguments(self.database_url))
-        with engine.begin() as connection:
-            connection.execute(sa.text(sql))
-        engine.dispose()
-
     def query(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
         """Look into the bot's database from outside."""
+        with self._connected() as connection:
+            return [dict(row) for row in connection.execute(sa.text(sql), parameters).mappings()]
+
+    def execute(self, sql: str) -> None:
+        """Change the bot's database from outside: only a test does."""
+        with self._connected() as connection:
+            connection.execute(sa.text(sql))
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
         engine = sa.create_engine(self.database_url, **engine_arguments(self.database_url))
         try:
-            with engine.connect() as connection:
-                return [dict(row) for row in connection.execute(sa.text(sql), parameters).mappings()]
+            with engine.begin() as connection:
+                yield connection
         finally:
             engine.dispose()

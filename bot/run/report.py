@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from bot import agent, messages
 from bot.agent import Outcome, Stream
 from bot.database import now
-from bot.github.errors import GitHubError
+from bot.github.errors import GitHubError, NotFoundError
 from bot.messages import Price
 from bot.outage import outlast
 from bot.run.publish import thread_url
@@ -83,8 +83,10 @@ async def say_ending(world: World, row: Run) -> bool:
     try:
         await outlast(world.sleep, say, for_ever=True)
     except GitHubError as error:
-        # Deleted, locked, archived, suspended: the row has it all, and the sweep tries again (bot/sweep/endings.py).
+        # The row has it all. Locked, archived, suspended: the sweep tries again (bot/sweep/endings.py). Deleted or
+        # uninstalled: there is nobody left to tell.
         log.warning("ending not shown", run=row.id, status=error.status, github=world.redact(error.message))
-        await world.database.write(lambda connection: runs.shown(connection, row.id, refused=True))
+        again = not isinstance(error, NotFoundError)
+        await world.database.write(lambda connection: runs.shown(connection, row.id, refused=again))
         return False
     return True

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+
+import structlog
 
 from bot.database import now
 from bot.run.report import say_ending
 from bot.store import runs
+from bot.sweep.revive import SAY_SECONDS
 from bot.world import World
+
+log = structlog.get_logger()
 
 AGAIN_SECONDS = 3600.0
 # After that nobody waits for it.
@@ -15,9 +21,17 @@ DAYS = 7
 
 
 async def show(world: World) -> None:
-    """Try each once more."""
+    """Try each once more, for a while: an outage of one installation must not hold up the sweep of all others."""
     moment = now()
     unshown = partial(runs.unshown, tried_before=moment - AGAIN_SECONDS, ended_after=moment - DAYS * 86_400.0)
     for run in await world.database.read(unshown):
-        if await say_ending(world, await world.database.read(partial(runs.get, run=run))):
-            await world.database.write(partial(runs.shown, run=run, refused=False))
+        row = await world.database.read(partial(runs.get, run=run))
+        try:
+            async with asyncio.timeout(SAY_SECONDS):
+                shown = await say_ending(world, row)
+        except TimeoutError:
+            log.warning("ending still not shown", run=run)
+            await world.database.write(partial(runs.shown, run=run, refused=True))
+        else:
+            if shown:
+                await world.database.write(partial(runs.shown, run=run, refused=False))

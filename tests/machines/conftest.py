@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from bot.rig.contract import Contract
-from bot.rig.process import BotProcess
+from bot.rig.process import BotProcess, Spawn
 from bot.rig.rig import Rig
 from tests.stories.conftest import leaked
 from tests.stories.story import Story
@@ -28,8 +28,8 @@ class Machines:
     webs: list[BotProcess] = field(default_factory=list)
     workers: list[BotProcess] = field(default_factory=list)
 
-    def add(self, part: str) -> BotProcess:
-        process = BotProcess(self.rig.folder, self.rig.environment, part)
+    def add(self, part: str, spawn: Spawn | None = None) -> BotProcess:
+        process = BotProcess(self.rig.folder, self.rig.environment, part, spawn)
         process.start()
         (self.workers if part == "worker" else self.webs).append(process)
         return process

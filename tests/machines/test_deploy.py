@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 
-from bot.rig.process import BotProcess, Process
+from bot.rig.process import program
 from tests.machines import newer
 from tests.machines.conftest import With
 from tests.machines.test_takeover import ASK, assert_each_done_once
 
-
-def _newer(folder: Path, environment: Mapping[str, str]) -> Process:
-    return subprocess.Popen(
-        [sys.executable, newer.__file__, "worker"],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+NEWER = partial(program, (newer.__file__, "worker"))
 
 
 def test_runs_of_the_old_program_end_well_and_new_ones_are_left_to_the_new(machines_with: With) -> None:
@@ -33,9 +21,7 @@ def test_runs_of_the_old_program_end_well_and_new_ones_are_left_to_the_new(machi
         story.say(number, ASK.format(seconds=15))
     rig.wait("the old program's to be at work", lambda: all(story.states() == ["working"] for story, _ in before), 120)
 
-    new = BotProcess(rig.folder, rig.environment, spawn=_newer)
-    new.start()
-    machines.workers.append(new)
+    new = machines.add("worker", NEWER)
     old.stop()
     machines.workers.remove(old)
     between = machines.begin(2)
@@ -51,9 +37,7 @@ def test_runs_of_the_old_program_end_well_and_new_ones_are_left_to_the_new(machi
     assert {story.states()[0] for story, _ in between} == {"working"}
     assert again.running
 
-    last = BotProcess(rig.folder, rig.environment, spawn=_newer)
-    last.start()
-    machines.workers.append(last)
+    machines.add("worker", NEWER)
     rig.wait_idle(180)
     assert_each_done_once(machines, [*before, *between])
     shapes = {row["name"] for row in rig.query("SELECT DISTINCT name FROM dbos.workflow_status")}

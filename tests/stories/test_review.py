@@ -6,7 +6,6 @@ A review has no words of its own, so the agent is told what to do by the AMP-SCR
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -141,7 +140,6 @@ def test_the_label_asks_each_time_it_is_put_on(rig: Rig) -> None:
     for _ in range(2):
         rig.github.label(story.repo, pull.number, MAINTAINER, "AMP:Review")
         story.settle()
-        time.sleep(2.1)  # GitHub's times are whole seconds: gestures within two of them are one
     assert story.states() == ["reviewed", "reviewed"]
     assert [review.commit for review in story.reviews(pull.number)] == [pull.head_sha] * 2
     assert [(each.account.login, each.content) for each in pull.issue.reactions] == [(BOT, "eyes")]

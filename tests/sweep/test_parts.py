@@ -16,13 +16,14 @@ from bot import inbox
 from bot.database import Database, now
 from bot.effects import Reply, dump
 from bot.engine import Engine
+from bot.github.errors import ForbiddenError, NotFoundError, UnavailableError
 from bot.github.repository import Comment
 from bot.receive import Delivery
 from bot.rig.e2b import E2B
 from bot.sandbox import Sandboxes
 from bot.store import deliveries, runs
 from bot.store import effects as effects_made
-from bot.sweep import comments, loop, retention, revive, sandboxes
+from bot.sweep import comments, endings, loop, retention, revive, sandboxes
 from bot.tables import artifacts, marks, run_events, transcript
 from bot.tables import deliveries as deliveries_table
 from bot.tables import effects as effects_table
@@ -266,3 +267,43 @@ async def test_on_postgresql_one_sweeps_at_a_time(postgres_url: str) -> None:
     finally:
         one.close()
         two.close()
+
+
+# --- ends that were not shown -----------------------------------------------------------------------
+
+
+class Refusing:
+    """A GitHub that answers every request for a conversation with this error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def conversation(self, *_: object) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (ForbiddenError(403, "archived"), True),
+        (NotFoundError(404, "deleted"), False),
+        (UnavailableError(502, "away"), True),
+    ],
+    ids=["refused", "nobody is left to tell", "away for longer than a sweep may take"],
+)
+async def test_an_end_that_is_refused_again_rests_for_an_hour(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, again: bool
+) -> None:
+    monkeypatch.setattr(endings, "SAY_SECONDS", 0.2)
+    world = replace(world, github=Refusing(error))  # type: ignore[arg-type]  # as much of GitHub as is needed
+    await world.database.write(lambda c: runs.add(c, request("one", 1)))
+    await world.database.write(lambda c: runs.commented(c, "one", 5))
+    await world.database.write(lambda c: runs.end(c, "one", ENDING))
+    await world.database.write(lambda c: runs.release(c, runs.get(c, "one")))
+    before = now() - 2 * 3600
+    await world.database.write(lambda c: c.execute(runs_table.update().values(unshown_at=before)))
+    await endings.show(world)
+    (row,) = await rows(world.database, runs_table)
+    assert (row["unshown_at"] is not None) == again
+    if again:
+        assert row["unshown_at"] > now() - 60

@@ -122,11 +122,10 @@ class Walk:
             self._redeliver(delivered)
         try:
             self._settle()
-        except TimeoutError as error:
-            return Death(point, struck, (str(error), *self._last_words()))
-        finally:
             differing = tuple(differences(golden.end, end(self.rig, self._query, scene, since)))
-            scene.leave()
+        except TimeoutError as error:
+            differing = (str(error), *self._last_words())
+        scene.leave()
         return Death(point, struck, differing)
 
     # --- the bot's life -----------------------------------------------------------------------------

@@ -1,0 +1,40 @@
+"""A look at the output that came back cut short is taken once more; only then is the shell at fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.run.work import _look
+from bot.sandbox import OutputError, Ran, SandboxGoneError
+
+CUT = Ran(137, "", "")
+
+
+class Box:
+    """Answers its commands one after the other."""
+
+    def __init__(self, *answers: Ran | Exception) -> None:
+        self._answers = list(answers)
+
+    async def run(self, *_: object, **__: object) -> Ran:
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def look(*answers: Ran | Exception) -> Any:
+    box: Any = Box(*answers)
+    return await _look(box, 0, 1, 0.1)
+
+
+async def test_a_sandbox_that_ended_in_the_midst_of_an_answer_is_gone() -> None:
+    with pytest.raises(SandboxGoneError):
+        await look(CUT, SandboxGoneError())
+
+
+async def test_two_such_answers_are_the_shells_doing() -> None:
+    with pytest.raises(OutputError):
+        await look(CUT, CUT)
