@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -48,6 +50,18 @@ def program(arguments: Sequence[str], folder: Path, environment: Mapping[str, st
     )
 
 
+def _reserve() -> tuple[int, int]:
+    """A port that the system chose, and the descriptor that keeps everybody else from it while no bot listens there.
+
+    A socket that is bound and does not listen is in nobody's way who says SO_REUSEADDR, as servers do; but neither a
+    connection going out nor another server is given its port.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        return holder.getsockname()[1], holder.detach()
+
+
 class BotProcess:
     """`ampbot serve` (or another `part`) with an environment that holds nothing of ours but what is given."""
 
@@ -62,7 +76,8 @@ class BotProcess:
         self._reader: threading.Thread | None = None
         self._lock = threading.Lock()
         self._log: list[dict[str, Any]] = []
-        self.port = 0  # chosen by the system at the first start, kept over restarts
+        self.port, reserved = _reserve()  # kept over restarts
+        weakref.finalize(self, os.close, reserved)
 
     @property
     def url(self) -> str:
@@ -131,15 +146,11 @@ class BotProcess:
                 line = json.loads(raw)
             except ValueError:
                 line = {"event": raw.decode("utf-8", "replace").rstrip(), "level": "raw"}
-            if line.get("event") == "listening":
-                self.port = int(line["port"])
             with self._lock:
                 self._log.append(line)
 
     def ready(self) -> bool:
         """Whether it listens and can store."""
-        if self.port == 0 or not any(line.get("event") == "listening" for line in self.log):
-            return False
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
         except httpx.TransportError:
