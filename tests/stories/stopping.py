@@ -42,7 +42,7 @@ def assert_stopped(story: Story, number: int, says: str, stop: Comment | None = 
     assert says in answer
     assert (story.pulls(), sorted(story.branches())) == ([], ["main"])
     if stop is not None:
-        assert story.reactions(stop) == [(BOT, "eyes"), (BOT, "+1")]
+        assert story.reactions(stop) == [(BOT, "+1"), (BOT, "eyes")]
 
 
 class Gate:

@@ -100,7 +100,8 @@ class Story:
         }
 
     def reactions(self, comment: Comment) -> list[tuple[str, str]]:
-        return [(reaction.account.login, reaction.content) for reaction in comment.reactions]
+        """Sorted: the effects of one delivery are performed side by side."""
+        return sorted((reaction.account.login, reaction.content) for reaction in comment.reactions)
 
     def runs(self) -> list[dict[str, Any]]:
         """The bot's rows for this repository, oldest first."""

@@ -69,7 +69,7 @@ def test_while_it_waits_in_line(story: Story) -> None:
     assert "Stopped by mona before its turn came. Nothing was changed." in second
     assert len(boxes(story)) == 1, "the second never had a sandbox"
     assert story.pulls() == []
-    assert story.reactions(stop) == [(BOT, "eyes"), (BOT, "+1")]
+    assert story.reactions(stop) == [(BOT, "+1"), (BOT, "eyes")]
 
 
 def test_while_it_waits_for_a_place_in_the_engine(rig_with: RigWith) -> None:
@@ -180,7 +180,7 @@ def test_twice(story: Story) -> None:
     assert NOTHING in reply
     assert story.states() == ["stopped"]
     done = sorted([story.reactions(first), story.reactions(second)])
-    assert done == [[(BOT, "eyes")], [(BOT, "eyes"), (BOT, "+1")]]
+    assert done == [[(BOT, "+1"), (BOT, "eyes")], [(BOT, "eyes")]]
 
 
 def test_a_stranger_stops_nothing(story: Story) -> None:
@@ -207,7 +207,7 @@ def test_what_the_same_comment_asks_for_comes_instead(story: Story) -> None:
     stop = story.say(number, "/amp stop\n\n/amp do this\n\n- create new.txt: new\n")
     story.settle(30)
     assert story.states() == ["stopped", "published"]
-    assert story.reactions(stop) == [(BOT, "eyes"), (BOT, "+1")]
+    assert story.reactions(stop) == [(BOT, "+1"), (BOT, "eyes")]
     old, new = story.from_bot(number)
     assert "### ⏹️ Stopped" in old
     assert "### ✅ Done" in new

@@ -22,7 +22,7 @@ def test_keep_publishes_what_exists_as_a_draft(story: Story) -> None:
     answer = story.only_answer(number)
     assert "### ⏹️ Stopped" in answer
     assert f"is in the draft pull request #{pull.number} (1 file changed): it may be unfinished." in answer
-    assert story.reactions(stop) == [(BOT, "eyes"), (BOT, "+1")]
+    assert story.reactions(stop) == [(BOT, "+1"), (BOT, "eyes")]
     assert sorted(story.branches()) == sorted(["main", pull.head_ref])
 
 
