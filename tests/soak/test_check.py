@@ -10,12 +10,17 @@ from bot.rig.soak.check import RULES, check
 from bot.rig.soak.evidence import Asked, Box, Evidence, Expect, Gesture, Made, RunRow, Said, Sent, Write
 
 RUN, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+RETRY = "33333333-3333-4333-8333-333333333333"
 DONE = f"<!-- ampbot:run:{RUN} -->\n\n### ✅ Done\n\n> **mona:** s1 fix it\n\nOpened #2.\n\n<sub>4 s</sub>"
 WAITING = DONE.replace("✅ Done", "⏳ Queued")
 HELP = "<!-- ampbot:reply:issue:7:abc -->\nWhat you can ask"
+NOTHING = "<!-- ampbot:stop:issue:8:2026 -->\nNothing is running here."
+NO_RETRY = "<!-- ampbot:retry:issue:9 -->\nNothing has ended here."
+AGAIN = DONE.replace(RUN, RETRY)
 DENIAL = "<!-- ampbot:denied:1:3 -->\nSorry eve"
 
 ROW = RunRow(RUN, 1, 1, "mona", "published", "", publishing_at=20.0, ended_at=30.0, agents=1)
+RETRIED = replace(ROW, id=RETRY, number=6, publishing_at=31.0, ended_at=40.0, asked_in=9)
 WRITE = Write(9, 1, 25.0, "POST /repos/octo/pages/git/trees", "")
 ASKED = Asked(8, 1, "mona", 22.0, 22.5)
 BOX = Box("box", RUN, live=False, agent=True)
@@ -29,13 +34,16 @@ KEPT = Evidence(
         Gesture(1, 3, "eve", Expect.DENIAL, "", "/amp s2"),
         Gesture(1, 3, "eve", Expect.DENIAL, "", "/amp s3"),
         Gesture(1, 4, "robo[bot]", Expect.NOTHING, "", "/amp s4"),
+        Gesture(1, 5, "mona", Expect.STOP, "<!-- ampbot:stop:issue:8:", "/amp stop", 8),
+        Gesture(1, 6, "mona", Expect.RETRY, "<!-- ampbot:retry:issue:9 ", "/amp retry", 9),
     ),
-    said=(Said(1, 1, 5, DONE), Said(1, 2, 6, HELP), Said(1, 3, 7, DENIAL)),
+    said=(Said(1, 1, 5, DONE), Said(1, 2, 6, HELP), Said(1, 3, 7, DENIAL), Said(1, 6, 8, AGAIN)),
     made=MADE,
     writes=(WRITE,),
     permissions=(ASKED,),
     boxes=(BOX,),
-    runs=(ROW,),
+    runs=(ROW, RETRIED),
+    thumbed=frozenset({8}),
     sent=(SENT,),
     starts=(1.0,),
 )
@@ -49,6 +57,9 @@ def said(*bodies: str, number: int = 1) -> tuple[Said, ...]:
 
 ANSWER = "every command has exactly one answer"
 DENIED = "strangers get one denial a conversation"
+STOPPED = "every stop is answered"
+WHY = "nothing is stopped unasked"
+RETRIES = "every retry is one run or one reply"
 UNASKED = "nothing is said unasked"
 ONCE = "a run publishes once"
 MAY = "nothing is published without asking who may"
@@ -73,6 +84,17 @@ BROKEN: dict[str, tuple[Evidence, set[str]]] = {
     "an answer to a machine": (replace(KEPT, said=said(DONE, number=4) + KEPT.said[:0]), {UNASKED}),
     "a denial of a machine": (replace(KEPT, said=said(DENIAL, number=4)), {DENIED, UNASKED}),
     "an answer where nobody asked": (replace(KEPT, said=said(DONE, number=9)), {UNASKED}),
+    "a stop without an answer": (replace(KEPT, thumbed=frozenset()), {STOPPED}),
+    "two replies to a stop": (replace(KEPT, said=said(NOTHING, NOTHING, number=5)), {STOPPED, UNASKED}),
+    "a run that nobody stopped": (replace(KEPT, runs=(replace(ROW, state="stopped"), RETRIED)), {WHY}),
+    "a retry without an answer": (replace(KEPT, runs=(ROW,), said=said(number=6)), {RETRIES}),
+    "a retry that is not shown": (replace(KEPT, said=said(number=6)), {RETRIES}),
+    "a retry shown without an end": (
+        replace(KEPT, said=said(WAITING.replace(RUN, RETRY), number=6)),
+        {RETRIES},
+    ),
+    "a retry and a reply": (replace(KEPT, said=said(AGAIN, NO_RETRY, number=6)), {RETRIES, UNASKED}),
+    "two runs of one retry": (replace(KEPT, runs=(ROW, RETRIED, replace(RETRIED, id=OTHER))), {RETRIES}),
     "two pull requests": (replace(KEPT, made=(*MADE, Made("pull", 1, "3", RUN))), {ONCE}),
     "two commits": (replace(KEPT, made=(*MADE, Made("commit", 1, "def", RUN))), {ONCE}),
     "two reviews": (replace(KEPT, made=(Made("review", 1, "1", RUN), Made("review", 1, "2", RUN))), {ONCE}),
@@ -89,11 +111,11 @@ BROKEN: dict[str, tuple[Evidence, set[str]]] = {
     "a sandbox that lives on": (replace(KEPT, boxes=(replace(BOX, live=True),)), {BOXES}),
     "a sandbox of nobody": (replace(KEPT, boxes=(BOX, Box("b", OTHER, live=True, agent=False))), {BOXES}),
     "agents in two sandboxes": (replace(KEPT, boxes=(BOX, replace(BOX, id="b"))), {AGENT}),
-    "two agents in one": (replace(KEPT, runs=(replace(ROW, agents=2),)), {AGENT}),
+    "two agents in one": (replace(KEPT, runs=(replace(ROW, agents=2), RETRIED)), {AGENT}),
     "a delivery that never got in": (replace(KEPT, sent=(replace(SENT, accepted=False),)), {IN}),
     "a 202 and no row": (replace(KEPT, sent=(replace(SENT, stored=False),)), {IN}),
     "a row left open": (replace(KEPT, open_deliveries=("guid",)), {IN}),
-    "a run without an end": (replace(KEPT, runs=(replace(ROW, ended_at=None),)), {ENDS}),
+    "a run without an end": (replace(KEPT, runs=(replace(ROW, ended_at=None), RETRIED)), {ENDS}),
     "a workflow without an end": (replace(KEPT, unfinished=("run",)), {ENDS}),
     "a secret in the log": (replace(KEPT, leaks=("amp key in the log",)), {"no secret is seen"}),
     "a stand-in that raised": (replace(KEPT, broken=("KeyError()",)), {"nothing of ours breaks"}),
@@ -110,13 +132,21 @@ def test_a_broken_promise_is_named(evidence: Evidence, rules: set[str]) -> None:
     assert {violation.rule for violation in check(evidence)} == rules
 
 
+def test_a_stop_may_be_answered_with_words_or_with_both() -> None:
+    words = replace(KEPT, thumbed=frozenset(), said=said(NOTHING, number=5))
+    assert check(words) == ()
+    assert check(replace(words, thumbed=KEPT.thumbed)) == ()
+    late = replace(KEPT, runs=(ROW,), said=said(NO_RETRY, number=6))
+    assert check(late) == (), "a retry too"
+
+
 def test_every_rule_can_be_broken() -> None:
     reachable = {rule for _, rules in BROKEN.values() for rule in rules}
     assert reachable == {rule.__name__.replace("_", " ") for rule in RULES}
 
 
 def test_a_sandbox_may_live_while_its_run_does() -> None:
-    live = replace(KEPT, boxes=(replace(BOX, live=True),), runs=(replace(ROW, ended_at=None),))
+    live = replace(KEPT, boxes=(replace(BOX, live=True),), runs=(replace(ROW, ended_at=None), RETRIED))
     assert {violation.rule for violation in check(live)} == {ENDS}
 
 

@@ -43,6 +43,8 @@ def test_everything_people_can_do_is_done(tmp_path: Path) -> None:
         "the label amp:review",
     ):
         assert kind in texts
+    for kind in ("/amp stop", "/amp stop keep", "/amp retry", "/amp status"):
+        assert kind in {each.text for each in gestures}
     for kind in ("a review request", "/amp review", "/amp help", "let me in", "beep", "> /amp", "```", "<!--", "fail:"):
         assert kind in texts
     # Who asks on one conversation for several things can be told apart by tag; reviews share one needle.

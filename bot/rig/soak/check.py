@@ -40,8 +40,10 @@ def ended(body: str) -> bool:
 
 def every_command_has_exactly_one_answer(evidence: Evidence) -> Iterator[str]:
     said = defaultdict(list)
+    again = _retries(evidence).keys()
     for comment in evidence.said:
-        said[comment.repository, comment.number].append(comment.body)
+        if _run_of(comment.body) not in again:  # a retry's answer tells of the same request
+            said[comment.repository, comment.number].append(comment.body)
     for (where, needle), gestures in _by_needle(evidence, Expect.RUN, Expect.REPLY).items():
         is_run = gestures[0].expect is Expect.RUN
         answers = [body for body in said[where] if needle in body and (RUN_MARK in body) == is_run]
@@ -49,6 +51,33 @@ def every_command_has_exactly_one_answer(evidence: Evidence) -> Iterator[str]:
             yield f"{_place(where)}: {len(answers)} answers, not {len(gestures)}, to {gestures[0].text!r}"
         if is_run:
             yield from (f"{_place(where)}: no end in {body!r}" for body in answers if not ended(body))
+
+
+def every_stop_is_answered(evidence: Evidence) -> Iterator[str]:
+    for stop in _those(evidence, Expect.STOP):
+        replies, done = _replies(evidence, stop), stop.comment in evidence.thumbed
+        if replies > 1 or not (replies or done):
+            thumb = "a" if done else "no"
+            yield f"{_place((stop.repository, stop.number))}: {replies} replies and {thumb} thumb to {stop.text!r}"
+
+
+def nothing_is_stopped_unasked(evidence: Evidence) -> Iterator[str]:
+    asked = {(stop.repository, stop.number) for stop in _those(evidence, Expect.STOP)}
+    for run in evidence.runs:
+        if run.state == "stopped" and (run.repository, run.number) not in asked:
+            yield f"run {run.id} was stopped"
+
+
+def every_retry_is_one_run_or_one_reply(evidence: Evidence) -> Iterator[str]:
+    retries = _retries(evidence)
+    for retry in _those(evidence, Expect.RETRY):
+        runs = [run for run, comment in retries.items() if comment == retry.comment]
+        shown = [each.body for each in evidence.said if _run_of(each.body) in runs]
+        place = _place((retry.repository, retry.number))
+        if len(runs) + _replies(evidence, retry) != 1 or len(shown) != len(runs):
+            replies = _replies(evidence, retry)
+            yield f"{place}: {len(runs)} runs, {len(shown)} shown, and {replies} replies to {retry.text!r}"
+        yield from (f"{place}: no end in {body!r}" for body in shown if not ended(body))
 
 
 def strangers_get_one_denial_a_conversation(evidence: Evidence) -> Iterator[str]:
@@ -62,7 +91,8 @@ def strangers_get_one_denial_a_conversation(evidence: Evidence) -> Iterator[str]
 
 def nothing_is_said_unasked(evidence: Evidence) -> Iterator[str]:
     """As many comments as answers were due; and no marker stands in two of them."""
-    wanted = Counter((g.repository, g.number) for g in evidence.gestures if g.expect in (Expect.RUN, Expect.REPLY))
+    answered = (Expect.RUN, Expect.REPLY, Expect.STOP, Expect.RETRY)
+    wanted = Counter((g.repository, g.number) for g in evidence.gestures if g.expect in answered)
     wanted.update({(g.repository, g.number) for g in evidence.gestures if g.expect is Expect.DENIAL})
     found = Counter((c.repository, c.number) for c in evidence.said)
     for where in sorted(found):
@@ -70,6 +100,25 @@ def nothing_is_said_unasked(evidence: Evidence) -> Iterator[str]:
             yield f"{_place(where)}: {found[where]} comments of the bot where {wanted[where]} were due"
     marks = Counter((c.repository, c.number, c.body.split("\n", 1)[0]) for c in evidence.said)
     yield from (f"{_place(key[:2])}: {times} comments begin {key[2]!r}" for key, times in marks.items() if times > 1)
+
+
+def _those(evidence: Evidence, expect: Expect) -> list[Gesture]:
+    return [gesture for gesture in evidence.gestures if gesture.expect is expect]
+
+
+def _replies(evidence: Evidence, gesture: Gesture) -> int:
+    where = gesture.repository, gesture.number
+    return sum(gesture.needle in each.body for each in evidence.said if (each.repository, each.number) == where)
+
+
+def _retries(evidence: Evidence) -> dict[str, int]:
+    """The runs that retries asked for, and in which comment."""
+    comments = {retry.comment for retry in _those(evidence, Expect.RETRY)}
+    return {run.id: run.asked_in for run in evidence.runs if run.asked_in in comments}
+
+
+def _run_of(body: str) -> str:
+    return body.partition(RUN_MARK)[2].partition(" ")[0]
 
 
 def _by_needle(evidence: Evidence, *expected: Expect) -> dict[tuple[Where, str], list[Gesture]]:
@@ -170,6 +219,9 @@ def _place(where: Where) -> str:
 
 RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     every_command_has_exactly_one_answer,
+    every_stop_is_answered,
+    nothing_is_stopped_unasked,
+    every_retry_is_one_run_or_one_reply,
     strangers_get_one_denial_a_conversation,
     nothing_is_said_unasked,
     a_run_publishes_once,

@@ -11,6 +11,8 @@ class Expect(StrEnum):
 
     RUN = "run"
     REPLY = "reply"
+    STOP = "stop"  # a thumb, or a reply that says why nothing was stopped; both where some of it was too late
+    RETRY = "retry"  # a run, or a reply that says why there is none
     DENIAL = "denial"  # one for each conversation, however many ask
     NOTHING = "nothing"
 
@@ -28,6 +30,7 @@ class Gesture:
     expect: Expect
     needle: str
     text: str  # to find it again
+    comment: int = 0  # its id, where that tells what came of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class RunRow:
     publishing_at: float | None
     ended_at: float | None
     agents: int
+    asked_in: int = 0  # the comment that asked for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class Sent:
 class Evidence:
     gestures: tuple[Gesture, ...] = ()
     said: tuple[Said, ...] = ()
+    thumbed: frozenset[int] = frozenset()  # comments under which the bot's thumb is
     made: tuple[Made, ...] = ()
     writes: tuple[Write, ...] = ()
     permissions: tuple[Asked, ...] = ()

@@ -30,11 +30,13 @@ def gather(
     with world.lock:
         repositories = tuple(world.repositories.values())
         said = tuple(each for repository in repositories for each in _said(repository))
+        thumbed = frozenset(each for repository in repositories for each in _thumbed(repository))
         made = tuple(each for repository in repositories for each in _made(repository))
         names = {repository.full_name: repository for repository in repositories}
     return Evidence(
         gestures=gestures,
         said=said,
+        thumbed=thumbed,
         made=made,
         writes=tuple(_writes(journal, names)),
         permissions=tuple(_permissions(journal, names)),
@@ -62,6 +64,13 @@ def _said(repository: Repository) -> Iterator[Said]:
         for comment in issue.comments.values():
             if comment.author.account.login == BOT:
                 yield Said(repository.id, number, comment.id, comment.body)
+
+
+def _thumbed(repository: Repository) -> Iterator[int]:
+    for issue in repository.issues.values():
+        for comment in issue.comments.values():
+            if any(each.account.login == BOT and each.content == "+1" for each in comment.reactions):
+                yield comment.id
 
 
 def _made(repository: Repository) -> Iterator[Made]:
@@ -145,16 +154,18 @@ def _runs(rig: Rig) -> Iterator[RunRow]:
         if line.get("type") == "system" and line.get("subtype") == "init":
             agents[row["run"]] = agents.get(row["run"], 0) + 1
     for row in rig.query("SELECT * FROM runs ORDER BY created_at"):
+        request = json.loads(row["request"])
         yield RunRow(
             id=row["id"],
             repository=row["repository"],
             number=row["number"],
-            actor=json.loads(row["request"])["actor"]["login"],
+            actor=request["actor"]["login"],
             state=row["state"],
             ending=json.loads(row["ending"])["say"] if row["ending"] else "",
             publishing_at=begun.get(row["id"]),
             ended_at=row["ended_at"],
             agents=agents.get(row["id"], 0),
+            asked_in=request["trigger"]["comment"],
         )
 
 

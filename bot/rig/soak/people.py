@@ -71,6 +71,9 @@ class People:
             (self._review_label, 1),
             (self._review_request, 1),
             (self._edit, 2),
+            (self._stop, 3),
+            (self._retry, 2),
+            (self._status, 2),
             (self._help, 4),
             (self._typo, 3),
             (self._stranger, 5),
@@ -147,6 +150,33 @@ class People:
         self.rig.github.edit_comment(comment, author, command)
         self.rig.github.edit_comment(comment, author, f"Good morning.\n\n{command}")
         return True
+
+    # --- what concerns the runs that are there ------------------------------------------------------
+
+    def _stop(self, repo: Repository) -> bool:
+        """Where something was asked for lately, so that there may be something to stop."""
+        repo, number = self._lately(repo)
+        text = self.random.choice(("/amp stop", "/amp stop", "/amp stop keep"))
+        self._say(repo, number, text, Expect.STOP, "<!-- ampbot:stop:issue:{id}:")
+        return False
+
+    def _retry(self, repo: Repository) -> bool:
+        repo, number = self._lately(repo)
+        self._say(repo, number, "/amp retry", Expect.RETRY, "<!-- ampbot:retry:issue:{id} ")
+        return True
+
+    def _status(self, repo: Repository) -> bool:
+        repo, number = self._lately(repo)
+        self._say(repo, number, "/amp status", Expect.REPLY, "<!-- ampbot:status:issue:{id}:")
+        return False
+
+    def _lately(self, otherwise: Repository) -> tuple[Repository, int]:
+        """One of the last conversations in which a run was asked for."""
+        asked = [gesture for gesture in self.gestures if gesture.expect is Expect.RUN][-6:]
+        if not asked:
+            return otherwise, self._issue(otherwise)
+        gesture = self.random.choice(asked)
+        return next(repo for repo in self._places if repo.id == gesture.repository), gesture.number
 
     def _script(self, tag: str) -> str:
         """What the scripted agent does: most change a file, some only answer, some fail, some take a while."""
@@ -238,13 +268,20 @@ class People:
         self, repo: Repository, number: int, text: str, expect: Expect, needle: str, author: str | None = None
     ) -> Comment:
         comment = self.rig.github.comment(repo, number, author or self._maintainer(), text)
-        self._on(repo, number, expect, needle.format(id=comment.id), text, author)
+        self._on(repo, number, expect, needle.format(id=comment.id), text, author, comment.id)
         return comment
 
     def _on(
-        self, repo: Repository, number: int, expect: Expect, needle: str, text: str, actor: str | None = None
+        self,
+        repo: Repository,
+        number: int,
+        expect: Expect,
+        needle: str,
+        text: str,
+        actor: str | None = None,
+        comment: int = 0,
     ) -> None:
-        self.gestures.append(Gesture(repo.id, number, actor or "a maintainer", expect, needle, text))
+        self.gestures.append(Gesture(repo.id, number, actor or "a maintainer", expect, needle, text, comment))
 
     def _issue(self, repo: Repository) -> int:
         """An old one now and then: its runs then wait in line."""
