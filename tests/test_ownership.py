@@ -23,10 +23,10 @@ async def locks(postgres_url: str) -> AsyncIterator[tuple[Lock, Lock]]:
             await lock._connection.close()
 
 
-async def hangs(lock: Lock) -> bool:
+async def hangs(lock: Lock, seconds: float = 0.5) -> bool:
     """Whether whoever asks to write is left waiting."""
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(seconds):
             await lock.confirm()
     except TimeoutError:
         return True
@@ -54,7 +54,7 @@ async def test_the_lock_of_the_living_is_not_to_be_had(locks: tuple[Lock, Lock])
     one, other = locks
     async with one.of(other.executor) as dead:
         assert not dead
-    assert not await hangs(other)
+    assert not await hangs(other, 20)
     assert other._connection is not None
     await other._connection.close()
     async with asyncio.timeout(20), held(one, other.executor):
@@ -74,7 +74,7 @@ async def test_who_is_ended_is_never_told_to_go_on(locks: tuple[Lock, Lock]) -> 
     assert await hangs(other)
     async with asyncio.timeout(10):
         await watching
-    assert not await hangs(one)
+    assert not await hangs(one, 20)
     await one.until_reachable()
 
 

@@ -23,7 +23,7 @@ def test_at_work(story: Story) -> None:
     asked(story, number)
     changed(story)
     stop = story.say(number, "/amp stop")
-    story.settle(20)
+    story.settle()
     assert_stopped(story, number, "Amp and its sandbox are ended, and nothing was published.", stop)
     assert "[Amp thread](" in story.only_answer(number), "what it took is said of a stopped run too"
     assert " tokens in, " in story.only_answer(number)
@@ -39,7 +39,7 @@ def test_while_the_sandbox_is_made(story: Story, gate: Gate) -> None:
     story.until("the stop to be done", lambda: taken(story, stop))
     assert "before Amp began." in story.only_answer(number)
     gate.open()
-    story.settle(20)
+    story.settle()
     assert_stopped(story, number, "Nothing was changed.", stop)
     assert [len(box.commands) for box in boxes(story)] == [0]
 
@@ -52,7 +52,7 @@ def test_while_the_checkout_is_made(story: Story, gate: Gate) -> None:
     stop = story.say(number, "/amp stop")
     story.until("the stop to be done", lambda: taken(story, stop))
     gate.open()
-    story.settle(20)
+    story.settle()
     assert_stopped(story, number, "before Amp began.", stop)
 
 
@@ -62,7 +62,7 @@ def test_while_it_waits_in_line(story: Story) -> None:
     story.say(number, "/amp second\n\n- create two.txt: 2\n")
     story.until("the second to be queued", lambda: len(story.from_bot(number)) == 2)
     stop = story.say(number, "/amp stop")
-    story.settle(20)
+    story.settle()
     assert story.states() == ["stopped", "stopped"]
     first, second = story.from_bot(number)
     assert "Amp and its sandbox are ended" in first
@@ -83,7 +83,7 @@ def test_while_it_waits_for_a_place_in_the_engine(rig_with: RigWith) -> None:
     assert "before its turn came." in story.only_answer(two)
     assert story.states() == ["working", "stopped"]
     story.say(one, "/amp stop")
-    story.settle(20)
+    story.settle()
     story.until("the engine to have let the second through", lambda: unfinished(story) == [])
     assert story.states() == ["stopped", "stopped"]
     assert len(boxes(story)) == 1
@@ -104,7 +104,7 @@ def test_while_the_changes_are_collected(story: Story, gate: Gate) -> None:
     stop = story.say(number, "/amp stop")
     story.until("the stop to be done", lambda: taken(story, stop))
     gate.open()
-    story.settle(20)
+    story.settle()
     assert_stopped(story, number, "nothing was published", stop)
 
 
@@ -117,7 +117,7 @@ def test_while_it_is_published_it_is_too_late(story: Story, gate: Gate, path: st
     stop = story.say(number, "/amp stop")
     story.until("the answer", lambda: len(story.from_bot(number)) == 2)
     gate.open()
-    story.settle(20)
+    story.settle()
     assert story.states() == ["published"]
     assert story.only_pull().draft is False
     done, late = story.from_bot(number)
@@ -138,7 +138,7 @@ def test_a_review_is_stopped_while_it_is_read(story: Story, gate: Gate) -> None:
     stop = story.say(pull.number, "/amp stop keep")
     story.until("the stop to be done", lambda: taken(story, stop))
     gate.open()
-    story.settle(20)
+    story.settle()
     assert story.states() == ["stopped"]
     assert "nothing was published" in story.only_answer(pull.number)
     assert (story.reviews(pull.number), story.branches()) == ([], before)
@@ -174,7 +174,7 @@ def test_twice(story: Story) -> None:
     asked(story, number)
     first = story.say(number, "/amp stop")
     second = story.say(number, "/amp stop")
-    story.settle(20)
+    story.settle()
     run, reply = story.from_bot(number)
     assert "### ⏹️ Stopped" in run
     assert NOTHING in reply
@@ -205,7 +205,7 @@ def test_what_the_same_comment_asks_for_comes_instead(story: Story) -> None:
     number = story.issue()
     asked(story, number)
     stop = story.say(number, "/amp stop\n\n/amp do this\n\n- create new.txt: new\n")
-    story.settle(30)
+    story.settle()
     assert story.states() == ["stopped", "published"]
     assert story.reactions(stop) == [(BOT, "+1"), (BOT, "eyes")]
     old, new = story.from_bot(number)
@@ -222,7 +222,7 @@ def test_what_was_asked_for_before_and_arrives_after_is_stopped_too(story: Story
     story.say(number, "/amp stop")
     story.until("the answer", lambda: len(story.from_bot(number)) == 1)
     gate.open()
-    story.settle(20)
+    story.settle()
     assert story.states() == ["stopped"]
     nothing, late = story.from_bot(number)
     assert NOTHING in nothing

@@ -13,7 +13,7 @@ def test_keep_publishes_what_exists_as_a_draft(story: Story) -> None:
     asked(story, number)
     changed(story)
     stop = story.say(number, "/amp stop keep")
-    story.settle(30)
+    story.settle()
     assert story.states() == ["stopped"]
     pull = story.only_pull()
     assert (pull.draft, pull.issue.title) == (True, "The answer is wrong")
@@ -30,7 +30,7 @@ def test_keep_where_nothing_was_changed(story: Story) -> None:
     number = story.issue()
     asked(story, number, "/amp think\n\n- wait 120\n")
     stop = story.say(number, "/amp stop keep")
-    story.settle(30)
+    story.settle()
     assert_stopped(story, number, "Amp had changed nothing by then", stop)
 
 
@@ -45,7 +45,7 @@ def test_keep_just_before_the_agent_begins(story: Story, gate: Gate) -> None:
     stop = story.say(number, "/amp stop keep")
     story.until("the stop to be done", lambda: taken(story, stop))
     gate.open()
-    story.settle(30)
+    story.settle()
     assert_stopped(story, number, "Amp had changed nothing by then", stop)
 
 
@@ -57,7 +57,7 @@ def test_keep_before_there_is_anything_is_a_plain_stop(story: Story, gate: Gate)
     stop = story.say(number, "/amp stop keep")
     story.until("the stop to be done", lambda: taken(story, stop))
     gate.open()
-    story.settle(20)
+    story.settle()
     assert_stopped(story, number, "before Amp began.", stop)
 
 
@@ -67,7 +67,7 @@ def test_keep_on_a_pull_request_leaves_its_branch_alone(story: Story) -> None:
     asked(story, pull.number)
     changed(story)
     story.say(pull.number, "/amp stop keep")
-    story.settle(30)
+    story.settle()
     assert story.states() == ["stopped"]
     (own,) = set(story.branches()) - {"main", "feature"}
     assert own.startswith(f"amp/{pull.number}-")
@@ -83,7 +83,7 @@ def test_where_there_are_no_drafts_the_title_says_that_it_is_unfinished(story: S
     asked(story, number)
     changed(story)
     story.say(number, "/amp stop keep")
-    story.settle(30)
+    story.settle()
     pull = story.only_pull()
     assert (pull.draft, pull.issue.title) == (False, "[WIP] The answer is wrong")
     assert f"pull request (GitHub allows no drafts here) #{pull.number}" in story.only_answer(number)
@@ -99,5 +99,5 @@ def test_keep_and_then_drop(story: Story, gate: Gate) -> None:
     story.say(number, "/amp stop")
     story.until("the end to be decided", lambda: story.states() == ["stopped"])
     gate.open()
-    story.settle(30)
+    story.settle()
     assert_stopped(story, number, "nothing was published")
