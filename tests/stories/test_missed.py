@@ -11,7 +11,7 @@ import pytest
 
 from bot.rig.contract import Contract
 from bot.rig.faults import Fault
-from bot.rig.github import Handling
+from bot.rig.github import Handling, Remark
 from bot.rig.rig import Rig
 from tests.stories.story import BOT, MAINTAINER, STRANGER, Story
 
@@ -116,6 +116,9 @@ def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> No
     opened = story.issue("Opened", "/amp answer me\n\n- answer: By the body.\n")
     rig.github.request_review(story.repo, pull.number, MAINTAINER, "amp-reviewer")
     rig.github.submit_review(story.repo, pull.number, MAINTAINER, "/amp help me\n\n- answer: By a review.\n")
+    rig.github.review_comment(
+        story.repo, pull.number, MAINTAINER, Remark("new.py", "/amp say why\n\n- answer: By a line.\n", 1)
+    )
     closed = story.issue("Closed")
     story.say(closed, "/amp help")
     rig.github.close(story.repo, closed, MAINTAINER)
@@ -133,10 +136,20 @@ def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> No
     answers = story.from_bot(old)
     assert [HELPED in body for body in answers] == [True, False]
     assert "write access" in answers[1], "the stranger's one denial"
-    assert len(story.reviews(pull.number)) == 2, "the maintainer's, and ours"
-    assert sorted(story.states()) == ["answered", "answered", "published", "reviewed"]
+    told = "\n".join(story.from_bot(pull.number))
+    assert ("By a review." in told, "By a line." in told) == (True, True)
+    assert len(story.reviews(pull.number)) == 3, "the maintainer's, that of the line, and ours"
+    assert sorted(story.states()) == ["answered", "answered", "answered", "published", "reviewed"]
+    (asked,) = [run["request"] for run in story.runs() if "By a line." in run["request"]]
+    assert (json.loads(asked)["path"], json.loads(asked)["line"]) == ("new.py", 1)
     found = rig.query("SELECT guid FROM deliveries WHERE guid LIKE 'sweep-%'")
-    assert Counter(row["guid"].split("-")[1] for row in found) == {"issue": 1, "body": 1, "event": 2, "review": 1}
+    assert Counter(row["guid"].split("-")[1] for row in found) == {
+        "issue": 1,
+        "body": 1,
+        "event": 2,
+        "review": 1,
+        "line": 1,
+    }
 
 
 def test_what_the_log_tells_is_asked_for_again_on_the_timer_and_nothing_twice(rig: Rig) -> None:
