@@ -7,7 +7,7 @@ from functools import partial
 from bot.rig.process import program
 from tests.machines import newer
 from tests.machines.conftest import With
-from tests.machines.test_takeover import ASK, assert_each_done_once
+from tests.machines.test_takeover import HELD, assert_each_done_once, at_work, go_on
 
 NEWER = partial(program, (newer.__file__, "worker"))
 
@@ -18,24 +18,26 @@ def test_runs_of_the_old_program_end_well_and_new_ones_are_left_to_the_new(machi
     old = machines.add("worker")
     before = machines.begin(4)
     for story, number in before:
-        story.say(number, ASK.format(seconds=15))
-    rig.wait("the old program's to be at work", lambda: all(story.states() == ["working"] for story, _ in before), 120)
+        story.say(number, HELD)
+    at_work(machines, before)
 
     new = machines.add("worker", NEWER)
     old.stop()
     machines.workers.remove(old)
     between = machines.begin(2)
     for story, number in between:
-        story.say(number, ASK.format(seconds=15))
-    rig.wait("the new program's to be at work", lambda: all(story.states() == ["working"] for story, _ in between), 120)
+        story.say(number, HELD)
+    at_work(machines, between)
 
     # Rolled back: the old program is there again while the new one has runs under way, and takes none of them.
     again = machines.add("worker")
     new.kill()
     machines.workers.remove(new)
+    go_on(machines, before)
     rig.wait("the older runs to end", lambda: all(story.states() == ["published"] for story, _ in before), 180)
     assert {story.states()[0] for story, _ in between} == {"working"}
     assert again.running
+    go_on(machines, between)
 
     machines.add("worker", NEWER)
     rig.wait_idle(180)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.machines.conftest import With
-from tests.machines.test_takeover import ASK, assert_each_done_once
+from tests.machines.test_takeover import ASK, HELD, assert_each_done_once, at_work, go_on
 
 
 @pytest.fixture
@@ -41,9 +41,10 @@ def test_a_restart_under_load_loses_nothing(machines_with: With, server: Any, da
     machines.add("worker")
     stories = machines.begin(4)
     for story, number in stories[:2]:
-        story.say(number, ASK.format(seconds=6))
-    rig.wait("two to be at work", lambda: all(story.states() == ["working"] for story, _ in stories[:2]), 120)
+        story.say(number, HELD)
+    at_work(machines, stories[:2])
     server.stop()
+    go_on(machines, stories[:2])
     for story, number in stories[2:]:
         story.say(number, ASK.format(seconds=0))
     rig.github.wait_deliveries(30)

@@ -181,6 +181,7 @@ def test_status_from_first_to_last(story: Story, gate: Gate) -> None:
     )
     gate.open()
     story.say(number, "/amp second\n\n- create two.txt: 2\n")
+    story.until("the second in line", lambda: len(story.runs()) == 2)
     story.say(number, "/amp third @omar\n\n- answer: It is.\n")
     query = "SELECT 1 FROM transcript WHERE run = :run"
     story.until("the agent's words", lambda: bool(story.rig.query(query, run=first)))
