@@ -113,6 +113,10 @@ BROKEN: dict[str, tuple[Evidence, set[str]]] = {
     "agents in two sandboxes": (replace(KEPT, boxes=(BOX, replace(BOX, id="b"))), {AGENT}),
     "two agents in one": (replace(KEPT, runs=(replace(ROW, agents=2), RETRIED)), {AGENT}),
     "a delivery that never got in": (replace(KEPT, sent=(replace(SENT, accepted=False),)), {IN}),
+    "one that may ask never got in, and nobody looked after it": (
+        replace(KEPT, sent=(replace(SENT, accepted=False),), operator=False),
+        {IN},
+    ),
     "a 202 and no row": (replace(KEPT, sent=(replace(SENT, stored=False),)), {IN}),
     "a row left open": (replace(KEPT, open_deliveries=("guid",)), {IN}),
     "a run without an end": (replace(KEPT, runs=(replace(ROW, ended_at=None), RETRIED)), {ENDS}),
@@ -138,6 +142,12 @@ def test_a_stop_may_be_answered_with_words_or_with_both() -> None:
     assert check(replace(words, thumbed=KEPT.thumbed)) == ()
     late = replace(KEPT, runs=(ROW,), said=said(NO_RETRY, number=6))
     assert check(late) == (), "a retry too"
+
+
+def test_what_asks_nothing_is_missed_by_nobody_but_an_operator() -> None:
+    lost = replace(KEPT, sent=(replace(SENT, accepted=False, asks=False),))
+    assert {violation.rule for violation in check(lost)} == {IN}
+    assert check(replace(lost, operator=False)) == ()
 
 
 def test_every_rule_can_be_broken() -> None:

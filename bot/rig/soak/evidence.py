@@ -107,6 +107,7 @@ class Sent:
     event: str
     accepted: bool
     stored: bool
+    asks: bool = True  # it may ask something: the bot itself has GitHub deliver it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +125,5 @@ class Evidence:
     unfinished: tuple[str, ...] = ()  # the engine's workflows
     starts: tuple[float, ...] = ()  # when the bot was started, each time
     leaks: tuple[str, ...] = ()
+    operator: bool = True  # somebody had GitHub deliver again whatever failed
     broken: tuple[str, ...] = ()  # what the soak itself saw go wrong: a start that failed, a stand-in that raised

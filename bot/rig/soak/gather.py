@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot.events import may_ask
 from bot.rig.github import Repository
 from bot.rig.journal import Entry
 from bot.rig.rig import SLUG, Rig
@@ -176,7 +177,9 @@ def _sent(rig: Rig) -> Iterator[Sent]:
         digest = hashlib.sha256(delivery.event.encode() + b"\0" + delivery.body).hexdigest()
         earlier = attempts.get(delivery.guid)
         accepted = delivery.status_code == 202 or (earlier is not None and earlier.accepted)
-        attempts[delivery.guid] = Sent(delivery.guid, delivery.event, accepted, digest in digests)
+        attempts[delivery.guid] = Sent(
+            delivery.guid, delivery.event, accepted, digest in digests, may_ask(delivery.event, delivery.action)
+        )
     yield from attempts.values()
 
 

@@ -252,7 +252,9 @@ class People:
 
     def _deliver(self, guid: str, event: str, body: bytes) -> None:
         world = self.rig.github.world
-        delivery = Delivery(world.next_id(), guid, self.rig.app, event, None, None, None, body)
+        delivery = Delivery(
+            world.next_id(), guid, self.rig.app, event, json.loads(body).get("action"), None, None, body
+        )
         world.outbox.redeliver(delivery)
 
     # --- the small print ----------------------------------------------------------------------------

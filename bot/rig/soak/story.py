@@ -6,10 +6,11 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
+from bot.events import may_ask
 from bot.rig.rig import Rig
 from bot.rig.soak.check import Violation, check
 from bot.rig.soak.evidence import Evidence
@@ -124,7 +125,8 @@ class _Soak:
         self._rest(max(began + self._plan.seconds, rest + REST_SECONDS))
         self.rested = time.monotonic() - rest
         gestures = tuple(self.people.gestures)
-        return gather(self._rig, gestures, tuple(self.trouble.starts), tuple(self._broken))
+        found = gather(self._rig, gestures, tuple(self.trouble.starts), tuple(self._broken))
+        return replace(found, operator=self._plan.redeliver)
 
     def _act(self, until: float) -> None:
         """Gestures, faults, kills and redeliveries, each at moments of its own."""
@@ -185,10 +187,14 @@ class _Soak:
             self._broken.append(str(error))
 
     def _redeliver(self) -> int:
-        """As an operator does: whatever never got in is asked for again. How many those are."""
+        """As an operator does: whatever never got in is asked for again. How many are missed."""
         latest = {each.guid: each for each in self._rig.github.deliveries}
         arrived = {each.guid for each in self._rig.github.deliveries if each.status_code == 202}
-        missing = [each for guid, each in latest.items() if guid not in arrived]
+        missing = [
+            each
+            for guid, each in latest.items()
+            if guid not in arrived and (self._plan.redeliver or may_ask(each.event, each.action))
+        ]
         if self._plan.redeliver:
             for each in missing:
                 self._rig.github.world.outbox.redeliver(each)
