@@ -112,12 +112,14 @@ async def test_in_trouble_it_answers_503_in_time_and_recovers_by_itself(
                 )
             )
             took = time.monotonic() - began
+            asked = time.monotonic()
             ready = await github.get("/readyz")
+            ready_took = time.monotonic() - asked
         again = await github.post("/webhook", content=large, headers=signed(large, guid="b0"))
         well = await github.get("/readyz")
     assert (before.status_code, {answer.status_code for answer in answers}) == (202, {503})
     assert ready.status_code in ((200, 503) if trouble is full_sqlite else (503,))
-    assert took < GITHUB_SECONDS
+    assert max(took, ready_took) < GITHUB_SECONDS, "each by itself: it is one request that is given so long"
     assert (again.status_code, again.json()["stored"], well.status_code) == (202, True, 200)
     assert await guids(database) == ["a", "b0"], "nothing of the refused ones was left behind"
 
