@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -17,7 +19,7 @@ from bot.github.search import Gesture
 from bot.model import Ignored, Problem
 from bot.outage import PASSING
 from bot.receive import Delivery
-from bot.store import deliveries, marks
+from bot.store import asked, deliveries, marks
 from bot.store import effects as effects_made
 from bot.store.deliveries import FOUND
 from bot.world import World
@@ -34,8 +36,12 @@ LOG_SECONDS = 2 * DAY
 MOST_ATTEMPTS = 20_000
 # An attempt is written down when it has ended, and GitHub's clock is not ours.
 SLACK_SECONDS = 120.0
-# How often one delivery is asked for: one that is refused each time (a wrong secret) must come to rest.
-MOST_ASKED = 5
+# A delivery that fails so often although it was asked for is looked for in the lists too: the hook may be out of reach.
+PATIENT_TIMES = 5
+# From then on it is asked for after a minute, two, four ..., and at last by the hour, until GitHub's log forgets it.
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 3600.0
+# Asked for in one sweep; the rest has its turn in the next.
+MOST_ASKED = 500
 # GitHub counts a request that writes five of 900 points a minute; this keeps to two thirds.
 ASK_SECONDS = 0.5
 # Looking through an installation takes a token of its own, five points too, and the App's other tokens come first.
@@ -48,14 +54,25 @@ CREATED = "created"
 ALIVE = "alive"  # until then nothing is missing: written at the end of a sweep that missed nothing
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What GitHub's log came to. Epoch seconds; infinite: there is none."""
+
+    untold: float = math.inf  # from here on the lists must tell
+    waiting: float = math.inf  # the latest attempt of the delivery that has waited longest for its next
+
+
 async def fetch(world: World, *, starting: bool) -> None:
     """Everything since we were last alive. Raises: GitHubError; then the next sweep looks at the same time again."""
     begun = now()
     since = max(await _last_alive(world, begun), begun - FARTHEST_SECONDS)
-    reached = await _redeliver(world, since)
-    if not reached or (starting and since < begun):
-        await _search(world, since)
-    await world.database.write(lambda connection: marks.put(connection, ALIVE, str(begun)))
+    told = await _redeliver(world, since)
+    untold = min(told.untold, since) if starting else told.untold
+    if untold < begun:
+        await _search(world, max(untold, begun - FARTHEST_SECONDS))
+    # What has still not arrived is seen again by the next sweep.
+    alive = min(begun, told.waiting)
+    await world.database.write(lambda connection: marks.put(connection, ALIVE, str(alive)))
 
 
 async def _last_alive(world: World, moment: float) -> float:
@@ -72,34 +89,42 @@ async def _last_alive(world: World, moment: float) -> float:
 # --- GitHub's log ---------------------------------------------------------------------------------
 
 
-async def _redeliver(world: World, since: float) -> bool:
-    """Ask again for what failed each time; whether the log told of everything since then."""
+async def _redeliver(world: World, since: float) -> _Told:
+    """Ask again for what failed each time."""
     try:
         failed, reached = await _failed(world, since)
     except PASSING:
         raise
     except GitHubError as error:
         log.warning("no delivery log", status=error.status, github=world.redact(error.message))
-        return False
+        return _Told(untold=since)
     hooks = world.github.hooks()
-    asked = []
+    untold = math.inf if reached else since
+    waiting: list[Attempt] = []
+    sent: list[Attempt] = []
+    left = MOST_ASKED
     for attempt in failed:
-        if await world.database.write(partial(_may_ask, guid=attempt.guid)):
-            try:
-                await hooks.redeliver(attempt.id)
-            except PASSING:
-                raise
-            except GitHubError as error:
-                # Too old for GitHub, whatever the log says: the search may find it.
-                log.warning("not redelivered", guid=attempt.guid, status=error.status)
-                reached = False
-                continue
-            asked.append(attempt.guid)
-            await world.sleep(ASK_SECONDS)
-    if asked:
-        log.info("asked for again", deliveries=len(asked))
-        await _arrived(world, tuple(asked))
-    return reached
+        count = await world.database.write(partial(_count, attempt=attempt)) if left else None
+        if count is None:
+            waiting.append(attempt)
+            continue
+        left -= 1
+        try:
+            await hooks.redeliver(attempt.id)
+            sent.append(attempt)
+        except PASSING:
+            raise
+        except GitHubError as error:
+            # Too old for GitHub, whatever the log says: the search may find it.
+            log.warning("not redelivered", guid=attempt.guid, status=error.status)
+            untold = min(untold, count.first)
+        if count.times >= PATIENT_TIMES:
+            untold = min(untold, count.first)
+        await world.sleep(ASK_SECONDS)
+    if sent:
+        log.info("asked for again", deliveries=len(sent))
+        waiting += await _absent(world, sent)
+    return _Told(untold, min((attempt.at for attempt in waiting), default=math.inf))
 
 
 async def _failed(world: World, since: float) -> tuple[list[Attempt], bool]:
@@ -125,21 +150,33 @@ async def _failed(world: World, since: float) -> tuple[list[Attempt], bool]:
     return [each for each in reversed(missing) if each.guid not in have], reached
 
 
-def _may_ask(connection: Connection, guid: str) -> bool:
-    name = f"asked:{guid}"[:64]
-    times = int(marks.get(connection, name) or 0)
-    if times < MOST_ASKED:
-        marks.put(connection, name, str(times + 1))
-    return times < MOST_ASKED
+def _count(connection: Connection, attempt: Attempt) -> asked.Asked | None:
+    """How often it is asked for with this time; None if it is too soon."""
+    known = asked.get(connection, attempt.guid) or asked.Asked(0, attempt.at)
+    if now() - attempt.at < pause(known.times):
+        return None
+    counted = asked.Asked(known.times + 1, min(known.first, attempt.at))
+    asked.put(connection, attempt.guid, counted)
+    return counted
 
 
-async def _arrived(world: World, guids: tuple[str, ...]) -> None:
-    """Wait for them, within reason: what comes by itself need not be searched for."""
+def pause(times: int) -> float:
+    """Seconds to be kept after an attempt of a delivery that was asked for so often."""
+    if times < PATIENT_TIMES:
+        return 0.0
+    return float(min(PAUSE_SECONDS * 2 ** min(times - PATIENT_TIMES, 16), LONGEST_PAUSE_SECONDS))
+
+
+async def _absent(world: World, sent: list[Attempt]) -> list[Attempt]:
+    """Wait for them, within reason: what comes by itself need not be searched for. Those that did not come."""
+    absent = sent
     for _ in range(int(ARRIVAL_SECONDS)):
-        have = await world.database.read(partial(deliveries.known, guids=guids))
-        if len(have) == len(guids):
-            return
+        have = await world.database.read(partial(deliveries.known, guids=tuple(each.guid for each in sent)))
+        absent = [each for each in sent if each.guid not in have]
+        if not absent:
+            break
         await world.sleep(1.0)
+    return absent
 
 
 # --- GitHub's lists -------------------------------------------------------------------------------

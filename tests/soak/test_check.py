@@ -114,7 +114,7 @@ BROKEN: dict[str, tuple[Evidence, set[str]]] = {
     "two agents in one": (replace(KEPT, runs=(replace(ROW, agents=2), RETRIED)), {AGENT}),
     "a delivery that never got in": (replace(KEPT, sent=(replace(SENT, accepted=False),)), {IN}),
     "one that may ask never got in, and nobody looked after it": (
-        replace(KEPT, sent=(replace(SENT, accepted=False),), operator=False),
+        replace(KEPT, sent=(replace(SENT, accepted=False, stored=False),), operator=False),
         {IN},
     ),
     "a 202 and no row": (replace(KEPT, sent=(replace(SENT, stored=False),)), {IN}),
@@ -148,6 +148,13 @@ def test_what_asks_nothing_is_missed_by_nobody_but_an_operator() -> None:
     lost = replace(KEPT, sent=(replace(SENT, accepted=False, asks=False),))
     assert {violation.rule for violation in check(lost)} == {IN}
     assert check(replace(lost, operator=False)) == ()
+
+
+def test_what_is_stored_needs_no_202_but_from_an_operator() -> None:
+    """Killed between the commit and the answer: the bot has it, GitHub's log says that it failed."""
+    cut = replace(KEPT, sent=(replace(SENT, accepted=False),))
+    assert {violation.rule for violation in check(cut)} == {IN}
+    assert check(replace(cut, operator=False)) == ()
 
 
 def test_every_rule_can_be_broken() -> None:

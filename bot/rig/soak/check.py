@@ -193,12 +193,12 @@ def one_run_has_one_agent(evidence: Evidence) -> Iterator[str]:
 
 def every_delivery_gets_in_and_is_closed(evidence: Evidence) -> Iterator[str]:
     for sent in evidence.sent:
-        if not sent.accepted:
-            if not (sent.asks or evidence.operator):
-                continue  # nobody misses it, and nobody asks for it again
-            yield f"{sent.event} {sent.guid} was never answered 202"
-        elif not sent.stored:
+        if sent.accepted and not sent.stored:
             yield f"{sent.event} {sent.guid} was answered 202 and is not in the table"
+        elif evidence.operator and not sent.accepted:
+            yield f"{sent.event} {sent.guid} was never answered 202"
+        elif sent.asks and not sent.stored:  # the bot has no need of what it has, though its 202 was cut off
+            yield f"{sent.event} {sent.guid} never got in"
     yield from (f"{guid} is not closed" for guid in evidence.open_deliveries)
 
 

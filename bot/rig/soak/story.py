@@ -25,13 +25,17 @@ MOST_OPEN_RUNS = 14
 NOISE = 10.0
 # Mean seconds between two of them.
 FAULTS, KILLS, REDELIVERIES = 1.0, 14.0, 5.0
-# How long the bot may take to come to rest, at least: its longest short wait is a minute (bot/outage.py).
-REST_SECONDS = 120.0
+# How long the bot may take to come to rest, at least: its longest short wait is a minute (bot/outage.py), and what
+# failed five times is asked for after one minute, then two (bot/sweep/missed.py).
+REST_SECONDS = 300.0
+# Without an operator everything depends on the sweep, which else comes later than the rest is long.
+SWEEP_MINUTES = "0.5"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`seconds` in all; `redeliver`: an operator asks GitHub to deliver again what failed."""
+    """`seconds`: counted when all is set up, a fifth of them for coming to rest.
+    `redeliver`: an operator asks GitHub to deliver again what failed."""
 
     seconds: float
     seed: int
@@ -77,11 +81,12 @@ def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) ->
         "AMPBOT_PROGRESS_SECONDS": "10",
         # Longer than the stand-in's lists lag, and than its slowest request takes.
         "AMPBOT_LIST_LAG_SECONDS": "8",
+        **({} if plan.redeliver else {"AMPBOT_SWEEP_MINUTES": SWEEP_MINUTES}),
         **(settings or {}),
     }
     with Rig(folder, given) as rig:
         soaking = _Soak(rig, plan)
-        evidence = soaking.tell(began)
+        evidence = soaking.tell()
         if plan.log is not None:
             plan.log.write_text("\n".join(json.dumps(line) for line in rig.bot.log))
         return Found(
@@ -114,15 +119,15 @@ class _Soak:
         self._broken: list[str] = []
         self.rested = 0.0
 
-    def tell(self, began: float) -> Evidence:
+    def tell(self) -> Evidence:
         self.people.arrive()
         self.trouble.start()
         self.people.greet()
-        self._act(began + self._plan.seconds * 0.8)
+        self._act(time.monotonic() + self._plan.seconds * 0.8)
         rest = time.monotonic()
         self.trouble.end()
         self.trouble.kill()  # one more, in the midst of whatever is under way
-        self._rest(max(began + self._plan.seconds, rest + REST_SECONDS))
+        self._rest(rest + max(self._plan.seconds * 0.2, REST_SECONDS))
         self.rested = time.monotonic() - rest
         gestures = tuple(self.people.gestures)
         found = gather(self._rig, gestures, tuple(self.trouble.starts), tuple(self._broken))
@@ -190,6 +195,8 @@ class _Soak:
         """As an operator does: whatever never got in is asked for again. How many are missed."""
         latest = {each.guid: each for each in self._rig.github.deliveries}
         arrived = {each.guid for each in self._rig.github.deliveries if each.status_code == 202}
+        if not self._plan.redeliver:  # what the bot has it does not ask for, though its 202 may have been cut off
+            arrived |= {row["guid"] for row in self._rig.query("SELECT guid FROM deliveries")}
         missing = [
             each
             for guid, each in latest.items()
