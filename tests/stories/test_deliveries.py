@@ -4,6 +4,7 @@ run once, and ends as if nothing had been."""
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 
@@ -202,8 +203,11 @@ def test_a_run_survives_kills_between_an_effect_and_its_answer(mortal: Story) ->
     mortal.settle()
     killed: list[str] = []
 
+    life = threading.Lock()  # nothing is killed while it is being started
+
     def kill(request: Request) -> None:
-        rig.bot.kill()
+        with life:
+            rig.bot.kill()
         killed.append(request.path.removeprefix(f"/api/v3/repos/{mortal.repo.full_name}"))
 
     places = (r"/issues/\d+/comments$", "/git/refs$", "/pulls$")
@@ -214,7 +218,8 @@ def test_a_run_survives_kills_between_an_effect_and_its_answer(mortal: Story) ->
         while len(killed) < deaths:
             assert time.monotonic() < deadline, f"killed at {killed} only; {rig.bot.log[-5:]}"
             time.sleep(0.02)
-        rig.bot.start()
+        with life:
+            rig.bot.start()
     mortal.settle()
     assert killed == [f"/issues/{number}/comments", "/git/refs", "/pulls"]
     assert_done_once(mortal, number)
@@ -223,11 +228,13 @@ def test_a_run_survives_kills_between_an_effect_and_its_answer(mortal: Story) ->
 def test_a_stop_while_the_agent_works_is_not_noticed_by_the_agent(mortal: Story) -> None:
     rig, number = mortal.rig, mortal.issue()
     steps = "\n".join(f"- say: Step {step}." for step in range(20))
-    mortal.say(number, f"{FIX}- run: echo started >> ~/started\n{steps}\n- wait 2\n- say: After the stop.\n")
+    held = "- run: until [ -e ~/go ]; do sleep 0.1; done"
+    mortal.say(number, f"{FIX}- run: echo started >> ~/started\n{steps}\n{held}\n- say: After the stop.\n")
     mortal.until("the agent to work", lambda: mortal.states() == ["working"])
     (box,) = rig.e2b.boxes.values()
     mortal.until("the agent's first deed", (box.home / "started").exists)
     rig.bot.stop()
+    (box.home / "go").touch()
     deadline = time.monotonic() + 30
     while not (box.home / ".ampbot" / "agent" / "exit").exists():
         assert time.monotonic() < deadline, "the agent goes on without us"
