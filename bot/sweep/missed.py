@@ -102,7 +102,7 @@ async def _redeliver(world: World, since: float) -> _Told:
     untold = math.inf if reached else since
     waiting: list[Attempt] = []
     sent: list[Attempt] = []
-    left = MOST_ASKED
+    in_vain, left = 0, MOST_ASKED
     for attempt in failed:
         count = await world.database.write(partial(_count, attempt=attempt)) if left else None
         if count is None:
@@ -119,10 +119,13 @@ async def _redeliver(world: World, since: float) -> _Told:
             log.warning("not redelivered", guid=attempt.guid, status=error.status)
             untold = min(untold, count.first)
         if count.times >= PATIENT_TIMES:
+            in_vain += 1
             untold = min(untold, count.first)
         await world.sleep(ASK_SECONDS)
     if sent:
         log.info("asked for again", deliveries=len(sent))
+        if in_vain:
+            log.warning("is the webhook out of reach?", deliveries=in_vain, asked=f"{PATIENT_TIMES} times or more")
         waiting += await _absent(world, sent)
     return _Told(untold, min((attempt.at for attempt in waiting), default=math.inf))
 
