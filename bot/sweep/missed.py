@@ -131,7 +131,7 @@ async def _redeliver(world: World, since: float) -> _Told:
 
 
 async def _failed(world: World, since: float) -> tuple[list[Attempt], bool]:
-    """(the latest attempt of each delivery that failed each time and that we have not, oldest first; as above)."""
+    """(the latest attempt of each delivery that failed each time and that we have not, oldest first; was that all)."""
     latest: dict[str, Attempt] = {}
     good: set[str] = set()
     reached = since > now() - LOG_SECONDS
