@@ -14,6 +14,8 @@ from bot.rig.rig import SLUG, Rig
 MAINTAINER = "mona"
 STRANGER = "eve"
 BOT = f"{SLUG}[bot]"
+# Where a script says so, the agent stands still until the story settles: on a slow machine seconds are over too soon.
+HELD = "run: until [ -e ~/go ]; do sleep 0.1; done"
 
 FILES: Mapping[str, Any] = {
     "README.md": "# Pages\n",
@@ -55,7 +57,10 @@ class Story:
         return self.rig.github.open_pull(self.repo, MAINTAINER, branch, title, "What it does.")
 
     def settle(self, seconds: float = 60) -> Story:
-        """Until the bot is idle."""
+        """Let the agents go on that are held, and wait until the bot is idle."""
+        for box in list(self.rig.e2b.boxes.values()):
+            if box.live and box.given.metadata["repository"] == str(self.repo.id):
+                (box.home / "go").touch()
         self.rig.wait_idle(seconds)
         return self
 

@@ -17,7 +17,7 @@ from bot.rig.faults import Fault, Request, Side
 from bot.rig.github import Delivery, Handling
 from bot.rig.github.webhooks import signature
 from bot.rig.rig import APP_ID, Rig
-from tests.stories.story import BOT, MAINTAINER, Story
+from tests.stories.story import BOT, HELD, MAINTAINER, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
@@ -228,8 +228,7 @@ def test_a_run_survives_kills_between_an_effect_and_its_answer(mortal: Story) ->
 def test_a_stop_while_the_agent_works_is_not_noticed_by_the_agent(mortal: Story) -> None:
     rig, number = mortal.rig, mortal.issue()
     steps = "\n".join(f"- say: Step {step}." for step in range(20))
-    held = "- run: until [ -e ~/go ]; do sleep 0.1; done"
-    mortal.say(number, f"{FIX}- run: echo started >> ~/started\n{steps}\n{held}\n- say: After the stop.\n")
+    mortal.say(number, f"{FIX}- run: echo started >> ~/started\n{steps}\n- {HELD}\n- say: After the stop.\n")
     mortal.until("the agent to work", lambda: mortal.states() == ["working"])
     (box,) = rig.e2b.boxes.values()
     mortal.until("the agent's first deed", (box.home / "started").exists)

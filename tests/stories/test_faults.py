@@ -13,10 +13,10 @@ import pytest
 from bot.rig.e2b import Box
 from bot.rig.faults import Fault, Side
 from bot.rig.rig import Rig
-from tests.stories.story import BOT, Story
+from tests.stories.story import BOT, HELD, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n- answer: It is 42.\n'
-SLOW = f"{FIX}- wait 1.5\n"
+SLOW = f"{FIX}- {HELD}\n"
 AFTER = Side.AFTER
 
 

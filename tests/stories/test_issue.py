@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.stories.story import BOT, FILES, MAINTAINER, Story
+from tests.stories.story import BOT, FILES, HELD, MAINTAINER, Story
 
 FIX = """\
 /amp make the answer right
@@ -174,7 +174,7 @@ def test_a_forbidden_path_refuses_the_whole_change(story: Story, instruction: st
 
 def test_a_second_request_waits_in_line_and_then_runs(story: Story) -> None:
     number = story.issue()
-    story.say(number, "/amp first\n\n- wait 1.5\n- create one.txt: 1\n")
+    story.say(number, f"/amp first\n\n- {HELD}\n- create one.txt: 1\n")
     story.until("the first run to work", lambda: story.states() == ["working"])
     story.say(number, "/amp second\n\n- create two.txt: 2\n")
     story.until("the second to be queued", lambda: len(story.from_bot(number)) == 2)

@@ -10,7 +10,7 @@ from bot.rig.faults import Fault
 from bot.rig.github.effects import issues
 from bot.rig.github.state import Actor
 from bot.rig.rig import Rig
-from tests.stories.story import BOT, MAINTAINER, STRANGER, Story
+from tests.stories.story import BOT, HELD, MAINTAINER, STRANGER, Story
 
 ASK = "/amp go on\n\n- create new.txt: new\n"
 SENTENCE = "only people with write access to this repository can ask ampbot to work here."
@@ -118,7 +118,7 @@ def test_what_they_may_no_longer_ask_for_is_not_published(
     story: Story, meanwhile: Callable[[Story, str], None]
 ) -> None:
     number, login = story.issue(), somebody(story, "write")
-    story.say(number, f"{ASK}- wait 1\n", by=login)
+    story.say(number, f"{ASK}- {HELD}\n", by=login)
     story.until("the agent to be at work", lambda: story.states() == ["working"])
     mark = story.mark()
     meanwhile(story, login)
@@ -134,7 +134,7 @@ def test_what_they_may_no_longer_ask_for_is_not_published(
 
 
 def test_a_review_they_may_no_longer_ask_for_is_not_posted(rig: Rig) -> None:
-    story = Story.begin(rig, {"app.py": "1\n", "AMP-SCRIPT.md": "- wait 1\n"})
+    story = Story.begin(rig, {"app.py": "1\n", "AMP-SCRIPT.md": f"- {HELD}\n"})
     pull = story.pull({"app.py": "2\n"})
     story.say(pull.number, "/amp review")
     story.until("the agent to be at work", lambda: story.states() == ["working"])

@@ -9,7 +9,7 @@ import pytest
 
 from bot.rig.github import Pull, Remark
 from bot.rig.github.diff import diff
-from tests.stories.story import BOT, MAINTAINER, Story
+from tests.stories.story import BOT, HELD, MAINTAINER, Story
 
 CHANGE = {"app.py": "def answer():\n    return 42\n"}
 
@@ -87,7 +87,7 @@ def test_where_the_branch_moved_the_work_is_kept_beside_it(
 ) -> None:
     pull = story.pull(CHANGE)
     before = pull.head_sha
-    story.say(pull.number, "/amp go on\n\n- wait 1\n- create new.txt: new\n- answer: Here it is.\n")
+    story.say(pull.number, f"/amp go on\n\n- {HELD}\n- create new.txt: new\n- answer: Here it is.\n")
     story.until("the agent to be at work", lambda: story.states() == ["working"])
     others = meanwhile(story)
     story.settle()

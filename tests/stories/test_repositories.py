@@ -5,10 +5,10 @@ from __future__ import annotations
 from bot.rig.github import Handling
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
-from tests.stories.story import BOT, FILES, MAINTAINER, STRANGER, Story
+from tests.stories.story import BOT, FILES, HELD, MAINTAINER, STRANGER, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
-SLOW = f"{FIX}- wait 1.5\n"
+SLOW = f"{FIX}- {HELD}\n"
 FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
 
 KEPT = (["changes"], True)

@@ -6,7 +6,7 @@ import re
 
 from tests.stories.conftest import RigWith
 from tests.stories.stopping import Gate, asked
-from tests.stories.story import BOT, MAINTAINER, STRANGER, Story
+from tests.stories.story import BOT, HELD, MAINTAINER, STRANGER, Story
 from tests.stories.test_deliveries import deliveries_of, redeliver
 from tests.stories.test_pull_request import told
 
@@ -67,7 +67,7 @@ def test_a_review_is_done_again_as_a_review(story: Story) -> None:
 
 def test_after_a_stop_in_the_same_comment(story: Story) -> None:
     number = story.issue()
-    asked(story, number, "/amp go\n\n- create new.txt: new\n- wait 3\n")
+    asked(story, number, "/amp go\n\n- create new.txt: new\n- wait 6\n")
     story.say(number, "/amp stop\n\n/amp retry")
     story.settle()
     assert story.states() == ["stopped", "published"]
@@ -109,7 +109,7 @@ def test_while_another_runs_it_waits_in_line(story: Story) -> None:
     number = story.issue()
     story.say(number, FIX)
     story.settle()
-    asked(story, number, "/amp second\n\n- wait 2\n- create two.txt: 2\n")
+    asked(story, number, f"/amp second\n\n- {HELD}\n- create two.txt: 2\n")
     story.say(number, "/amp retry")
     story.until("it to be queued", lambda: len(story.from_bot(number)) == 3)
     assert "number 1 in line" in story.from_bot(number)[2]

@@ -15,7 +15,7 @@ from bot.rig.faults import Fault
 from bot.rig.github import Pull, Review
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
-from tests.stories.story import BOT, FILES, MAINTAINER, Story
+from tests.stories.story import BOT, FILES, HELD, MAINTAINER, Story
 
 BEFORE = [f"line {number}\n" for number in range(1, 41)]
 AFTER = [*BEFORE[:9], "line ten\n", *BEFORE[10:29], *BEFORE[30:]]  # the tenth is another one, the thirtieth is gone
@@ -147,7 +147,7 @@ def test_the_label_asks_each_time_it_is_put_on(rig: Rig) -> None:
 
 
 def test_a_head_that_moves_meanwhile_does_not_move_the_review(rig: Rig) -> None:
-    story, pull = begin(rig, answering(block("Good.", ROW), "wait 1"))
+    story, pull = begin(rig, answering(block("Good.", ROW), HELD))
     read = pull.head_sha
     story.say(pull.number, "/amp review")
     story.until("the agent to be at work", lambda: story.states() == ["working"])

@@ -13,7 +13,7 @@ from bot.rig.faults import Fault, Side
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
 from tests.stories.stopping import LONG, NOTHING, Gate, asked, assert_stopped, boxes, changed, taken
-from tests.stories.story import BOT, STRANGER, Story
+from tests.stories.story import BOT, HELD, STRANGER, Story
 
 # --- wherever the run is ----------------------------------------------------------------------------
 
@@ -185,8 +185,9 @@ def test_twice(story: Story) -> None:
 
 def test_a_stranger_stops_nothing(story: Story) -> None:
     number = story.issue()
-    asked(story, number, "/amp go\n\n- wait 2\n- create new.txt: new\n")
+    asked(story, number, f"/amp go\n\n- {HELD}\n- create new.txt: new\n")
     story.say(number, "/amp stop", by=STRANGER)
+    story.until("the denial", lambda: len(story.from_bot(number)) == 2)
     story.settle()
     assert story.states() == ["published"]
     assert "only people with write access" in story.from_bot(number)[1]
@@ -194,8 +195,9 @@ def test_a_stranger_stops_nothing(story: Story) -> None:
 
 def test_another_conversation_goes_on(story: Story) -> None:
     one, two = story.issue(), story.issue("Another")
-    asked(story, one, "/amp go\n\n- wait 3\n- create new.txt: new\n")
+    asked(story, one, f"/amp go\n\n- {HELD}\n- create new.txt: new\n")
     story.say(two, "/amp stop")
+    story.until("the answer", lambda: story.from_bot(two))
     story.settle()
     assert story.states() == ["published"]
     assert NOTHING in story.only_answer(two)
