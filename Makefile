@@ -17,8 +17,8 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 # GitHub's published contract and recorded webhooks: fetched at pinned versions, never committed.
-$(CONTRACT): $(STAMP) bot/rig/fixtures.py
-	$(BIN)/python -m bot.rig.fixtures
+$(CONTRACT): $(STAMP) bot/rig/contract/fixtures.py
+	$(BIN)/python -m bot.rig.contract.fixtures
 	touch $@
 
 demo: $(STAMP)
@@ -31,9 +31,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(STAMP)
-	$(BIN)/python -m bot.rig.bench $(ARGS)
+	$(BIN)/python -m bot.rig.bench.overhead $(ARGS)
 
 # Every point of every story: hours. Resumable; ARGS="--shard 1/2 --story issue --database sqlite".
 crash: $(STAMP)
@@ -44,11 +45,11 @@ soak: $(STAMP) $(CONTRACT)
 	$(BIN)/python -m bot.rig.soak $(ARGS)
 
 bench-receiver: $(STAMP) $(CONTRACT)
-	$(BIN)/python -m bot.rig.bench_receiver $(ARGS)
+	$(BIN)/python -m bot.rig.bench.receiver $(ARGS)
 
 # A thousand live runs: ARGS="--runs 1000 --queued 10000".
 bench-live: $(STAMP)
-	$(BIN)/python -m bot.rig.bench_live $(ARGS)
+	$(BIN)/python -m bot.rig.bench.live_runs $(ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import structlog
 
-from bot.redact import Redactor
+from bot.text.redact import Redactor
 
 
 def configure(form: Literal["console", "json"], redact: Redactor) -> None:

@@ -69,6 +69,16 @@ class Place:
     url: str  # html address; shown, never fetched
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery whose signature held. GUID and event name come from headers, which GitHub does not sign."""
+
+    guid: str
+    event: str
+    digest: str  # sha256 hex of event, NUL, raw body: the same body sent again under a new GUID is recognised
+    body: bytes  # the JSON text, not parsed yet
+
+
 # --- what happened --------------------------------------------------------------------------------
 
 

@@ -16,22 +16,23 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from bot import inbox, log, takeover
-from bot.app import Lifespan, create_app
-from bot.database import Database
-from bot.dispatch import dispatch
-from bot.engine import Engine
+from bot import log
+from bot.context import World
+from bot.dispatch import inbox, takeover
+from bot.dispatch.delivery import dispatch
+from bot.engine.lock import Lock
+from bot.engine.workflows import Engine
 from bot.github.app import App
 from bot.github.client import Api
-from bot.github.pace import Pace
-from bot.opening import opened
-from bot.ownership import Lock
-from bot.redact import Redactor
+from bot.github.rate_limit import Pace
 from bot.run.workflow import execute
-from bot.sandbox import Sandboxes
+from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
+from bot.store.database import Database
+from bot.store.open_db import opened
 from bot.sweep.loop import sweep_for_ever
-from bot.world import World
+from bot.text.redact import Redactor
+from bot.web.app import Lifespan, create_app
 
 logger = structlog.get_logger()
 

@@ -1,15 +1,9 @@
 """One small file for each command or trigger. The order is that of `/amp help`."""
 
-from bot.handler import Handler
+from bot.events.handler import Handler
 from handlers import help as help_
 from handlers import label, retry, review, run, status, stop
 
-HANDLERS: tuple[Handler, ...] = (
-    run.HANDLER,
-    review.HANDLER,
-    label.HANDLER,
-    stop.HANDLER,
-    retry.HANDLER,
-    status.HANDLER,
-    help_.HANDLER,
-)
+_HANDLERS = (run.HANDLER, review.HANDLER, label.HANDLER, stop.HANDLER, retry.HANDLER, status.HANDLER)
+
+HANDLERS: tuple[Handler, ...] = (*_HANDLERS, help_.handler(_HANDLERS))

@@ -1,7 +1,9 @@
 """`/amp help`: what can be asked for here."""
 
-from bot.effects import Effect
-from bot.handler import Ask, Facts, Handler, reply
+from collections.abc import Sequence
+
+from bot.events.effects import Effect
+from bot.events.handler import Ask, Facts, Handler, reply
 from bot.model import Said
 
 
@@ -9,18 +11,19 @@ def wants(ask: Ask) -> bool:
     return isinstance(ask.event, Said) and ask.command is not None and ask.command.verb == "help"
 
 
-def plan(facts: Facts) -> tuple[Effect, ...]:
-    from handlers import HANDLERS  # the list includes this file
+def handler(others: Sequence[Handler]) -> Handler:
+    """The handler that shows the help of the others, and its own."""
 
-    rows = [f"- **{_shown(handler.usage)}**: {handler.summary}" for handler in HANDLERS]
-    text = "\n".join(["What you can ask of ampbot here, if you have write access:", "", *rows])
-    return (reply(facts.ask.event, facts.cause, text),)
+    def plan(facts: Facts) -> tuple[Effect, ...]:
+        rows = [f"- **{_shown(each.usage)}**: {each.summary}" for each in (*others, itself)]
+        text = "\n".join(["What you can ask of ampbot here, if you have write access:", "", *rows])
+        return (reply(facts.ask.event, facts.cause, text),)
+
+    itself = Handler(
+        name="help", usage="/amp help", summary="Shows this.", examples=("/amp help",), wants=wants, plan=plan
+    )
+    return itself
 
 
 def _shown(usage: str) -> str:
     return f"`{usage}`" if usage.startswith("/") else usage
-
-
-HANDLER = Handler(
-    name="help", usage="/amp help", summary="Shows this.", examples=("/amp help",), wants=wants, plan=plan
-)

@@ -1,7 +1,7 @@
 """The label `amp` on an issue: Amp resolves the issue as it is described. The label is taken off again."""
 
-from bot.effects import Effect, React, StartRun, Unlabel
-from bot.handler import Ask, Facts, Handler
+from bot.events.effects import Effect, React, StartRun, Unlabel
+from bot.events.handler import Ask, Facts, Handler
 from bot.model import Labelled, RunKind
 
 LABEL = "amp"

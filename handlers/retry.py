@@ -1,7 +1,7 @@
 """`/amp retry`: what was asked for last and has ended, once more, from the branch as it is now."""
 
-from bot.effects import React, RetryRun, Wish
-from bot.handler import Ask, Facts, Handler
+from bot.events.effects import React, RetryRun, Wish
+from bot.events.handler import Ask, Facts, Handler
 from bot.model import RunKind, Said
 
 

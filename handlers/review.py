@@ -1,9 +1,9 @@
 """`/amp review`, the label `amp:review`, or a review requested of ampbot: Amp reads, nothing is pushed."""
 
-from bot import messages
-from bot.effects import Effect, React, StartRun, Unlabel
-from bot.handler import Ask, Facts, Handler, reply
+from bot.events.effects import Effect, React, StartRun, Unlabel
+from bot.events.handler import Ask, Facts, Handler, reply
 from bot.model import Labelled, ReviewRequested, RunKind, Said
+from bot.text import messages
 
 LABEL = "amp:review"
 

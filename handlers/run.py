@@ -1,7 +1,7 @@
 """`/amp <request>`: Amp works on it, and what it changes becomes a pull request (or a commit on the one it is in)."""
 
-from bot.effects import Effect, React, StartRun
-from bot.handler import Ask, Facts, Handler
+from bot.events.effects import Effect, React, StartRun
+from bot.events.handler import Ask, Facts, Handler
 from bot.model import RunKind, Said
 
 

@@ -1,7 +1,7 @@
 """`/amp status`: what runs and waits in this conversation, and how the last run ended."""
 
-from bot.effects import React, ShowStatus, Wish
-from bot.handler import Ask, Facts, Handler
+from bot.events.effects import React, ShowStatus, Wish
+from bot.events.handler import Ask, Facts, Handler
 from bot.model import Said
 
 

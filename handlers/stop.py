@@ -1,7 +1,7 @@
 """`/amp stop`: every run of this conversation ends at once; `/amp stop keep` publishes what exists as a draft."""
 
-from bot.effects import React, StopRuns, Wish
-from bot.handler import Ask, Facts, Handler
+from bot.events.effects import React, StopRuns, Wish
+from bot.events.handler import Ask, Facts, Handler
 from bot.model import Said
 
 

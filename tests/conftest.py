@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot.database import Database
-from bot.redact import Redactor
+from bot.context import World
 from bot.settings import Settings
-from bot.tables import metadata
-from bot.world import World
+from bot.store.database import Database
+from bot.store.tables import metadata
+from bot.store.upgrade import migrate
+from bot.text.redact import Redactor
 
 # No test asserts on time: a busy machine must not make an example fail.
 hypothesis.settings.register_profile("ampbot", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -62,7 +63,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with our tables and nothing in them, to be copied."""
     path = tmp_path_factory.mktemp("migrated") / "ampbot.sqlite3"
     database = Database(f"sqlite:///{path}")
-    database.migrate()
+    migrate(database)
     database.close()
     return path
 
@@ -92,7 +93,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_migrated(postgres_url: str) -> str:
     database = Database(postgres_url)
-    database.migrate()
+    migrate(database)
     database.close()
     return postgres_url
 
@@ -100,7 +101,7 @@ def postgres_migrated(postgres_url: str) -> str:
 @pytest.fixture
 def postgres(postgres_migrated: str) -> Iterator[Database]:
     database = Database(postgres_migrated)
-    with database._engine.begin() as connection:
+    with database.engine.begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)}"))
         connection.execute(sa.text("SET LOCAL lock_timeout = '30s'"))  # an engine may not have let go of it
         connection.execute(sa.text("DROP SCHEMA IF EXISTS dbos CASCADE"))  # what an engine left unfinished

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import io
 import re
+import shutil
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +25,12 @@ def files(*folders: str) -> list[Path]:
     return sorted(path for path in found if "sample/files" not in path.as_posix())
 
 
+def relative(path: Path) -> Path:
+    return path.relative_to(ROOT)
+
+
 def named(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+    return relative(path).as_posix()
 
 
 PRODUCT = [path for path in files("bot", "handlers") if not named(path).startswith("bot/rig/")]
@@ -42,85 +48,86 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imported(path: Path) -> set[str]:
-    return set(imports(ast.parse(path.read_text())))
+# --- what import-linter holds ------------------------------------------------------------------------
+
+# One import that each contract of pyproject.toml must refuse: (contract, file, forbidden line).
+PLANTED = [
+    ("layers", "bot/model.py", "from bot.settings import Settings"),
+    ("layers", "bot/store/runs.py", "from bot.run.work import work"),
+    ("circles", "bot/store/kv.py", "from bot.store.upgrade import migrate"),
+    ("handlers", "bot/text/messages.py", "from handlers import HANDLERS"),
+    ("handlers-below", "handlers/stop.py", "from bot.store import runs"),
+    ("rig", "bot/service.py", "from bot.rig.rig import Rig"),
+    ("dbos", "bot/sweep/loop.py", "import dbos"),
+    ("pygithub", "bot/github/app.py", "import github"),
+    ("e2b", "bot/run/work.py", "import e2b"),
+    ("httpx", "bot/run/work.py", "import httpx"),
+    ("psycopg", "bot/store/runs.py", "import psycopg"),
+    ("sqlite", "bot/store/database.py", "import sqlite3"),
+    ("starlette", "bot/run/work.py", "from starlette.requests import Request"),
+    ("uvicorn", "bot/web/app.py", "import uvicorn"),
+    ("settings", "bot/run/work.py", "import pydantic_settings"),
+    ("markdown", "bot/run/work.py", "import markdown_it"),
+    ("typer", "bot/run/work.py", "import typer"),
+    ("sqlalchemy", "bot/text/messages.py", "import sqlalchemy"),
+]
 
 
-def importers(module: str, among: list[Path]) -> set[str]:
-    return {
-        named(path) for path in among if any(name == module or name.startswith(f"{module}.") for name in imported(path))
-    }
+def lint_imports(folder: Path) -> tuple[int, str]:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
 
 
-# --- one vendor, one room ---------------------------------------------------------------------------
-
-ROOMS = {
-    "dbos": {"bot/engine.py"},
-    "github": {"bot/github/client.py"},
-    "requests": {"bot/github/client.py"},
-    "jwt": {"bot/github/client.py"},
-    "e2b": {"bot/sandbox.py"},
-    "httpx": {"bot/sandbox.py"},
-    "uvicorn": {"bot/service.py"},
-    "pydantic_settings": {"bot/settings.py"},
-    "markdown_it": {"bot/commands.py", "bot/markdown.py"},
-    "typer": {"bot/cli.py", "bot/runs_cli.py"},
-}
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("copied")
+    for name in ("bot", "handlers"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "files"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
 
 
-@pytest.mark.parametrize(("vendor", "room"), ROOMS.items(), ids=ROOMS.keys())
-def test_a_vendor_is_known_in_its_room_alone(vendor: str, room: set[str]) -> None:
-    assert importers(vendor, PRODUCT) <= room
+def test_the_tree_keeps_every_contract(copied: Path) -> None:
+    code, said = lint_imports(copied)
+    assert code == 0, said
 
 
-@pytest.mark.parametrize("vendor", ["dbos", "github", "requests", "e2b"])
-def test_each_of_these_vendors_is_used_at_all(vendor: str) -> None:
-    assert importers(vendor, PRODUCT) == ROOMS[vendor]
+def test_each_contract_has_a_planted_import() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    assert {contract["id"] for contract in declared} == {name for name, _, _ in PLANTED}
+    assert all("ignore_imports" not in contract for contract in declared)
 
 
-def test_sqlite_is_opened_through_one_module_everywhere() -> None:
-    for module in ("sqlite3", "pysqlite3"):
-        assert importers(module, PRODUCT + RIG) <= {"bot/sqlite.py"}
+@pytest.mark.parametrize(("contract", "file", "line"), PLANTED, ids=[f"{name}: {file}" for name, file, _ in PLANTED])
+def test_a_forbidden_import_is_refused(copied: Path, contract: str, file: str, line: str) -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (name,) = (each["name"] for each in declared if each["id"] == contract)
+    path = copied / file
+    text = path.read_text()
+    try:
+        # Inside a function: those imports count too.
+        path.write_text(f"{text}\n\ndef planted() -> None:\n    {line}\n")
+        code, said = lint_imports(copied)
+    finally:
+        path.write_text(text)
+    assert code == 1
+    assert re.search(rf"^{re.escape(name)} BROKEN$", said, re.MULTILINE), said
 
 
-# --- what is pure -----------------------------------------------------------------------------------
+# --- what it cannot say ------------------------------------------------------------------------------
 
-PURE = (
-    "bot.model bot.commands bot.events bot.policy bot.messages bot.markdown bot.changes bot.bundle bot.paths bot.diff "
-    "bot.agent bot.prompt bot.names bot.notices bot.effects bot.handler bot.redact handlers"
-)
+PURE = "bot.model bot.agent bot.changes bot.text bot.events handlers"
 IO = {
-    *(
-        "github",
-        "requests",
-        "httpx",
-        "urllib3",
-        "e2b",
-        "dbos",
-        "sqlalchemy",
-        "alembic",
-        "sqlite3",
-        "pysqlite3",
-        "psycopg",
-    ),
-    *(
-        "starlette",
-        "uvicorn",
-        "anyio",
-        "bot.rig",
-        "bot.github",
-        "bot.sandbox",
-        "bot.database",
-        "bot.engine",
-        "bot.store",
-    ),
-    *("bot.settings", "bot.world", "bot.run", "bot.service", "bot.app"),
+    *("github", "requests", "httpx", "urllib3", "e2b", "dbos", "sqlalchemy", "alembic", "sqlite3", "pysqlite3"),
+    *("psycopg", "starlette", "uvicorn", "anyio", "bot.rig", "bot.github", "bot.sandbox", "bot.store", "bot.engine"),
+    *("bot.settings", "bot.context", "bot.run", "bot.service", "bot.web"),
 }
 
 
-def loaded(module: str) -> set[str]:
-    """The modules that importing this one loads, in a process of its own."""
-    program = f"import sys, {module}; print(*sys.modules, sep='\\n')"
+def loaded(*modules: str) -> set[str]:
+    """The modules that importing these loads, in a process of its own."""
+    program = f"import sys, {', '.join(modules)}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
     return set(done.stdout.split())
 
@@ -129,38 +136,50 @@ def of(module: str, found: set[str]) -> set[str]:
     return {name for name in found if name == module or name.startswith(f"{module}.")}
 
 
-def test_decisions_are_made_without_the_world() -> None:
-    found = loaded(", ".join(PURE.split()))
+def test_decisions_are_made_without_io() -> None:
+    names = [path.with_suffix("").as_posix().replace("/", ".") for path in map(relative, PRODUCT)]
+    modules = [name for name in names if any(f"{name}.".startswith(f"{package}.") for package in PURE.split())]
+    assert len(modules) > 25
+    found = loaded(*(name.removesuffix(".__init__") for name in modules))
     assert {module for module in IO if of(module, found)} == set()
 
 
-def test_each_pure_module_is_there() -> None:
-    for module in PURE.split():
-        path = ROOT / module.replace(".", "/")
-        assert path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+def test_a_package_itself_loads_no_vendor() -> None:
+    packages = [relative(path).parent.as_posix().replace("/", ".") for path in PRODUCT if path.name == "__init__.py"]
+    found = loaded(*packages)
+    vendors = {"dbos", "github", "e2b", "sqlalchemy", "starlette", "uvicorn", "typer", "httpx"}
+    assert {vendor for vendor in vendors if of(vendor, found)} == set()
 
 
-# --- the rig is nobody's import ---------------------------------------------------------------------
+def test_no_module_only_passes_on_what_others_define() -> None:
+    for path in PRODUCT:
+        body = ast.parse(path.read_text()).body
+        rest = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr)]
+        names = [
+            target.id
+            for node in rest
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        ]
+        assert not any(isinstance(node, ast.ImportFrom) for node in body[1:]) or names != ["__all__"], path
 
 
-def test_only_the_command_line_and_the_tests_know_the_rig() -> None:
-    assert importers("bot.rig", PRODUCT) == {"bot/cli.py"}
+def test_the_command_line_loads_the_rig_only_when_it_is_asked_for() -> None:
+    for path in (ROOT / "bot/cli").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        outside = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        assert not any(name.startswith("bot.rig") for node in outside for name in imports(node))
 
 
-def test_the_command_line_loads_it_only_when_it_is_asked_for() -> None:
-    tree = ast.parse((ROOT / "bot/cli.py").read_text())
-    outside = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert not any(name.startswith("bot.rig") for node in outside for name in imports(node))
-
-
-def test_the_service_runs_without_it() -> None:
-    found = loaded("bot.service, bot.cli, bot.check")
+def test_the_service_runs_without_the_rig() -> None:
+    found = loaded("bot.service", "bot.cli.main", "bot.cli.check")
     assert of("bot.service", found)
     assert of("bot.rig", found) == set()
 
 
 def test_help_is_quick_for_it_loads_no_vendor() -> None:
-    found = loaded("bot.cli")
+    found = loaded("bot.cli.main")
     assert {vendor for vendor in ("github", "e2b", "dbos", "sqlalchemy", "starlette") if of(vendor, found)} == set()
 
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from pydantic import Field
 
 from bot.github.client import Answer, Api, Client
+from bot.github.delivery_log import Hooks
 from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError, UnprocessableError
-from bot.github.hooks import Hooks
 from bot.github.repository import Repository
 from bot.github.search import Search, every
 from bot.model import Repo

@@ -35,7 +35,7 @@ from bot.github.errors import (
     UnavailableError,
     UnprocessableError,
 )
-from bot.github.pace import APP, READ, WRITE, Pace, Turn
+from bot.github.rate_limit import APP, READ, WRITE, Pace, Turn
 
 T = TypeVar("T")
 

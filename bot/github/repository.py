@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from bot.github.client import Answer, Client
 from bot.github.errors import NotFoundError, UnauthorizedError, UnprocessableError
-from bot.github.gesture import Gesture, IssueEvent, candidates
+from bot.github.issue_events import Gesture, IssueEvent, candidates
 from bot.model import CommentKind
 
 T = TypeVar("T")

@@ -13,11 +13,11 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
-from bot import manifest
-from bot.database import engine_arguments
+from bot.github import manifest
 from bot.rig.e2b import E2B
 from bot.rig.github import App, GitHub
 from bot.rig.process import BotProcess, Spawn
+from bot.store.database import engine_arguments
 
 T = TypeVar("T")
 

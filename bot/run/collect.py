@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import structlog
 
-from bot import changes, messages
-from bot.changes import Limits
+from bot.changes import changeset
+from bot.changes.changeset import Limits
+from bot.context import World
 from bot.model import Ending, Problem, RunKind, RunState
-from bot.run.scripts import ARCHIVE, script
+from bot.sandbox.scripts import ARCHIVE, script
 from bot.settings import Settings
 from bot.store import runs
 from bot.store.runs import Run
-from bot.world import World
+from bot.text import messages
 
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ async def collect(world: World, run: Run) -> Ending | None:
         "AMPBOT_MAX_BYTES": str(most.total_bytes),
     }
     ran = await box.run(_WHERE + script("collect"), env=env, seconds=COLLECT_SECONDS)
-    trouble = changes.outcome(ran.stdout)
+    trouble = changeset.outcome(ran.stdout)
     archive = await box.read(ARCHIVE, most=most.archive_bytes) if trouble is None else None
     if archive is None:
         trouble = trouble or Problem("The change is too large.")

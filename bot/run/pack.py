@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from bot.changes import ChangeSet
+from bot.changes.changeset import ChangeSet
+from bot.context import World
 from bot.github.app import Token
 from bot.github.errors import ForbiddenError, UnavailableError
 from bot.model import Pinned
-from bot.world import World
 
 SECONDS = 900.0
 

@@ -9,20 +9,23 @@ from contextlib import suppress
 
 import structlog
 
-from bot import agent, diff, messages, prompt
+from bot.agent import cli as amp_cli
+from bot.agent import prompt
+from bot.changes import diff
+from bot.context import World
+from bot.engine.gather import together
 from bot.github import conversation
 from bot.github.app import CLONE, Token
 from bot.github.conversation import Conversation
 from bot.github.errors import GitHubError
 from bot.github.repository import Repository
 from bot.model import Ending, Pinned, Problem, Repo, RunKind, RunRequest, RunState
-from bot.run.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF, script
-from bot.sandbox import Box, SandboxGoneError
+from bot.sandbox.client import Box, SandboxGoneError
+from bot.sandbox.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF, script
 from bot.settings import Settings
 from bot.store import runs
 from bot.store.runs import Run
-from bot.together import together
-from bot.world import World
+from bot.text import messages
 
 log = structlog.get_logger()
 
@@ -172,7 +175,7 @@ def _fetching(world: World, pinned: Pinned, token: Token) -> dict[str, str]:
 
 async def _furnish(
     run: Run, box: Box, pinned: Pinned, talk: Conversation, repository: Repository
-) -> agent.Installed | Problem:
+) -> amp_cli.Installed | Problem:
     """Everything the agent finds beside its checkout: its prompt, its settings, its command line."""
     if talk.pull is not None:
         changes = await _diff(repository, pinned)
@@ -188,13 +191,13 @@ async def _furnish(
         from_fork=pinned.from_fork,
     )
     probe, _, _ = await together(
-        box.run(agent.PROBE, seconds=60),
+        box.run(amp_cli.PROBE, seconds=60),
         box.write(PROMPT, text.encode("utf-8", "replace")),
-        box.write(AMP_SETTINGS, agent.SETTINGS.encode()),
+        box.write(AMP_SETTINGS, amp_cli.SETTINGS.encode()),
     )
-    installed = agent.installed(probe.stdout)
-    if isinstance(installed, agent.Installed):
-        argv = agent.command(installed.era, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None)
+    installed = amp_cli.installed(probe.stdout)
+    if isinstance(installed, amp_cli.Installed):
+        argv = amp_cli.command(installed.era, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None)
         await box.write(COMMAND, f"{shlex.join(argv)}\n".encode())
     return installed
 

@@ -6,23 +6,25 @@ from contextlib import suppress
 
 import structlog
 
-from bot import agent, changes, messages, names, notices
-from bot.changes import ChangeSet
-from bot.database import now
+from bot.agent.answer import Answer, split_answer
+from bot.changes import changeset
+from bot.changes.changeset import ChangeSet
+from bot.context import World
+from bot.engine.gather import together
+from bot.events.policy import MAY_ASK
 from bot.github.app import PUBLISH
 from bot.github.errors import GitHubError, UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
-from bot.messages import Price
 from bot.model import Ending, Pinned, Problem, RunKind, RunState
-from bot.policy import MAY_ASK
 from bot.run import pack, tree
 from bot.run.collect import CHANGES, limits
 from bot.run.prepare import BASE_PATHS
 from bot.run.review import review
 from bot.store import runs, stops
+from bot.store.database import now
 from bot.store.runs import Run
-from bot.together import together
-from bot.world import World
+from bot.text import messages, names, stop_messages
+from bot.text.messages import Price
 
 log = structlog.get_logger()
 
@@ -38,25 +40,27 @@ async def publish(world: World, run: Run) -> Ending | None:
     stopped_by = await world.database.read(lambda connection: stops.stopped_by(connection, run.id))
     archive = await world.database.read(lambda connection: runs.kept(connection, run.id, CHANGES))
     if stopped_by and archive is None:
-        return notices.stopped_uncollected(stopped_by)
+        return stop_messages.stopped_uncollected(stopped_by)
     if not outcome.ok and not stopped_by:
         return messages.agent_failed(outcome, kept=_changed(world, archive, pinned))
-    answer = agent.split_answer(outcome.answer)
+    answer = split_answer(outcome.answer)
     if run.request.kind is RunKind.REVIEW:
         return await review(world, run, answer)
     assert archive is not None  # noqa: S101 - collect() has seen to it
-    change_set = changes.read(archive, base_tree=pinned.base_tree, limits=limits(world.settings))
+    change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(world.settings))
     if isinstance(change_set, Problem):
         log.warning("change set refused", run=run.id, why=change_set.detail)
         return messages.refused_change(change_set.say)
     if not change_set.changes:
-        return notices.stopped_unchanged(stopped_by, answer.text) if stopped_by else messages.answered(answer.text)
+        return (
+            stop_messages.stopped_unchanged(stopped_by, answer.text) if stopped_by else messages.answered(answer.text)
+        )
     if pinned.from_fork:
         return messages.fork_work()
     names_there = await world.database.read(lambda connection: runs.kept(connection, run.id, BASE_PATHS))
-    violations = changes.check(
+    violations = changeset.check(
         change_set,
-        base_paths=changes.names(names_there or b""),
+        base_paths=changeset.names(names_there or b""),
         symlinks=world.settings.symlinks,
         limits=limits(world.settings),
         leaks=world.redact.leaks,
@@ -69,12 +73,12 @@ async def publish(world: World, run: Run) -> Ending | None:
 def _changed(world: World, archive: bytes | None, pinned: Pinned) -> bool:
     if archive is None:
         return False
-    found = changes.read(archive, base_tree=pinned.base_tree, limits=limits(world.settings))
+    found = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(world.settings))
     return isinstance(found, Problem) or bool(found.changes)
 
 
 async def _publish(
-    world: World, run: Run, pinned: Pinned, change_set: ChangeSet, answer: agent.Answer, stopped_by: str
+    world: World, run: Run, pinned: Pinned, change_set: ChangeSet, answer: Answer, stopped_by: str
 ) -> Ending:
     actor, repo = run.request.actor, run.request.place.repo
     conversation = await world.github.conversation(repo, pinned.repo_name)
@@ -84,7 +88,7 @@ async def _publish(
             return messages.permission_lost(actor)
         title, description = answer.pull_request or (None, answer.text)
         if stopped_by:
-            description = notices.draft_description(stopped_by, description)
+            description = stop_messages.draft_description(stopped_by, description)
         headline = messages.pull_title(run.request, title)
         commit = run.commit
         if commit is None:
@@ -109,7 +113,7 @@ async def _publish(
             # Unfinished work is not pushed to where others build on it.
             await _branch_at(repository, branch, commit, pinned, change_set)
             url = _compare_url(world, pinned, branch)
-            return notices.stopped_beside(stopped_by, branch, url, change_set.changes, answer.text)
+            return stop_messages.stopped_beside(stopped_by, branch, url, change_set.changes, answer.text)
         if pinned.head_branch is not None:
             return await _onto(world, repository, pinned, commit, branch, answer.text, change_set)
         await _branch_at(repository, branch, commit, pinned, change_set)
@@ -118,7 +122,9 @@ async def _publish(
         pull = await _pull(repository, headline, body, branch, pinned.base_branch, draft=bool(stopped_by))
         await world.database.write(lambda connection: runs.opened(connection, run.id, pull.number))
         if stopped_by:
-            return notices.stopped_draft(stopped_by, pull.number, change_set.changes, answer.text, draft=pull.draft)
+            return stop_messages.stopped_draft(
+                stopped_by, pull.number, change_set.changes, answer.text, draft=pull.draft
+            )
         return messages.pull_opened(pull.number, answer.text or description, change_set.changes)
 
 

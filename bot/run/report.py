@@ -7,16 +7,17 @@ from dataclasses import replace
 import structlog
 from sqlalchemy.engine import Connection
 
-from bot import agent, messages
-from bot.agent import Outcome, Stream
-from bot.database import now
+from bot.agent.outcome import Outcome, conclude
+from bot.agent.stream import Stream
+from bot.context import World
+from bot.engine.retry import outlast
 from bot.github.errors import GitHubError, NotFoundError
-from bot.messages import Price
-from bot.outage import outlast
 from bot.run.publish import thread_url
 from bot.store import runs
+from bot.store.database import now
 from bot.store.runs import Run
-from bot.world import World
+from bot.text import messages
+from bot.text.messages import Price
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ async def _heard(world: World, run: str) -> Outcome | None:
         stream, lines = Stream(), runs.lines(connection, run)
         for line in lines:
             stream.feed(line.encode() + b"\n")
-        return agent.conclude(stream, None, "") if lines else None
+        return conclude(stream, None, "") if lines else None
 
     return await world.database.read(hear)
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from bot import agent, messages
-from bot.agent import LineComment
-from bot.database import now
-from bot.diff import Diff
+from bot.agent.answer import Answer, LineComment
+from bot.changes.diff import Diff
+from bot.context import World
+from bot.engine.find_or_create import once
+from bot.events.policy import MAY_ASK
 from bot.github.errors import GitHubError, UnprocessableError
 from bot.github.repository import InlineComment, Repository
-from bot.markdown import defuse
-from bot.messages import Price
 from bot.model import Ending, Pinned
-from bot.once import once
-from bot.policy import MAY_ASK
+from bot.store.database import now
 from bot.store.runs import Run
-from bot.world import World
+from bot.text import messages
+from bot.text.markdown import defuse
+from bot.text.messages import Price
 
 
-async def review(world: World, run: Run, answer: agent.Answer) -> Ending:
+async def review(world: World, run: Run, answer: Answer) -> Ending:
     """Post the review, once."""
     request, pinned = run.request, run.pinned
     assert pinned is not None  # noqa: S101 - prepare() has seen to it

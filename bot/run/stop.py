@@ -9,14 +9,14 @@ import asyncio
 
 import structlog
 
-from bot.effects import ShowStopped
+from bot.context import World
+from bot.events.effects import ShowStopped
 from bot.github.repository import Repository
 from bot.run import report
-from bot.run.scripts import script
-from bot.sandbox import SandboxError
+from bot.sandbox.client import SandboxError
+from bot.sandbox.scripts import script
 from bot.store import runs
 from bot.store.runs import Run
-from bot.world import World
 
 log = structlog.get_logger()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from bot.changes import Change, ChangeSet
+from bot.changes.changeset import Change, ChangeSet
+from bot.context import World
 from bot.github.app import Token
 from bot.github.repository import Entry, Repository
 from bot.model import Pinned
 from bot.run import pack
-from bot.world import World
 
 # Reported from the field (github.md 4.1): large bodies get a 502, so a tree is made in steps.
 ENTRIES_A_REQUEST = 100

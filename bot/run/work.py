@@ -11,18 +11,18 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from bot import agent, messages
-from bot.agent import Failure, Stream, Text, ToolUse
-from bot.agent.stream import LINE_CAP
-from bot.database import now
+from bot.agent.outcome import Failure, conclude
+from bot.agent.stream import LINE_CAP, Stream, Text, ToolUse
+from bot.context import World
 from bot.github.errors import GitHubError
 from bot.model import Ending, RunState
 from bot.run.prepare import COLLECTING, lifetime
-from bot.run.scripts import AGENT_ERRORS, script
-from bot.sandbox import Box, OutputError
+from bot.sandbox.client import Box, OutputError
+from bot.sandbox.scripts import AGENT_ERRORS, script
 from bot.store import runs
+from bot.store.database import now
 from bot.store.runs import Run
-from bot.world import World
+from bot.text import messages
 
 log = structlog.get_logger()
 
@@ -96,7 +96,7 @@ async def work(world: World, run: Run) -> Ending | None:
     following.stream.finish()
     ended = following.stream.ended
     errors = "" if ended is not None and ended.ok else await _errors(box)
-    said = agent.conclude(following.stream, exit_code, errors, stopped=stopped)
+    said = conclude(following.stream, exit_code, errors, stopped=stopped)
     outcome = replace(said, answer=world.redact(said.answer), error=world.redact(said.error))
     await world.database.write(lambda connection: runs.concluded(connection, run, outcome))
     log.info("agent ended", run=run.id, ok=outcome.ok, failure=outcome.failure, turns=outcome.turns)

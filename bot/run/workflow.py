@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 import sqlalchemy as sa
 import structlog
 
-from bot import messages
-from bot.database import now
-from bot.engine import Engine
+from bot.context import World
+from bot.engine.retry import outlast, outlast_e2b
+from bot.engine.workflows import Engine
 from bot.github.errors import (
     ConflictError,
     ForbiddenError,
@@ -20,17 +20,17 @@ from bot.github.errors import (
     UnprocessableError,
 )
 from bot.model import Ending
-from bot.outage import outlast, outlast_e2b
 from bot.run.collect import collect
 from bot.run.prepare import lifetime, prepare
 from bot.run.publish import publish
 from bot.run.report import report
 from bot.run.stop import kill
 from bot.run.work import work
-from bot.sandbox import OutputError, SandboxBusyError, SandboxError, SandboxGoneError, SandboxRefusedError
+from bot.sandbox.client import OutputError, SandboxBusyError, SandboxError, SandboxGoneError, SandboxRefusedError
 from bot.store import runs
+from bot.store.database import now
 from bot.store.runs import Run
-from bot.world import World
+from bot.text import messages
 
 log = structlog.get_logger()
 

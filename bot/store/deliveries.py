@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from bot.database import CHANNEL, now
-from bot.receive import Delivery
-from bot.tables import deliveries
+from bot.model import Delivery
+from bot.store.database import CHANNEL, now
+from bot.store.tables import deliveries
 
 # How the GUIDs of deliveries begin that GitHub never made: the sweep found what they tell of.
 FOUND = "sweep-"

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from bot.store import runs
 from bot.store.runs import Run
-from bot.tables import run_events
-from bot.tables import runs as runs_table
+from bot.store.tables import run_events
+from bot.store.tables import runs as runs_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.engine import Connection
 
-from bot.agent import Outcome
-from bot.database import insert_once, now
+from bot.agent.outcome import Outcome
 from bot.model import Ending, Pinned, RunRequest, RunState
-from bot.tables import artifacts, run_events, runs, threads, transcript
+from bot.store.database import insert_once, now
+from bot.store.tables import artifacts, run_events, runs, threads, transcript
 
 _REQUEST = TypeAdapter(RunRequest)
 _PINNED = TypeAdapter(Pinned)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from bot.model import Ending, RunKind, RunState
 from bot.store.runs import Run, end, get, hold_line, release, tell
-from bot.tables import run_events, runs
+from bot.store.tables import run_events, runs
 
 DROP, KEEP = "drop", "keep"
 # The event that names who stopped a run.

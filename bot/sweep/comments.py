@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot import effects, messages
-from bot.database import now
-from bot.effects import Reply, StartRun
+from bot.context import World
+from bot.engine.retry import PASSING
+from bot.events import effects
+from bot.events.effects import Reply, StartRun
 from bot.github.errors import GitHubError
 from bot.model import Place
-from bot.outage import PASSING
-from bot.store import effects as effects_made
-from bot.store import leftovers, marks
-from bot.world import World
+from bot.store import idempotency as effects_made
+from bot.store import kv, stale
+from bot.store.database import now
+from bot.text import messages
 
 log = structlog.get_logger()
 
@@ -36,12 +37,12 @@ class _Written:
 async def undouble(world: World) -> None:
     """Look where an effect was tried more than once since the last look. Raises: GitHubError when it is away."""
     until = now() - SETTLED_SECONDS
-    mark = await world.database.read(lambda connection: marks.get(connection, LOOKED))
+    mark = await world.database.read(lambda connection: kv.get(connection, LOOKED))
     since = float(mark) if mark is not None else until - BACK_SECONDS
     lag = world.settings.list_lag_seconds
-    keys = await world.database.read(lambda connection: leftovers.made_again(connection, since, lag))
+    keys = await world.database.read(lambda connection: stale.made_again(connection, since, lag))
     if keys:
-        plans = await world.database.read(lambda connection: leftovers.plans(connection, since))
+        plans = await world.database.read(lambda connection: stale.plans(connection, since))
         for written in {each.key: each for plan in plans for each in _comments(plan) if each.key in keys}.values():
             try:
                 await _only_one(world, written)
@@ -49,7 +50,7 @@ async def undouble(world: World) -> None:
                 raise
             except GitHubError as error:
                 log.warning("not looked for doubles", key=written.key, status=error.status)
-    await world.database.write(lambda connection: marks.put(connection, LOOKED, str(until)))
+    await world.database.write(lambda connection: kv.put(connection, LOOKED, str(until)))
 
 
 def _comments(plan: str) -> Iterator[_Written]:

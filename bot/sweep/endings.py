@@ -7,11 +7,11 @@ from functools import partial
 
 import structlog
 
-from bot.database import now
+from bot.context import World
 from bot.run.report import say_ending
 from bot.store import runs
+from bot.store.database import now
 from bot.sweep.revive import SAY_SECONDS
-from bot.world import World
 
 log = structlog.get_logger()
 

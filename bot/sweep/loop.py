@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from bot.database import now
-from bot.engine import Engine
+from bot.context import World
+from bot.engine.workflows import Engine
 from bot.github.errors import GitHubError
-from bot.sandbox import SandboxError
+from bot.sandbox.client import SandboxError
+from bot.store.database import now
 from bot.sweep import comments, endings, missed, retention, revive, sandboxes
-from bot.world import World
 
 log = structlog.get_logger()
 

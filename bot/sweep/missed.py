@@ -10,19 +10,18 @@ from functools import partial
 import structlog
 from sqlalchemy.engine import Connection
 
-from bot import events, policy
-from bot.database import now
-from bot.dispatch import asks_of, names_of
+from bot.context import World
+from bot.dispatch.delivery import asks_of, names_of
+from bot.engine.retry import PASSING
+from bot.events import payloads, policy
+from bot.github.delivery_log import Attempt
 from bot.github.errors import GitHubError
-from bot.github.hooks import Attempt
 from bot.github.search import Gesture
-from bot.model import Ignored, Problem
-from bot.outage import PASSING
-from bot.receive import Delivery
-from bot.store import asked, deliveries, marks
-from bot.store import effects as effects_made
+from bot.model import Delivery, Ignored, Problem
+from bot.store import deliveries, kv, redelivery_attempts
+from bot.store import idempotency as effects_made
+from bot.store.database import now
 from bot.store.deliveries import FOUND
-from bot.world import World
 from handlers import label, review
 
 log = structlog.get_logger()
@@ -72,16 +71,16 @@ async def fetch(world: World, *, starting: bool) -> None:
         await _search(world, max(untold, begun - FARTHEST_SECONDS))
     # What has still not arrived is seen again by the next sweep.
     alive = min(begun, told.waiting)
-    await world.database.write(lambda connection: marks.put(connection, ALIVE, str(alive)))
+    await world.database.write(lambda connection: kv.put(connection, ALIVE, str(alive)))
 
 
 async def _last_alive(world: World, moment: float) -> float:
     """Epoch seconds; `moment` where this database has only now been made."""
-    created = await world.database.read(lambda connection: marks.get(connection, CREATED))
+    created = await world.database.read(lambda connection: kv.get(connection, CREATED))
     if created is None:
-        await world.database.write(lambda connection: marks.put(connection, CREATED, str(moment)))
+        await world.database.write(lambda connection: kv.put(connection, CREATED, str(moment)))
         return moment
-    alive = await world.database.read(lambda connection: marks.get(connection, ALIVE))
+    alive = await world.database.read(lambda connection: kv.get(connection, ALIVE))
     # What is found a second time is known by its cause.
     return max(float(created), float(alive) - SLACK_SECONDS) if alive is not None else float(created)
 
@@ -146,20 +145,20 @@ async def _failed(world: World, since: float) -> tuple[list[Attempt], bool]:
             break
         if attempt.delivered:
             good.add(attempt.guid)
-        elif events.may_ask(attempt.event, attempt.action):
+        elif payloads.may_ask(attempt.event, attempt.action):
             latest.setdefault(attempt.guid, attempt)
     missing = [attempt for guid, attempt in latest.items() if guid not in good]
     have = await world.database.read(partial(deliveries.known, guids=tuple(each.guid for each in missing)))
     return [each for each in reversed(missing) if each.guid not in have], reached
 
 
-def _count(connection: Connection, attempt: Attempt) -> asked.Asked | None:
+def _count(connection: Connection, attempt: Attempt) -> redelivery_attempts.Asked | None:
     """How often it is asked for with this time; None if it is too soon."""
-    known = asked.get(connection, attempt.guid) or asked.Asked(0, attempt.at)
+    known = redelivery_attempts.get(connection, attempt.guid) or redelivery_attempts.Asked(0, attempt.at)
     if now() - attempt.at < pause(known.times):
         return None
-    counted = asked.Asked(known.times + 1, min(known.first, attempt.at))
-    asked.put(connection, attempt.guid, counted)
+    counted = redelivery_attempts.Asked(known.times + 1, min(known.first, attempt.at))
+    redelivery_attempts.put(connection, attempt.guid, counted)
     return counted
 
 
@@ -215,7 +214,7 @@ async def _search(world: World, since: float) -> None:
 
 
 async def _take(world: World, gesture: Gesture) -> bool:
-    event = events.parse(gesture.event, gesture.body)
+    event = payloads.parse(gesture.event, gesture.body)
     if isinstance(event, Ignored | Problem):
         return False
     me = await world.github.identity()

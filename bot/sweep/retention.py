@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import structlog
 
-from bot.database import now
-from bot.dispatch import OLDEST_DAYS
-from bot.engine import Engine
-from bot.store import leftovers
-from bot.world import World
+from bot.context import World
+from bot.dispatch.delivery import OLDEST_DAYS
+from bot.engine.workflows import Engine
+from bot.store import stale
+from bot.store.database import now
 
 log = structlog.get_logger()
 
@@ -22,8 +22,8 @@ async def forget(world: World, engine: Engine) -> None:
     moment = now()
     words = moment - world.settings.keep_days * DAY
     ids = moment - OLDEST_DAYS * DAY
-    emptied = await world.database.write(lambda connection: leftovers.empty(connection, words))
-    dropped = await world.database.write(lambda connection: leftovers.drop(connection, ids, moment - ASKED_DAYS * DAY))
+    emptied = await world.database.write(lambda connection: stale.empty(connection, words))
+    dropped = await world.database.write(lambda connection: stale.drop(connection, ids, moment - ASKED_DAYS * DAY))
     workflows = 0
     # In pieces: other writers have their turn in between.
     while more := await engine.forget(words):

@@ -8,12 +8,13 @@ from functools import partial
 
 import structlog
 
-from bot import inbox, messages
-from bot.engine import Engine
+from bot.context import World
+from bot.dispatch import inbox
+from bot.engine.workflows import Engine
 from bot.run.report import report
-from bot.store import deliveries, leftovers, runs
-from bot.store.leftovers import Waiting
-from bot.world import World
+from bot.store import deliveries, runs, stale
+from bot.store.stale import Waiting
+from bot.text import messages
 
 log = structlog.get_logger()
 
@@ -25,19 +26,19 @@ SAY_SECONDS = 120.0
 
 async def revive(world: World, engine: Engine) -> None:
     """Whatever is not done has a workflow that is not done, or gets one, or is given up visibly."""
-    for repository, number in await world.database.read(leftovers.leaderless):
+    for repository, number in await world.database.read(stale.leaderless):
         log.warning("conversation freed", repository=repository, number=number)
         await world.database.write(partial(runs.promote, repository=repository, number=number))
         world.work.set()
-    guids = await world.database.read(leftovers.undone_deliveries)
+    guids = await world.database.read(stale.undone_deliveries)
     keys = await _lifeless(engine, {guid: f"delivery:{guid}" for guid in guids})
     # What ended just now is done and closed: only what still is not has lost its workflow.
-    for guid in await world.database.read(leftovers.undone_deliveries):
+    for guid in await world.database.read(stale.undone_deliveries):
         if guid in keys:
             await _delivery(world, engine, guid, keys[guid])
-    found = await world.database.read(leftovers.undone_runs)
+    found = await world.database.read(stale.undone_runs)
     keys = await _lifeless(engine, {each.run: each.run for each in found})
-    for each in await world.database.read(leftovers.undone_runs):
+    for each in await world.database.read(stale.undone_runs):
         if each.run in keys:
             await _run(world, engine, each, keys[each.run])
 

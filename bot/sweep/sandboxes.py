@@ -6,11 +6,11 @@ from functools import partial
 
 import structlog
 
-from bot.database import now
-from bot.sandbox import Living, SandboxError
-from bot.store import leftovers
-from bot.store.leftovers import Need
-from bot.world import World
+from bot.context import World
+from bot.sandbox.client import Living, SandboxError
+from bot.store import stale
+from bot.store.database import now
+from bot.store.stale import Need
 
 log = structlog.get_logger()
 
@@ -21,7 +21,7 @@ YOUNG_SECONDS = 300.0
 async def reap(world: World) -> None:
     """Kill what no run of ours needs. Raises: SandboxError when E2B cannot list them."""
     living = await world.sandboxes.mine()
-    needs = await world.database.read(partial(leftovers.needs, ids=tuple(box.run for box in living)))
+    needs = await world.database.read(partial(stale.needs, ids=tuple(box.run for box in living)))
     for box in living:
         if _is_needed(box, needs.get(box.run)):
             continue

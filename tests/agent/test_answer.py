@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.agent import Answer, LineComment, Review, split_answer
+from bot.agent.answer import Answer, LineComment, Review, split_answer
 
 PULL = "```pull-request\nFix it\n\nBecause.\n```"
 REVIEW = '```review\n{"summary": "Good.", "comments": []}\n```'

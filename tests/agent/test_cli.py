@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.agent import CUR, OLD, PROBE, SETTINGS, Era, Installed, command, identify, installed
+from bot.agent.cli import CUR, OLD, PROBE, SETTINGS, Era, Installed, command, identify, installed
 from bot.model import Problem
 
 CUR_HELP = "  -x, --execute [message]\n  --stream-json\n  --no-archive-after-execute\n"

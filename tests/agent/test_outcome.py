@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from bot.agent import Failure, Outcome, Stream, Usage, conclude, redacted, thread_url
+from bot.agent.outcome import Failure, Outcome, conclude, redacted, thread_url
+from bot.agent.stream import Stream, Usage
 
 THREAD = "T-019c479a-39cc-72af-a2d1-65a965c076ec"
 INIT = json.dumps({"type": "system", "subtype": "init", "session_id": THREAD, "tools": []})

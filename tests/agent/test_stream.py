@@ -8,18 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.agent import (
-    AgentEvent,
-    Dropped,
-    Ended,
-    Started,
-    Stream,
-    Text,
-    ToolResult,
-    ToolUse,
-    Usage,
-    cleaned,
-)
+from bot.agent.stream import AgentEvent, Dropped, Ended, Started, Stream, Text, ToolResult, ToolUse, Usage, cleaned
 
 THREAD = "T-019c479a-39cc-72af-a2d1-65a965c076ec"
 

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from bot.github.client import Api
-from bot.github.pace import Pace
-from bot.rig.server import Server
+from bot.github.rate_limit import Pace
+from bot.rig.http.server import Server
 
 TOKEN = "ghs_canary-0123456789abcdefghij"
 

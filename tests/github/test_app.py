@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from bot import manifest
+from bot.github import manifest
 from bot.github.app import CLONE, CONVERSE, MARGIN_SECONDS, PUBLISH, App, Identity, Token
 from bot.github.client import Api
 from bot.github.errors import ForbiddenError, NotFoundError, UnauthorizedError, UnavailableError, UnprocessableError
-from bot.rig.faults import Fault
-from tests.deliveries import PLACE
+from bot.rig.http.faults import Fault
+from tests.events.deliveries import PLACE
 from tests.github.conftest import GitHub, Time, said
 
 REPO = PLACE.repo

@@ -24,8 +24,8 @@ from bot.github.errors import (
     UnavailableError,
     UnprocessableError,
 )
-from bot.github.pace import Pace
-from bot.rig.faults import Fault, Side
+from bot.github.rate_limit import Pace
+from bot.rig.http.faults import Fault, Side
 from tests.github.conftest import TOKEN, GitHub, Time, said, text
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from bot.github.client import LIMIT_WAITS, Answer, Api, Client
 from bot.github.errors import ForbiddenError, GitHubError, LimitedError, NotFoundError
-from bot.github.pace import Pace
-from bot.rig.faults import Fault
+from bot.github.rate_limit import Pace
+from bot.rig.http.faults import Fault
 from tests.github.conftest import TOKEN, GitHub, Time, moved, said
 
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from bot.rig.contract import Contract
+from bot.rig.contract.contract import Contract
 from bot.rig.process import BotProcess, Spawn
 from bot.rig.rig import Rig
 from tests.stories.conftest import leaked

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot import inbox
-from bot.cli import app
+from bot.cli.main import app
+from bot.dispatch import inbox
 
 if __name__ == "__main__":
     inbox.RUNS = (inbox.Shape("run_v2", "runs_v2"), *inbox.RUNS)

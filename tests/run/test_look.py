@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.run.work import _look
-from bot.sandbox import OutputError, Ran, SandboxGoneError
+from bot.sandbox.client import OutputError, Ran, SandboxGoneError
 
 CUT = Ran(137, "", "")
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from bot.context import World
+from bot.engine.retry import E2B_WAIT, outlast_e2b
 from bot.model import RunState
-from bot.outage import E2B_WAIT, outlast_e2b
 from bot.run import workflow
 from bot.run.prepare import lifetime
-from bot.sandbox import (
+from bot.sandbox.client import (
     CommandTimeoutError,
     OutputError,
     SandboxBusyError,
@@ -20,8 +21,7 @@ from bot.sandbox import (
 )
 from bot.store import runs
 from bot.store.runs import Run
-from bot.world import World
-from tests.test_names import REQUEST
+from tests.text.test_names import REQUEST
 
 
 @dataclass
@@ -88,10 +88,10 @@ async def test_what_waiting_does_not_cure_is_raised_at_once(kind: type[SandboxEr
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     time = Time()
-    for module in ("bot.outage", "bot.run.workflow", "bot.store.runs"):
+    for module in ("bot.engine.retry", "bot.run.workflow", "bot.store.runs"):
         monkeypatch.setattr(f"{module}.now", time)
     # A default argument was bound before.
-    monkeypatch.setattr("bot.outage.outlast_e2b.__kwdefaults__", {"clock": time})
+    monkeypatch.setattr("bot.engine.retry.outlast_e2b.__kwdefaults__", {"clock": time})
     return time
 
 

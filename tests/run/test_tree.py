@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.changes import Change, ChangeSet, Status
+from bot.changes.changeset import Change, ChangeSet, Status
 from bot.github.app import Token
 from bot.github.repository import Entry
 from bot.model import Pinned
 from bot.run import pack, tree
 from bot.run.tree import ENTRIES_A_REQUEST, INLINE_A_REQUEST, MOST_BLOBS, MOST_BYTES
-from tests.ground import Tree, object_id, tree_id
+from tests.sandbox.checkout import Tree, object_id, tree_id
 
 TEXT, PROGRAM, LINK = "100644", "100755", "120000"
 NOBODY: Any = None

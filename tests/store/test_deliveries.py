@@ -7,11 +7,11 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
-from bot.database import Database
-from bot.receive import Delivery
+from bot.model import Delivery
 from bot.store import deliveries
+from bot.store.database import Database
 from bot.store.deliveries import Stored
-from bot.tables import deliveries as table
+from bot.store.tables import deliveries as table
 from tests.conftest import Do
 
 BODY = b'{"text": "\xff\x00"}'

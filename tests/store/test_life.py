@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from bot.database import Database
 from bot.model import RunState
-from bot.store import deliveries, marks, runs
-from bot.tables import run_events
+from bot.store import deliveries, kv, runs
+from bot.store.database import Database
+from bot.store.tables import run_events
 from tests.conftest import Do
 from tests.store.test_deliveries import delivery
 from tests.store.test_runs import ENDING, request
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (runs, deliveries, marks):
+    for module in (runs, deliveries, kv):
         monkeypatch.setattr(module, "now", clock)
     return clock
 
@@ -74,7 +74,7 @@ async def test_a_run_that_changes_hands_too_often_is_named(do: Do) -> None:
 
 
 async def test_a_mark_is_what_was_put_last(do: Do) -> None:
-    assert await do(marks.get, "sweep") is None
-    await do(marks.put, "sweep", "1")
-    await do(marks.put, "sweep", "2")
-    assert await do(marks.get, "sweep") == "2"
+    assert await do(kv.get, "sweep") is None
+    await do(kv.put, "sweep", "1")
+    await do(kv.put, "sweep", "2")
+    assert await do(kv.get, "sweep") == "2"

@@ -12,17 +12,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.agent import Failure, Outcome
+from bot.agent.outcome import Failure, Outcome
 from bot.agent.stream import Usage
-from bot.database import Database
 from bot.model import CommentKind, Ending, Pinned, RunKind, RunRequest, RunState
 from bot.store import runs
+from bot.store.database import Database
 from bot.store.runs import Run
-from bot.tables import runs as table
-from bot.tables import threads
+from bot.store.tables import runs as table
+from bot.store.tables import threads
 from tests.conftest import Do
-from tests.deliveries import PLACE
-from tests.test_names import REQUEST
+from tests.events.deliveries import PLACE
+from tests.text.test_names import REQUEST
 
 PINNED = Pinned("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk", "fix", "me" * 20)
 OUTCOME = Outcome(

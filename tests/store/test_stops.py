@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from bot.database import Database
-from bot.effects import Reply, RetryRun, ShowStatus, ShowStopped, StartRun, StopRuns
+from bot.context import World
+from bot.dispatch.resolve import settle
+from bot.events.effects import Reply, RetryRun, ShowStatus, ShowStopped, StartRun, StopRuns
 from bot.model import Ending, RunKind, RunState
-from bot.run.settle import settle
 from bot.store import runs, stops
+from bot.store.database import Database
 from bot.store.stops import Met
-from bot.world import World
 from tests.conftest import Do
-from tests.deliveries import ACTOR, PLACE
+from tests.events.deliveries import ACTOR, PLACE
 from tests.store.test_runs import ENDING, PINNED, active, request
-from tests.test_names import REQUEST
+from tests.text.test_names import REQUEST
 
 LATER, LATEST = "2026-05-02T03:04:05Z", "2026-06-02T03:04:05Z"
 STOPPED = Ending(RunState.STOPPED, "Stopped.")

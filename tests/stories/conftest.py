@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.rig.contract import Contract
-from bot.rig.journal import Entry
+from bot.rig.contract.contract import Contract
+from bot.rig.http.request_log import Entry
 from bot.rig.rig import AMP_KEY, Rig
 from tests.stories.stopping import Gate
 from tests.stories.story import Story

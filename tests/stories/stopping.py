@@ -5,8 +5,8 @@ from __future__ import annotations
 from threading import Event
 
 from bot.rig.e2b import Box
-from bot.rig.faults import Fault, Request, Side
 from bot.rig.github import Comment
+from bot.rig.http.faults import Fault, Request, Side
 from tests.stories.story import BOT, MAINTAINER, Story
 
 LONG = "/amp count to a hundred\n\n- create new.txt: new\n- wait 120\n- answer: Done.\n"

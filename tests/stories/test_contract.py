@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot import events, manifest
+from bot.events import payloads
+from bot.github import manifest
 from bot.model import Ignored, Problem
-from bot.rig.contract import Contract, used_endpoints
-from bot.rig.fixtures import webhook_examples
-from bot.rig.journal import Entry
-from bot.rig.permissions import permissions_needed
+from bot.rig.contract.contract import Contract, used_endpoints
+from bot.rig.contract.fixtures import webhook_examples
+from bot.rig.contract.permissions import permissions_needed
+from bot.rig.http.request_log import Entry
 from bot.rig.rig import Rig
 from tests.stories.story import FILES, MAINTAINER, Story
 
@@ -155,6 +156,6 @@ def understood() -> set[str]:
     for event, example in ((entry["name"], example) for entry in index for example in entry["examples"]):
         review = {"review": example["review"] | {"body": "Well."}} if "review" in example else {}
         body = json.dumps({"installation": {"id": 7}} | example | review).encode()
-        if not isinstance(events.parse(event, body), Ignored | Problem):
+        if not isinstance(payloads.parse(event, body), Ignored | Problem):
             found.add(event)
     return found

@@ -12,10 +12,10 @@ import httpx
 import jwt
 import pytest
 
-from bot.rig.contract import Contract
-from bot.rig.faults import Fault, Request, Side
+from bot.rig.contract.contract import Contract
 from bot.rig.github import Delivery, Handling
 from bot.rig.github.webhooks import signature
+from bot.rig.http.faults import Fault, Request, Side
 from bot.rig.rig import APP_ID, Rig
 from tests.stories.story import BOT, HELD, MAINTAINER, Story
 

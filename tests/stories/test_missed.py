@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.rig.contract import Contract
-from bot.rig.faults import Fault
+from bot.rig.contract.contract import Contract
 from bot.rig.github import Handling, Remark
+from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.story import BOT, MAINTAINER, STRANGER, Story
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.rig.faults import Fault
 from bot.rig.github.effects import issues
-from bot.rig.github.state import Actor
+from bot.rig.github.records import Actor
+from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.story import BOT, HELD, MAINTAINER, STRANGER, Story
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from bot.rig.fixtures import webhook_examples
+from bot.rig.contract.fixtures import webhook_examples
 from bot.rig.github.webhooks import signature
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bot.rig.faults import Fault
 from bot.rig.github import Pull, Review
+from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
 from tests.stories.story import BOT, FILES, HELD, MAINTAINER, Story

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bot.github.app import CLONE, CONVERSE, PUBLISH
-from bot.redact import REDACTED
-from bot.rig.faults import Fault, Request
-from bot.rig.journal import Entry, fingerprint
+from bot.rig.http.faults import Fault, Request
+from bot.rig.http.request_log import Entry, fingerprint
 from bot.rig.rig import AMP_KEY, Rig
-from bot.run.scripts import script
+from bot.sandbox.scripts import script
+from bot.text.redact import REDACTED
 from tests.stories.story import FILES, MAINTAINER, Story
 
 HUNT = """\

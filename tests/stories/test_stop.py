@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from bot.rig.faults import Fault, Side
+from bot.rig.http.faults import Fault, Side
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
 from tests.stories.stopping import LONG, NOTHING, Gate, asked, assert_stopped, boxes, changed, taken

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
+from bot.context import World
+from bot.github.delivery_log import Attempt
 from bot.github.errors import NotFoundError, UnavailableError
-from bot.github.hooks import Attempt
-from bot.receive import Delivery
-from bot.store import asked, deliveries, marks
+from bot.model import Delivery
+from bot.store import deliveries, kv, redelivery_attempts
 from bot.sweep import missed
-from bot.world import World
 
 MADE = 1_800_000_000.0
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
@@ -178,5 +178,7 @@ async def test_a_sweep_asks_for_so_many_and_the_next_for_the_rest(hook: Hook, mo
 
 
 async def test_a_count_without_a_time_is_read_as_it_was_written(world: World) -> None:
-    await world.database.write(lambda c: marks.put(c, "asked:one", "4"))
-    assert await world.database.read(lambda c: asked.get(c, "one")) == asked.Asked(4, float("inf"))
+    await world.database.write(lambda c: kv.put(c, "asked:one", "4"))
+    assert await world.database.read(lambda c: redelivery_attempts.get(c, "one")) == redelivery_attempts.Asked(
+        4, float("inf")
+    )

@@ -12,24 +12,24 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bot import inbox
-from bot.database import Database, now
-from bot.effects import Reply, dump
-from bot.engine import Engine
+from bot.context import World
+from bot.dispatch import inbox
+from bot.engine.workflows import Engine
+from bot.events.effects import Reply, dump
 from bot.github.errors import ForbiddenError, NotFoundError, UnavailableError
 from bot.github.repository import Comment
-from bot.receive import Delivery
+from bot.model import Delivery
 from bot.rig.e2b import E2B
-from bot.sandbox import Sandboxes
+from bot.sandbox.client import Sandboxes
 from bot.store import deliveries, runs
-from bot.store import effects as effects_made
+from bot.store import idempotency as effects_made
+from bot.store.database import Database, now
+from bot.store.tables import artifacts, marks, run_events, transcript
+from bot.store.tables import deliveries as deliveries_table
+from bot.store.tables import effects as effects_table
+from bot.store.tables import runs as runs_table
 from bot.sweep import comments, endings, loop, retention, revive, sandboxes
-from bot.tables import artifacts, marks, run_events, transcript
-from bot.tables import deliveries as deliveries_table
-from bot.tables import effects as effects_table
-from bot.tables import runs as runs_table
-from bot.world import World
-from tests.deliveries import PLACE
+from tests.events.deliveries import PLACE
 from tests.store.test_runs import ENDING, request
 
 DAY = 86_400.0
@@ -188,7 +188,7 @@ async def test_words_go_after_weeks_and_ids_after_months(world: World, monkeypat
     moment = now()
     for number, (name, days) in enumerate(ages.items()):
         at = moment - days * DAY
-        for module in ("deliveries", "runs", "effects"):
+        for module in ("deliveries", "runs", "idempotency"):
             monkeypatch.setattr(f"bot.store.{module}.now", lambda at=at: at)
 
         def write(connection: sa.Connection, name: str = name, number: int = number) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SAMPLE = Path(__file__).parent.parent / "sample" / "files"
+SAMPLE = Path(__file__).parent.parent / "demo" / "sample" / "files"
 
 SAMPLE_ISSUE_TITLE = "One page too many when the last page is full"
 

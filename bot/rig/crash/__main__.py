@@ -22,7 +22,7 @@ from bot.rig.crash.end import differences
 from bot.rig.crash.points import Point
 from bot.rig.crash.stories import STORIES
 from bot.rig.crash.walk import Death, Walk
-from bot.rig.faults import Side
+from bot.rig.http.faults import Side
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(".cache/crash")

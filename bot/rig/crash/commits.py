@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from bot.rig.faults import Side
+from bot.rig.http.faults import Side
 
 _plans = itertools.count(1)
 

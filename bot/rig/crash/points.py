@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from bot.rig.crash.commits import Commits
-from bot.rig.faults import Fault, FaultTable, Request, Side
-from bot.rig.journal import Entry
+from bot.rig.http.faults import Fault, FaultTable, Request, Side
+from bot.rig.http.request_log import Entry
 from bot.rig.rig import Rig
 
 GITHUB, E2B, COMMIT = "github", "e2b", "commit"

@@ -15,15 +15,15 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from bot.database import engine_arguments
 from bot.rig.crash import points
 from bot.rig.crash.commits import Commits
 from bot.rig.crash.end import Plain, differences, end, workflows
-from bot.rig.crash.nursery import Nursery
+from bot.rig.crash.fork_server import Nursery
 from bot.rig.crash.points import Point
 from bot.rig.crash.stories import stage
-from bot.rig.faults import Request
+from bot.rig.http.faults import Request
 from bot.rig.rig import Rig
+from bot.store.database import engine_arguments
 
 # GitHub's lists lag for longer than the bot needs to start again, and the bot waits for longer than that.
 LAG_SECONDS = 4.0

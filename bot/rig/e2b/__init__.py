@@ -28,7 +28,7 @@ from bot.rig.e2b.machine import Machine
 from bot.rig.e2b.state import Box, Command, Ending, Given, Settings, State
 from bot.rig.e2b.templates import Seed
 from bot.rig.e2b.tree import expand
-from bot.rig.server import Server
+from bot.rig.http.server import Server
 
 __all__ = ["E2B", "Box", "Command", "Ending", "Given", "Seed", "Settings", "State"]
 

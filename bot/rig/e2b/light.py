@@ -21,13 +21,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
-from bot import agent
+from bot.agent.cli import PROBE
 from bot.rig.amp.options import VERSIONS, help_text
 from bot.rig.amp.stream import Era
 from bot.rig.e2b.machine import Machine, Order
 from bot.rig.e2b.processes import End, Output, Process, Subscription
 from bot.rig.e2b.state import Command
-from bot.run.scripts import ARCHIVE, PATHS, script
+from bot.sandbox.scripts import ARCHIVE, PATHS, script
 
 _MARK = re.compile(r"echo (ampbot-[0-9a-f]{16}); echo \1 >&2\n")
 _LOOK_SECONDS = 1.0  # how late the agent's end may be noticed in here
@@ -78,7 +78,7 @@ class LightMachine(Machine):
             script("follow"): self._follow_agent,
             script("stop"): self._stop_agent,
             script("collect"): self._collect,
-            agent.PROBE: self._probe,
+            PROBE: self._probe,
         }
 
     async def start(self, order: Order, cwd: str) -> tuple[Process, Subscription]:

@@ -16,14 +16,14 @@ from typing import Any, Self
 from bot.rig.github import app as application
 from bot.rig.github import snapshot
 from bot.rig.github.effects.reviews import Remark
-from bot.rig.github.people import People
+from bot.rig.github.records import Account, App, Comment, Installation, Issue, Pull, Repository, Review
 from bot.rig.github.refusal import Refusal
-from bot.rig.github.stage import Content
-from bot.rig.github.state import Account, App, Comment, Installation, Issue, Pull, Repository, Review
+from bot.rig.github.scenario import Content
+from bot.rig.github.state import Settings, World
 from bot.rig.github.transport import Transport
+from bot.rig.github.users import People
 from bot.rig.github.webhooks import Delivery, Handling
-from bot.rig.github.world import Settings, World
-from bot.rig.server import Server
+from bot.rig.http.server import Server
 
 __all__ = [
     "Account",

@@ -27,8 +27,8 @@ from bot.rig.github.rest import (
 )
 from bot.rig.github.rest.call import Answer
 from bot.rig.github.snapshot import snapshot
+from bot.rig.github.state import World
 from bot.rig.github.transport import SERVICES, Transport
-from bot.rig.github.world import World
 
 _API = "/api/v3"
 # In order of matching: `commits/{ref}/check-runs` stands before `commits/{ref}`.

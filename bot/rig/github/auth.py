@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import jwt
 
+from bot.rig.github.records import Account, Actor, App, Installation, Repository, Token
 from bot.rig.github.refusal import Refusal
-from bot.rig.github.state import Account, Actor, App, Installation, Repository, Token
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 _LEVELS = {"read": 1, "write": 2, "admin": 3}
 _LONGEST_JWT = 600  # seconds: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app

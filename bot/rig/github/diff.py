@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 from bot.rig.github.git import EMPTY_TREE, Bare, GitError
 
@@ -57,18 +58,26 @@ class Comparison:
     files: list[FileChange]
 
 
+# A repository's commits never change, so neither do comparisons of them.
+_CACHE: WeakKeyDictionary[Bare, dict[tuple[str, str], Comparison]] = WeakKeyDictionary()
+
+
+def _comparisons(bare: Bare) -> dict[tuple[str, str], Comparison]:
+    return _CACHE.setdefault(bare, {})
+
+
 def compare(bare: Bare, base: str, head: str) -> Comparison:
     """`base...head`: what head has that base has not. Commits never change, so answers are kept."""
     key = (base, head)
-    if key not in bare.comparisons:
+    if key not in _comparisons(bare):
         merge_base = bare.merge_base(base, head)
-        bare.comparisons[key] = Comparison(
+        _comparisons(bare)[key] = Comparison(
             merge_base,
             tuple(bare.log(f"{base}..{head}")),
             len(bare.log(f"{head}..{base}")),
             files(bare, merge_base, head),
         )
-    return bare.comparisons[key]
+    return _comparisons(bare)[key]
 
 
 def files(bare: Bare, old: str | None, new: str) -> list[FileChange]:

@@ -11,10 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bot.rig.github.diff import Comparison
 
 # Nothing of the machine's own configuration reaches the stand-in's repositories.
 ENVIRONMENT = {
@@ -98,7 +94,6 @@ class Bare:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._commits: dict[str, Commit] = {}
-        self.comparisons: dict[tuple[str, str], Comparison] = {}
 
     @classmethod
     def create(cls, path: Path) -> Bare:

@@ -16,8 +16,8 @@ from bot.rig.github.diff import FileChange
 from bot.rig.github.effects.measure import changes, is_mergeable
 from bot.rig.github.git import Bare
 from bot.rig.github.markup import render
-from bot.rig.github.state import Account, Comment, Issue, IssueEvent, Reaction, Repository, Review, ReviewComment
-from bot.rig.github.world import World
+from bot.rig.github.records import Account, Comment, Issue, IssueEvent, Reaction, Repository, Review, ReviewComment
+from bot.rig.github.state import World
 
 Page = tuple[int, str]
 _EMOJI = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bot.rig.github.state import Rule
+from bot.rig.github.records import Rule
 
 # One call for each ref: NAME OLD NEW. It says why on standard error and leaves GitHub's one-line reason in a
 # file, since git itself would only report "hook declined".

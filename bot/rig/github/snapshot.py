@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bot.rig.github.git import Bare
-from bot.rig.github.state import Actor, CheckRun, Comment, Issue, Pull, Reaction, Repository, Review, ReviewComment
-from bot.rig.github.world import World
+from bot.rig.github.records import Actor, CheckRun, Comment, Issue, Pull, Reaction, Repository, Review, ReviewComment
+from bot.rig.github.state import World
 
 Plain = dict[str, Any]
 

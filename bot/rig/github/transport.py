@@ -22,9 +22,9 @@ from bot.rig.github.auth import NOBODY, Identity, identify
 from bot.rig.github.effects.refs import ref_moved
 from bot.rig.github.git import ENVIRONMENT, ZERO
 from bot.rig.github.pktline import Command, Report, commands
+from bot.rig.github.records import Repository
 from bot.rig.github.refusal import Refusal
-from bot.rig.github.state import Repository
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 _PIECE = 64 * 1024
 _CHALLENGE = {"www-authenticate": 'Basic realm="GitHub"'}

@@ -13,12 +13,9 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from bot.rig.github.state import App, Installation, Repository
-
-if TYPE_CHECKING:
-    from bot.rig.github.world import World
+from bot.rig.github.records import App, Installation, Repository
 
 _ANSWER_WITHIN = 10.0  # seconds: https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
 _LARGEST = 25 * 1024 * 1024  # bytes; anything larger is not sent at all
@@ -58,11 +55,20 @@ class Delivery:
     response: str = ""
 
 
+class Origin(Protocol):
+    """Where deliveries come from: its address, its clock and its ids."""
+
+    url: str
+
+    def now(self) -> float: ...
+    def next_id(self) -> int: ...
+
+
 class Outbox:
     """Sends deliveries from threads of its own, so that whoever caused one does not wait."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
         self._changed = threading.Condition()
         self._queue: list[tuple[float, Delivery]] = []
         self._held: list[Delivery] = []
@@ -106,7 +112,7 @@ class Outbox:
         if len(body) > _LARGEST:
             return
         delivery = Delivery(
-            id=self._world.next_id(),
+            id=self._origin.next_id(),
             guid=str(uuid.uuid4()),
             app=app,
             event=event,
@@ -153,7 +159,7 @@ class Outbox:
     def _copy(self, delivery: Delivery, *, redelivery: bool) -> Delivery:
         """One more attempt, not made yet: same guid and body under an id of its own."""
         return Delivery(
-            id=self._world.next_id(),
+            id=self._origin.next_id(),
             guid=delivery.guid,
             app=delivery.app,
             event=delivery.event,
@@ -191,7 +197,7 @@ class Outbox:
         hook = delivery.app.hook
         delivery.url = hook.url
         delivery.request_headers = self._headers(delivery)
-        delivery.delivered_at = self._world.now()
+        delivery.delivered_at = self._origin.now()
         started = time.monotonic()
         try:
             delivery.status_code, delivery.response_headers, delivery.response = _call(
@@ -218,7 +224,7 @@ class Outbox:
             "Content-Type": "application/json",
             "User-Agent": "GitHub-Hookshot/ba5e11d",
             "X-GitHub-Delivery": delivery.guid,
-            "X-GitHub-Enterprise-Host": urllib.parse.urlsplit(self._world.url).netloc,
+            "X-GitHub-Enterprise-Host": urllib.parse.urlsplit(self._origin.url).netloc,
             "X-GitHub-Enterprise-Version": "3.19.0",
             "X-GitHub-Event": delivery.event,
             "X-GitHub-Hook-ID": str(app.hook.id),

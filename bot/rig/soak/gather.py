@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.events import may_ask
+from bot.events.payloads import may_ask
 from bot.rig.github import Repository
-from bot.rig.journal import Entry
+from bot.rig.http.request_log import Entry
 from bot.rig.rig import SLUG, Rig
 from bot.rig.soak.evidence import Asked, Box, Evidence, Gesture, Made, RunRow, Said, Sent, Write
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from bot.events import may_ask
+from bot.events.payloads import may_ask
 from bot.rig.rig import Rig
 from bot.rig.soak.check import Violation, check
 from bot.rig.soak.evidence import Evidence
 from bot.rig.soak.gather import gather
-from bot.rig.soak.people import REVIEWER, People
 from bot.rig.soak.trouble import Trouble
+from bot.rig.soak.users import REVIEWER, People
 
 # Gestures come at this pace a second, unless so many runs are under way that the machine has enough to do.
 PACE = 3.0
@@ -25,8 +25,8 @@ MOST_OPEN_RUNS = 14
 NOISE = 10.0
 # Mean seconds between two of them.
 FAULTS, KILLS, REDELIVERIES = 1.0, 14.0, 5.0
-# How long the bot may take to come to rest, at least: its longest short wait is a minute (bot/outage.py), and what
-# failed five times is asked for after one minute, then two (bot/sweep/missed.py).
+# How long the bot may take to come to rest, at least: its longest short wait is a minute (bot/engine/retry.py),
+# and what failed five times is asked for after one minute, then two (bot/sweep/missed.py).
 REST_SECONDS = 300.0
 # Without an operator everything depends on the sweep, which else comes later than the rest is long.
 SWEEP_MINUTES = "0.5"

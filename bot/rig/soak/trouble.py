@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from bot.rig.faults import Fault, Request, Side
+from bot.rig.http.faults import Fault, Request, Side
 from bot.rig.rig import Rig
 
 _API = r"^/api/"
 _WRITES = ("POST", "PATCH", "DELETE")
 _SIDES = (Side.BEFORE, Side.AFTER)
-# Shorter than the bot's second look waits (bot/once.py).
+# Shorter than the bot's second look waits (bot/engine/find_or_create.py).
 LONGEST_LAG = 3.0
 # A fault that finds nothing to strike is taken away with the next ones: never more than so many wait.
 MOST_WAITING = 12

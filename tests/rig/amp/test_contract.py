@@ -7,26 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.agent import (
-    CUR,
-    OLD,
-    AgentEvent,
-    Dropped,
-    Ended,
-    Failure,
-    LineComment,
-    Outcome,
-    Review,
-    Started,
-    Stream,
-    Text,
-    ToolResult,
-    ToolUse,
-    command,
-    conclude,
-    identify,
-    split_answer,
-)
+from bot.agent.answer import LineComment, Review, split_answer
+from bot.agent.cli import CUR, OLD, command, identify
+from bot.agent.outcome import Failure, Outcome, conclude
+from bot.agent.stream import AgentEvent, Dropped, Ended, Started, Stream, Text, ToolResult, ToolUse
 from tests.rig.amp.conftest import Amp, Result
 
 SHELL = {"cur": "shell_command", "old": "Bash"}

@@ -12,7 +12,7 @@ import pytest
 from e2b import AsyncSandbox
 
 from bot.rig.e2b import E2B
-from bot.rig.faults import Fault, Side
+from bot.rig.http.faults import Fault, Side
 
 from .conftest import client_of, until
 

@@ -13,7 +13,7 @@ import pytest
 from e2b import SandboxState
 
 from bot.rig.e2b import E2B, Ending, Settings, State
-from bot.rig.faults import Fault, Side
+from bot.rig.http.faults import Fault, Side
 
 from .conftest import client_of, until
 

@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from bot.rig.contract import Contract
+from bot.rig.contract.contract import Contract
 from bot.rig.github import App, Content, GitHub, Installation, Repository
 
 ALL = {"contents": "write", "issues": "write", "pull_requests": "write", "checks": "write", "actions": "read"}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from graphql import GraphQLEnumType, GraphQLNamedType, GraphQLSchema, build_schema, is_specified_scalar_type
 
-from bot.rig import fixtures
-from bot.rig.contract import Contract
+from bot.rig.contract import fixtures
+from bot.rig.contract.contract import Contract
 from bot.rig.github import GitHub, Remark
 from bot.rig.github.graphql import endpoint
 

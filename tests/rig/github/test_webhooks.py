@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.rig import fixtures
+from bot.rig.contract import fixtures
 from bot.rig.github import GitHub, Handling, Remark
 
 from .conftest import Scene

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.rig.github.records import Account, App, Installation, Repository
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.accounts import installation as installation_shape
 from bot.rig.github.shapes.accounts import user
-from bot.rig.github.state import Account, App, Installation, Repository
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 
 def install(world: World, app: App, repositories: Sequence[Repository], by: Account) -> Installation:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.rig.github.effects.emit import emit
+from bot.rig.github.records import Actor, CheckRun
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.pulls import check_run
-from bot.rig.github.state import Actor, CheckRun
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 
 def announce(world: World, run: CheckRun, actor: Actor, action: str, extra: Json | None = None) -> None:

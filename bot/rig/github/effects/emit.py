@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bot.rig.github.effects.measure import changes
+from bot.rig.github.records import Actor, App, Pull, Repository
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.accounts import user
 from bot.rig.github.shapes.pulls import whole_pull
 from bot.rig.github.shapes.repositories import repository
-from bot.rig.github.state import Actor, App, Pull, Repository
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 
 def emit(world: World, repo: Repository, event: str, actor: Actor, payload: Json, *, only: App | None = None) -> None:

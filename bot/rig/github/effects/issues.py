@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bot.rig.github.effects.emit import emit, emit_pull
-from bot.rig.github.refusal import Refusal, custom, missing
-from bot.rig.github.shapes import Json
-from bot.rig.github.shapes import issues as shapes
-from bot.rig.github.shapes.accounts import user
-from bot.rig.github.state import (
+from bot.rig.github.records import (
     REACTIONS,
     Account,
     Actor,
@@ -21,7 +17,11 @@ from bot.rig.github.state import (
     Repository,
     ReviewComment,
 )
-from bot.rig.github.world import World, may_write
+from bot.rig.github.refusal import Refusal, custom, missing
+from bot.rig.github.shapes import Json
+from bot.rig.github.shapes import issues as shapes
+from bot.rig.github.shapes.accounts import user
+from bot.rig.github.state import World, may_write
 
 LONGEST_BODY = 65_536  # characters
 

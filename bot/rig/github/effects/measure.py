@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.rig.github import diff
 from bot.rig.github.diff import FileChange
-from bot.rig.github.state import Pull
+from bot.rig.github.records import Pull
 
 
 def changes(pull: Pull) -> tuple[tuple[str, ...], list[FileChange]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bot.rig.github.effects import refs
 from bot.rig.github.effects.issues import refuse_archived
 from bot.rig.github.git import GitError
+from bot.rig.github.records import Actor, Pull
 from bot.rig.github.refusal import Refusal
-from bot.rig.github.state import Actor, Pull
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 
 def merge(world: World, pull: Pull, actor: Actor) -> str:

@@ -10,11 +10,11 @@ from bot.rig.github.diff import compare
 from bot.rig.github.effects.emit import emit_pull
 from bot.rig.github.effects.issues import announce, check_body, new_issue, record, refuse_archived, set_state
 from bot.rig.github.effects.measure import changes
+from bot.rig.github.records import Account, Actor, Pull, Repository, Team
 from bot.rig.github.refusal import Refusal, custom, missing
 from bot.rig.github.shapes.accounts import team as team_shape
 from bot.rig.github.shapes.accounts import user
-from bot.rig.github.state import Account, Actor, Pull, Repository, Team
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from bot.rig.github.effects import pulls
 from bot.rig.github.effects.emit import emit
 from bot.rig.github.effects.issues import refuse_archived
 from bot.rig.github.git import OID, ZERO, GitError
+from bot.rig.github.records import Actor, Repository, Rule
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.repositories import html_url
-from bot.rig.github.state import Actor, Repository, Rule
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 
 def create_ref(world: World, repo: Repository, actor: Actor, name: str, sha: str) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from bot.rig.github.diff import FileChange, Hunk, compare
 from bot.rig.github.effects.emit import emit
 from bot.rig.github.effects.issues import LONGEST_BODY, refuse_archived
+from bot.rig.github.records import Actor, Pull, Review, ReviewComment
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.pulls import pull as pull_shape
 from bot.rig.github.shapes.pulls import review as review_shape
 from bot.rig.github.shapes.pulls import review_comment as comment_shape
-from bot.rig.github.state import Actor, Pull, Review, ReviewComment
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from bot.rig.github.effects.measure import changes, is_mergeable
 from bot.rig.github.graphql.view import RefNode, Resolver, Thread, View, author_of, connection, git_node, ref_node
+from bot.rig.github.records import Comment, Issue, Pull, Repository, ReviewComment
 from bot.rig.github.shapes import moment, moment_or_none
 from bot.rig.github.shapes.issues import association, page_of
-from bot.rig.github.state import Comment, Issue, Pull, Repository, ReviewComment
 
 REACTION_NAMES = {
     "THUMBS_UP": "+1",

@@ -30,7 +30,7 @@ from bot.rig.github.limits import Cost
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import Answer
 from bot.rig.github.rest.router import Request
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 
 class GraphQL:

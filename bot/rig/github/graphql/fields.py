@@ -7,8 +7,8 @@ from typing import Any
 
 from bot.rig.github.graphql import conversations, repositories
 from bot.rig.github.graphql.view import GitNode, Resolver, Thread, View
+from bot.rig.github.records import Account, Comment, Issue, Repository, Review, ReviewComment
 from bot.rig.github.shapes import moment
-from bot.rig.github.state import Account, Comment, Issue, Repository, Review, ReviewComment
 
 
 def type_name(thing: Any) -> str:

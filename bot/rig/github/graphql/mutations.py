@@ -8,7 +8,7 @@ from typing import Any
 from bot.rig.github.effects import issues, pulls, reviews
 from bot.rig.github.graphql.conversations import REACTION_NAMES
 from bot.rig.github.graphql.view import Thread, View, fail
-from bot.rig.github.state import Comment, Issue, ReviewComment
+from bot.rig.github.records import Comment, Issue, ReviewComment
 
 Input = Mapping[str, Any]
 

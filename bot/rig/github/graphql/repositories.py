@@ -8,8 +8,8 @@ from typing import Any
 from bot.rig.github.git import Commit, Entry, Signature
 from bot.rig.github.graphql.conversations import pull_state
 from bot.rig.github.graphql.view import GitNode, RefNode, Resolver, View, connection, fail, git_node, ref_node
+from bot.rig.github.records import Issue, Repository
 from bot.rig.github.rest.repositories import author_of as author_by_email
-from bot.rig.github.state import Issue, Repository
 
 # --- repositories ---------------------------------------------------------------------------------
 

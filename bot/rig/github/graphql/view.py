@@ -10,8 +10,8 @@ from typing import Any, NoReturn, TypeVar
 from graphql import GraphQLError
 
 from bot.rig.github.auth import Identity
-from bot.rig.github.state import Account, Issue, Repository, ReviewComment, node_id
-from bot.rig.github.world import World
+from bot.rig.github.records import Account, Issue, Repository, ReviewComment, node_id
+from bot.rig.github.state import World
 
 T = TypeVar("T")
 Resolver = Callable[..., Any]  # (thing, view, **arguments)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from bot.rig.github.auth import granted, mint
+from bot.rig.github.records import App, Hook, Installation, Repository
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import NOTHING, Answer, Call
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json, accounts, moment
 from bot.rig.github.shapes.repositories import repository
-from bot.rig.github.state import App, Hook, Installation, Repository
 from bot.rig.github.webhooks import Delivery
 
 routes = Routes()

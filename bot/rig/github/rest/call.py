@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from bot.rig.github.auth import Identity
+from bot.rig.github.records import Actor, Installation, Repository
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.shapes import Json
-from bot.rig.github.state import Actor, Installation, Repository
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 T = TypeVar("T")
 

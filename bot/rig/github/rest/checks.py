@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.rig.github.effects.checks import announce
+from bot.rig.github.records import App, CheckRun
 from bot.rig.github.refusal import Refusal, missing
 from bot.rig.github.rest.call import Answer, Call, created
 from bot.rig.github.rest.issues import instant
 from bot.rig.github.rest.repositories import resolve_commit
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes.pulls import check_run
-from bot.rig.github.state import App, CheckRun
 
 routes = Routes()
 

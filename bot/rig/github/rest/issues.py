@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from bot.rig.github.effects import issues as effects
+from bot.rig.github.records import Account, Comment, Issue, IssueEvent, Review
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import NOTHING, Answer, Call, created
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes import issues as shapes
 from bot.rig.github.shapes.pulls import review as review_shape
-from bot.rig.github.state import Account, Comment, Issue, IssueEvent, Review
-from bot.rig.github.world import comment_of, issue_of
+from bot.rig.github.state import comment_of, issue_of
 
 routes = Routes()
 

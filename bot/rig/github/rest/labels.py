@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bot.rig.github.effects import issues as effects
+from bot.rig.github.records import Comment, Issue, Label, ReviewComment
 from bot.rig.github.refusal import Refusal, missing
 from bot.rig.github.rest.call import NOTHING, Answer, Call, created
 from bot.rig.github.rest.issues import the_comment, the_issue
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import issues as shapes
-from bot.rig.github.state import Comment, Issue, Label, ReviewComment
-from bot.rig.github.world import review_comment_of
+from bot.rig.github.state import review_comment_of
 
 routes = Routes()
 

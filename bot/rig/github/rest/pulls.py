@@ -8,14 +8,14 @@ from bot.rig.github.effects import merging
 from bot.rig.github.effects import pulls as effects
 from bot.rig.github.effects.measure import changes, is_mergeable
 from bot.rig.github.effects.pulls import Proposal
+from bot.rig.github.records import Pull, Repository
 from bot.rig.github.refusal import Refusal, missing
 from bot.rig.github.rest.call import Answer, Call, created
 from bot.rig.github.rest.repositories import as_text, commit_shape
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json, accounts
 from bot.rig.github.shapes import pulls as shapes
-from bot.rig.github.state import Pull, Repository
-from bot.rig.github.world import pull_of
+from bot.rig.github.state import pull_of
 
 routes = Routes()
 

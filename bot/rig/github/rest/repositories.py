@@ -5,14 +5,14 @@ from __future__ import annotations
 from bot.rig.github import diff
 from bot.rig.github.diff import compare
 from bot.rig.github.git import EMPTY_TREE, Entry
+from bot.rig.github.records import PERMISSION_OF_ROLE, Account, Repository
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import Answer, Call
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json, accounts, git
 from bot.rig.github.shapes.pulls import file, pull
 from bot.rig.github.shapes.repositories import html_url, whole_repository
-from bot.rig.github.state import PERMISSION_OF_ROLE, Account, Repository
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 routes = Routes()
 

@@ -8,6 +8,7 @@ from typing import Any
 from bot.rig.github.diff import compare
 from bot.rig.github.effects import reviews as effects
 from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.records import Pull, Review, ReviewComment
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import NOTHING, Answer, Call, created
 from bot.rig.github.rest.issues import since
@@ -15,8 +16,7 @@ from bot.rig.github.rest.pulls import the_pull
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes import pulls as shapes
-from bot.rig.github.state import Pull, Review, ReviewComment
-from bot.rig.github.world import review_comment_of
+from bot.rig.github.state import review_comment_of
 
 routes = Routes()
 

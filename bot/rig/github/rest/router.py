@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl, unquote
 from bot.rig.github.auth import Identity, identify
 from bot.rig.github.effects.issues import refuse_archived
 from bot.rig.github.limits import Cost
+from bot.rig.github.records import Repository
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import Answer, Call
-from bot.rig.github.state import Repository
-from bot.rig.github.world import World
+from bot.rig.github.state import World
 
 Handler = Callable[[Call], Answer]
 

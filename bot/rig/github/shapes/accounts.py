@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from bot.rig.github.records import Account, App, Installation, Team
 from bot.rig.github.shapes import Json, moment, moment_or_none
-from bot.rig.github.state import Account, App, Installation, Team
 from bot.rig.github.webhooks import Delivery
 
 _GHOST = 10137  # GitHub's account in place of deleted ones

@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from bot.rig.github.git import Commit, Entry
+from bot.rig.github.records import Account, Repository, node_id
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.accounts import user_or_none
 from bot.rig.github.shapes.repositories import api_url, html_url
-from bot.rig.github.state import Account, Repository, node_id
 
 _SIGNATURE = "-----BEGIN PGP SIGNATURE-----\n\nsigned by the stand-in\n-----END PGP SIGNATURE-----\n"
 

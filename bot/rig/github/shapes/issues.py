@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from urllib.parse import quote
 
+from bot.rig.github.records import REACTIONS, Account, Comment, Issue, IssueEvent, Label, Reaction, Repository
 from bot.rig.github.shapes import Json, moment, moment_or_none
 from bot.rig.github.shapes.accounts import app_or_none, team, user, user_or_none
 from bot.rig.github.shapes.repositories import api_url, html_url
-from bot.rig.github.state import REACTIONS, Account, Comment, Issue, IssueEvent, Label, Reaction, Repository
 
 
 def association(repo: Repository, account: Account) -> str:

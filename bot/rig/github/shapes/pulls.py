@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bot.rig.github.diff import FileChange
+from bot.rig.github.records import CheckRun, Pull, Repository, Review, ReviewComment
 from bot.rig.github.shapes import Json, moment, moment_or_none
 from bot.rig.github.shapes.accounts import app, team, user, user_or_none
 from bot.rig.github.shapes.issues import association, label, page_of, rollup
 from bot.rig.github.shapes.repositories import api_url, html_url, repository
-from bot.rig.github.state import CheckRun, Pull, Repository, Review, ReviewComment
 
 
 def pull(url: str, a_pull: Pull) -> Json:

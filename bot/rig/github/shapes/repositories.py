@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bot.rig.github.records import Account, Repository
 from bot.rig.github.shapes import Json, moment
 from bot.rig.github.shapes.accounts import user
-from bot.rig.github.state import Account, Repository
 
 # Every `…_url` of a repository, below its API address.
 _ADDRESSES = {

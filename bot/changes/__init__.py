@@ -1,0 +1,1 @@
+"""What leaves the sandbox is validated here: the archive, its paths, the rules, diffs. Pure."""

@@ -1,0 +1,316 @@
+"""What a run changed: the archive of `templates/collect.sh` becomes a ChangeSet, and rules judge it.
+
+Pure, and the border guard: the archive comes from a machine that a stranger's text controlled. What the
+database keeps of a change set is the archive itself; `read` it again with the limits of its run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.changes import paths
+from bot.changes.archive import MalformedError, demand, read_members
+from bot.model import Problem
+
+Status = Literal["added", "modified", "deleted", "type changed"]
+SymlinkRule = Literal["refuse", "inside"]
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+SYMLINK, SUBMODULE, ABSENT = "120000", "160000", "000000"
+_MODES = frozenset({"100644", "100755", SYMLINK, SUBMODULE, ABSENT})
+_MEMBERS = frozenset({"tree", "raw", "left", "attrs", "blobs"})
+_NO_ID = "0" * 40
+MOST_NAMES = 200_000_000  # bytes
+
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+_ENTRY = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([ADMT])")
+_BLOB = re.compile(rb"([0-9a-f]{40}) blob (0|[1-9][0-9]*)")
+_STATUS = re.compile(r"(ok|over-files|over-bytes) ([0-9]{1,18}) ([0-9]{1,18})|failed (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one run may change. GitHub itself refuses files over 100 MB."""
+
+    files: int = 3_000
+    total_bytes: int = 100_000_000
+    file_bytes: int = 50_000_000
+
+    @property
+    def archive_bytes(self) -> int:
+        """Of the archive unpacked: the contents, and each path in up to four members with some framing."""
+        return self.total_bytes + (self.files + 2) * 5 * paths.MAX_BYTES
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path of the change set.
+
+    Of a deletion, `mode` is "000000" and `blob` what was there. Where the name is not UTF-8, `path` holds
+    surrogates (`surrogateescape`), which `check` refuses.
+    """
+
+    path: str
+    mode: str
+    old_mode: str | None  # None when added
+    blob: str  # for a submodule, the commit
+    content: bytes | None  # of a symlink, its target; None for a deletion and for a submodule
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """Every difference between the pinned tree and what the agent left, in the order of the paths' bytes."""
+
+    tree: str  # git's id of the whole new tree; what is published must come out as this
+    base_tree: str
+    changes: tuple[Change, ...]
+    lfs: frozenset[str]  # changed paths that are Git LFS by `.gitattributes`, before or after the change
+    left_out: tuple[str, ...]  # paths that git could not take; a folder ends in a slash
+    digest: str  # sha-256, hex, over all of the above
+
+    @property
+    def total_bytes(self) -> int:
+        """Of the contents, each counted once."""
+        return sum({change.blob: len(change.content or b"") for change in self.changes}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Why a change set is refused. `reason` continues a sentence that begins with the path ("is below …")."""
+
+    path: str  # fit for display; "" when it is about the change set as a whole
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    old: str
+    new: str
+
+
+def outcome(status: str) -> Problem | None:
+    """What the collecting script's status line says; None when the archive is there to be read."""
+    match = _STATUS.fullmatch(status.strip())
+    if match is None or match[4] is not None:
+        detail = paths.shown(match[4] if match else status, 400)
+        return Problem("The changes could not be collected from the sandbox.", detail)
+    if match[1] == "ok":
+        return None
+    return _too_large(int(match[2]), "files" if match[1] == "over-files" else "bytes", int(match[3]))
+
+
+def _too_large(amount: int, unit: str, limit: int) -> Problem:
+    return Problem(f"The change is too large: {amount:,} {unit}, where the limit is {limit:,}.")
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def read(archive: bytes, *, base_tree: str, limits: Limits = DEFAULT_LIMITS) -> ChangeSet | Problem:
+    """The change set in an archive, every blob id recomputed. Takes twice the unpacked size in memory."""
+    if not _SHA1.fullmatch(base_tree):
+        return Problem("Repositories with SHA-256 object ids are not supported yet.", f"tree {base_tree!r}")
+    try:
+        return _read(archive, base_tree, limits)
+    except MalformedError as error:
+        return Problem("What came out of the sandbox is damaged; nothing was published.", str(error))
+
+
+def _read(archive: bytes, base_tree: str, limits: Limits) -> ChangeSet | Problem:
+    members = read_members(archive, _MEMBERS, limits.archive_bytes)
+    tree = members["tree"].decode("latin-1").removesuffix("\n")
+    demand(_SHA1.fullmatch(tree), "no id of a tree")
+    blobs = _blobs(members["blobs"])
+    changes = sorted(_changes(members["raw"], blobs), key=lambda change: _bytes(change.path))
+    demand(len({change.path for change in changes}) == len(changes), "a path twice")
+    demand((tree == base_tree) == (not changes), "the tree and the list of changes disagree")
+    named = {change.blob for change in changes if change.content is not None}
+    demand(named == blobs.keys(), "a blob that no path names")
+    left_out = tuple(dict.fromkeys(map(_text, _fields(members["left"]))))
+    if (amount := len(changes) + len(left_out)) > limits.files:
+        return _too_large(amount, "files", limits.files)
+    if (amount := sum(map(len, blobs.values()))) > limits.total_bytes:
+        return _too_large(amount, "bytes", limits.total_bytes)
+    lfs = _lfs(members["attrs"]) & {change.path for change in changes}
+    digest = hashlib.sha256(base_tree.encode())
+    for _, data in sorted(members.items()):
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return ChangeSet(tree, base_tree, tuple(changes), lfs, left_out, digest.hexdigest())
+
+
+def _blobs(data: bytes) -> dict[str, bytes]:
+    """Content by blob id, from the output of `git cat-file --batch`."""
+    blobs: dict[str, bytes] = {}
+    at = 0
+    while at < len(data):
+        start = data.find(b"\n", at, at + 64) + 1
+        head = _BLOB.fullmatch(data[at : start - 1]) if start else None
+        if head is None:
+            raise MalformedError("a blob without a header, or a missing one")
+        end = start + int(head[2])
+        content = data[start:end]
+        demand(data[end : end + 1] == b"\n", "a blob that is cut short")
+        blob = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+        blob.update(content)
+        demand(blob.hexdigest().encode() == head[1], "a blob whose content is not what its id says")
+        demand(blob.hexdigest() not in blobs, "a blob twice")
+        blobs[blob.hexdigest()] = content
+        at = end + 1
+    return blobs
+
+
+def _changes(raw: bytes, blobs: dict[str, bytes]) -> Iterator[Change]:
+    """From the output of `git diff-tree -r --raw -z`."""
+    fields = _fields(raw)
+    demand(len(fields) % 2 == 0, "an entry without a path")
+    for entry, path in zip(fields[::2], fields[1::2], strict=True):
+        match = _ENTRY.fullmatch(entry)
+        if match is None:
+            raise MalformedError("an entry that is none")
+        old_mode, mode, old_id, new_id, letter = (group.decode() for group in match.groups())
+        status = _status(old_mode, mode)
+        demand({old_mode, mode} <= _MODES, f"mode {old_mode} or {mode}")
+        demand((old_mode, old_id) != (mode, new_id) and letter == status[0].upper(), "a change that is none")
+        demand((old_mode == ABSENT) == (old_id == _NO_ID) and (mode == ABSENT) == (new_id == _NO_ID), "an id")
+        content = None
+        if mode not in (ABSENT, SUBMODULE):
+            content = blobs.get(new_id)
+            demand(content is not None, "a path without its blob")
+        blob = old_id if status == "deleted" else new_id
+        yield Change(_text(path), mode, None if old_mode == ABSENT else old_mode, blob, content, status)
+
+
+def _status(old_mode: str, mode: str) -> Status:
+    if old_mode == ABSENT:
+        return "added"
+    if mode == ABSENT:
+        return "deleted"
+    return "modified" if old_mode[:2] == mode[:2] else "type changed"
+
+
+def _lfs(attrs: bytes) -> frozenset[str]:
+    """From the output of `git check-attr -z filter`: path, attribute, value."""
+    fields = _fields(attrs)
+    demand(len(fields) % 3 == 0, "an attribute without a value")
+    values = zip(fields[::3], fields[2::3], strict=True)
+    return frozenset(_text(path) for path, value in values if value == b"lfs")
+
+
+def _fields(data: bytes) -> list[bytes]:
+    demand(not data or data.endswith(b"\0"), "a list that is cut short")
+    return data.split(b"\0")[:-1]
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+
+def check(
+    changes: ChangeSet,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    symlinks: SymlinkRule = "refuse",
+    base_paths: Iterable[str] = (),
+    leaks: Callable[[bytes], object] = lambda _: False,
+) -> tuple[Violation, ...]:
+    """Why this may not be published; empty when it may.
+
+    The rules apply to what the change set adds or alters. `base_paths` are the files of the pinned tree, for
+    names that collide with an unchanged one; `leaks` tells whether bytes hold a secret of ours.
+    """
+    entries = changes.changes
+    if any(leaks(_bytes(path)) for path in (*changes.left_out, *(change.path for change in entries))):
+        return (Violation("", "the name of a file holds a secret of this installation"),)  # so: name none
+    found = [Violation(paths.shown(path), _left_out_reason(path)) for path in changes.left_out]
+    for change in entries:
+        reason = _reason(change, changes.lfs, limits, symlinks)
+        if reason is None and leaks(change.content or b""):
+            reason = "holds a secret of this installation"
+        if reason:
+            found.append(Violation(paths.shown(change.path), reason))
+    before = {*base_paths, *(change.path for change in entries if change.old_mode is not None)}
+    deleted = {change.path for change in entries if change.status == "deleted"}
+    after = (before - deleted) | {change.path for change in entries if change.status == "added"}
+    found += [Violation(paths.shown(path), reason) for path, reason in paths.collisions(before, after)]
+    if entries and changes.tree == EMPTY_TREE:
+        found.append(Violation("", "nothing would be left in the repository"))
+    return tuple(found)
+
+
+def _left_out_reason(path: str) -> str:
+    if path.endswith("/"):
+        return "is a repository of its own, or a submodule"
+    return paths.fault(path) or "is no regular file, or cannot be read"
+
+
+def _reason(change: Change, lfs: frozenset[str], limits: Limits, symlinks: SymlinkRule) -> str | None:
+    path, content = change.path, change.content
+    if SUBMODULE in (change.mode, change.old_mode):
+        return "is a submodule, or a repository of its own"
+    if reason := paths.protected(path):
+        return reason
+    if content is None:  # deleted: an odd name may go, if GitHub can be told it at all
+        return None if paths.is_text(path) else paths.fault(path)
+    if reason := paths.fault(path):
+        return reason
+    if change.mode == SYMLINK:
+        if symlinks == "refuse":
+            return "is a symbolic link"
+        if reason := paths.link_fault(path, _text(content)):
+            return f"is a symbolic link whose target {reason}"
+    if path in lfs:
+        return "is stored in Git LFS"
+    if len(content) > limits.file_bytes:
+        return f"has {len(content):,} bytes, where the limit for one file is {limits.file_bytes:,}"
+    return None
+
+
+def names(compressed: bytes) -> tuple[str, ...]:
+    """File names of a tree, as `templates/checkout.sh` packs them; none where there is nothing, or too much."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        data = unpacker.decompress(compressed, MOST_NAMES)
+    except zlib.error:
+        return ()
+    return tuple(_text(name) for name in data.split(b"\0") if name) if unpacker.eof else ()
+
+
+# --- for display ----------------------------------------------------------------------------------
+
+
+def renames(changes: Iterable[Change]) -> tuple[Rename, ...]:
+    """Added paths with the very content of a deleted one, each of those used once, equal file names first."""
+    deleted: defaultdict[str, list[str]] = defaultdict(list)
+    added: list[Change] = []
+    for change in changes:
+        if change.status == "deleted":
+            deleted[change.blob].append(change.path)
+        elif change.status == "added":
+            added.append(change)
+    pairs: list[Rename] = []
+    for change in added:
+        if olds := deleted[change.blob]:
+            name = posixpath.basename(change.path)
+            old = next((old for old in olds if posixpath.basename(old) == name), olds[0])
+            olds.remove(old)
+            pairs.append(Rename(old, change.path))
+    return tuple(pairs)

@@ -1,0 +1,20 @@
+"""The settings as every command loads them."""
+
+from __future__ import annotations
+
+import typer
+
+from bot import settings as configuration
+from bot.settings import Settings
+
+
+def load_settings() -> Settings:
+    """The settings; or every problem on standard error and exit code 2."""
+    loaded = configuration.load()
+    if isinstance(loaded, Settings):
+        return loaded
+    typer.echo("ampbot cannot start with these settings:", err=True)
+    for problem in loaded:
+        typer.echo(f"  - {problem.say}", err=True)
+    typer.echo("Set them in the environment or in .env; the README has the whole list.", err=True)
+    raise typer.Exit(2)

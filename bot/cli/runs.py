@@ -1,0 +1,187 @@
+"""`ampbot runs`: what an operator looks up, while the bot runs or after. It only reads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from bot.cli.environment import load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from bot.settings import Settings
+    from bot.store.runs import Run
+
+runs = typer.Typer(help="Look at runs: the latest, one of them, its changes, its transcript.", no_args_is_help=True)
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, or as much of its beginning as is unique.")
+]
+
+SHORTEST = 4
+LOOK_SECONDS = 1.0
+
+
+@runs.command("list")
+def list_runs(limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20) -> None:
+    """The latest runs, newest first."""
+    from bot.cli import render
+    from bot.store import history
+    from bot.store.database import now
+
+    with _reading(load_settings()) as connection:
+        found = history.latest(connection, limit)
+    _print(render.listed(found, now()) if found else ["No runs yet."])
+
+
+@runs.command("show")
+def show_run(run: RunArgument) -> None:
+    """Everything that is known of one run."""
+    from bot.cli import render
+    from bot.run.collect import CHANGES
+    from bot.store import history
+    from bot.store import runs as store
+
+    settings = load_settings()
+    with _reading(settings) as connection:
+        row = _found(connection, run)
+        archive = store.kept(connection, row.id, CHANGES)
+        kept = [("lines of the transcript", len(store.lines(connection, row.id)))]
+        if archive is not None:
+            kept.append(("bytes of its changes, packed", len(archive)))
+        thread = row.outcome.thread if row.outcome is not None else None
+        url = f"{settings.amp_url}/threads/{thread}" if thread else None
+        _print([render.detailed(row, history.happened(connection, row.id), kept, url)])
+
+
+@runs.command("diff")
+def diff_run(
+    run: RunArgument,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the archive to this new file.")] = None,
+    repo: Annotated[
+        Path | None, typer.Option(help="A clone that has the run's base commit: print a patch for `git apply`.")
+    ] = None,
+) -> None:
+    """What a run changed, whether it was published or not.
+
+    The bot keeps new contents alone: without --repo they are printed whole, and a patch needs a clone for the old ones.
+    """
+    from bot.changes import changeset
+    from bot.cli import patch, render
+    from bot.model import Problem
+    from bot.run.collect import CHANGES, limits
+    from bot.store import runs as store
+
+    settings = load_settings()
+    with _reading(settings) as connection:
+        row = _found(connection, run)
+        archive = store.kept(connection, row.id, CHANGES)
+    if archive is None or row.pinned is None:
+        _fail(f"Run {row.id[:8]} has no collected changes: it is {row.state}.")
+    if output is not None:
+        try:
+            with output.open("xb") as file:
+                file.write(archive)
+        except OSError as error:
+            _fail(f"{output} cannot be written: {error.strerror}.")
+        _print([f"{len(archive):,} bytes in {output}: a gzipped tar of git's ids, contents and paths."])
+        return
+    read = changeset.read(archive, base_tree=row.pinned.base_tree, limits=limits(settings))
+    if isinstance(read, Problem):
+        _fail(f"{read.say} {read.detail}".strip())
+    if repo is None:
+        _print(render.diff(read) if read.changes or read.left_out else ["Nothing was changed."])
+        return
+    made = patch.against(repo, read)
+    if isinstance(made, Problem):
+        _fail(made.say)
+    # Bytes for `git apply`; on a terminal, only what is fit for one.
+    if sys.stdout.isatty():
+        _print(map(render.raw, made.decode("utf-8", "replace").splitlines()))
+    else:
+        sys.stdout.buffer.write(made)
+
+
+@runs.command("log")
+def log_run(
+    run: RunArgument,
+    json: Annotated[bool, typer.Option("--json", help="The lines of Amp's stream as they are kept.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+) -> None:
+    """A run's transcript, also while it is being written."""
+    import time
+
+    from bot.cli import render
+    from bot.store import runs as store
+
+    settings = load_settings()
+    since = 0
+    while True:
+        with _reading(settings) as connection:
+            row = _found(connection, run)  # before the lines: none comes after the end
+            lines = store.lines(connection, row.id, since)
+        for line in lines:
+            _print([render.raw(line)] if json else render.transcript(line))
+        since += len(lines)
+        if not follow or row.ended_at is not None:
+            break
+        try:
+            time.sleep(LOOK_SECONDS)
+        except KeyboardInterrupt:
+            break
+    if since == 0 and not json:
+        _print([f"Run {row.id[:8]} has no transcript: it is {row.state}."])
+
+
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Connection]:
+    """One view of the bot's database as it is; trouble is one sentence and exit code 1."""
+    import sqlalchemy as sa
+
+    from bot.store.database import Database
+    from bot.store.open_db import why
+    from bot.store.sqlite import SQLiteTooOldError
+
+    try:
+        database = Database(settings.database_url)
+    except SQLiteTooOldError as error:
+        _fail(str(error))
+    if database.file is not None and not database.file.exists():
+        _fail(f"There is no database {database.file} yet. AMPBOT_DATABASE_URL names it.")
+    try:
+        with database.view() as connection:
+            yield connection
+    except sa.exc.DBAPIError as error:
+        _fail(why(error, database.file))
+    finally:
+        database.close()
+
+
+def _found(connection: Connection, prefix: str) -> Run:
+    from bot.store import history
+    from bot.store import runs as store
+
+    if len(prefix) < SHORTEST:
+        _fail(f"{prefix!r} is too short for a run's id: give at least {SHORTEST} characters.")
+    ids = history.beginning(connection, prefix, 5)
+    if not ids:
+        _fail(f"No run's id begins with {prefix!r}. `ampbot runs list` shows the latest.")
+    if len(ids) > 1:
+        _fail(f"More than one run's id begins with {prefix!r}: {', '.join(ids)}. Give more of it.")
+    return store.get(connection, ids[0])
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)
+
+
+def _fail(say: str) -> NoReturn:
+    typer.echo(say, err=True)
+    raise typer.Exit(1)

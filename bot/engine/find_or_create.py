@@ -1,0 +1,46 @@
+"""Effects that GitHub would do twice are done once: an intent row first, and a search before any second attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from bot.context import World
+from bot.github.errors import UnavailableError
+from bot.store import idempotency
+
+ATTEMPTS = 3
+
+
+async def once(
+    world: World,
+    key: str,
+    *,
+    find: Callable[[], Awaitable[str | None]],
+    create: Callable[[], Awaitable[str]],
+) -> str:
+    """The result of the effect named `key`: from memory, found outside, or made now.
+
+    Raises:
+        GitHubError: it was refused, or its outcome is still unknown after every attempt.
+    """
+    for attempt in range(ATTEMPTS):
+        claim = await world.database.write(lambda connection: idempotency.claim(connection, key))
+        if isinstance(claim, idempotency.Done):
+            return claim.result
+        result = None
+        if isinstance(claim, idempotency.Tried):
+            # Lists may lag behind a write, and the last attempt's may have waited for its turn: the look is taken only
+            # this long after we know that none is under way.
+            await world.sleep(world.settings.list_lag_seconds)
+            result = await find()
+        if result is None:
+            try:
+                result = await create()
+            except UnavailableError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                continue
+        await world.database.write(partial(idempotency.settle, key=key, result=result))
+        return result
+    raise AssertionError("unreachable")

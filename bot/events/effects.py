@@ -1,0 +1,108 @@
+"""What ampbot does in answer to a delivery, as data. `dispatch.perform` is the one door that does it.
+
+A handler answers with wishes. Most are effects already; what a stop, a retry or a look at the state comes to depends
+on our own rows, and is settled (bot/dispatch/resolve.py) as the plan is written down: once, whatever is repeated later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from bot.model import Actor, Place, RunRequest, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class React:
+    """Show that the triggering text was taken. GitHub keeps one reaction of a kind."""
+
+    place: Place
+    trigger: Trigger
+    content: str
+    type: Literal["react"] = "react"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer with a comment, once for each `key`."""
+
+    place: Place
+    key: str
+    text: str
+    at: str  # RFC 3339: no earlier comment can be this one
+    type: Literal["reply"] = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Store the run, let it in line, and post its progress comment."""
+
+    request: RunRequest
+    type: Literal["start_run"] = "start_run"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabel:
+    """Take the triggering label off, so that it can be put on again."""
+
+    place: Place
+    label: str
+    type: Literal["unlabel"] = "unlabel"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStopped:
+    """These runs were stopped: end what is left of them, say so in their comments, and show that it was done."""
+
+    place: Place
+    trigger: Trigger
+    dropped: tuple[str, ...]  # run ids: their end is decided, nothing is published
+    kept: tuple[str, ...]  # run ids: only the agent ends, what exists is published as a draft
+    type: Literal["show_stopped"] = "show_stopped"
+
+
+Effect = React | Reply | StartRun | Unlabel | ShowStopped
+
+
+@dataclass(frozen=True, slots=True)
+class StopRuns:
+    """Stop every run of the conversation that was asked for before this; `keep` publishes what exists as a draft."""
+
+    place: Place
+    cause: str
+    trigger: Trigger
+    actor: Actor
+    at: str  # RFC 3339
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRun:
+    """Start the latest ended run of the conversation again. `request` lacks what that one asked for."""
+
+    request: RunRequest
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStatus:
+    """Tell what runs and waits in the conversation, and how the last run ended."""
+
+    place: Place
+    cause: str
+    at: str  # RFC 3339
+
+
+Wish = Effect | StopRuns | RetryRun | ShowStatus
+
+_PLAN: TypeAdapter[tuple[Effect, ...]] = TypeAdapter(tuple[Annotated[Effect, Field(discriminator="type")], ...])
+
+
+def dump(plan: tuple[Effect, ...]) -> str:
+    return _PLAN.dump_json(plan).decode()
+
+
+def load(text: str) -> tuple[Effect, ...]:
+    return _PLAN.validate_json(text)

@@ -1,0 +1,43 @@
+"""What `app.yml` declares: the App's permissions and events, in one place for GitHub, `ampbot check` and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel
+
+PATH = Path(__file__).resolve().parents[2] / "app.yml"
+
+# Declared for what is built next: adding a permission or event later needs every installer's approval.
+NOT_USED_YET = {
+    "permission checks": "check runs with buttons",
+    "permission actions": "reading the logs of failed workflow runs",
+    "event check_run": "buttons of check runs",
+    "event check_suite": "re-running the checks of a commit",
+}
+
+
+class Manifest(BaseModel):
+    name: str
+    url: str
+    public: bool
+    hook_attributes: Mapping[str, str | bool]
+    default_permissions: Mapping[str, str]
+    default_events: tuple[str, ...]
+
+
+def load() -> Manifest:
+    """Raises: OSError where the file is missing; pydantic.ValidationError where it is malformed."""
+    return Manifest.model_validate(yaml.safe_load(PATH.read_text()))
+
+
+_LEVELS = {"": 0, "read": 1, "write": 2, "admin": 3}
+
+
+def lacking(declared: Mapping[str, str], granted: Mapping[str, str]) -> tuple[str, ...]:
+    """The declared permissions that are not granted in full, as `name: level`."""
+    return tuple(
+        f"{name}: {level}" for name, level in declared.items() if _LEVELS.get(granted.get(name, ""), 0) < _LEVELS[level]
+    )

@@ -1,0 +1,1 @@
+"""The benchmarks: overhead of a run, many live runs, and the receiver beside others."""

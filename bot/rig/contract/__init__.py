@@ -1,0 +1,1 @@
+"""Holds every recorded request and answer to what GitHub publishes: OpenAPI, GraphQL schema, permissions."""

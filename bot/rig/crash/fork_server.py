@@ -1,0 +1,121 @@
+"""Starts the bot quickly: a process that has loaded its modules, and nothing else, is forked for each start.
+
+Loading them takes longer than a story. Everything that is the bot's own begins after the fork: settings, database,
+engine, connections. Run as a program this is the nursery; `Nursery` is the walk's side of it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+
+class Child:
+    """A forked bot, with the little of subprocess.Popen that is needed. Who it was is known to the nursery alone."""
+
+    def __init__(self, pid: int, stderr: IO[bytes]) -> None:
+        self.pid = pid
+        self.stderr = stderr
+
+    def poll(self) -> int | None:
+        """None while it lives; the exit code is not told."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return 0
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        deadline = time.monotonic() + timeout if timeout is not None else None
+        while self.poll() is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("ampbot serve", timeout or 0)
+            time.sleep(0.005)
+        return 0
+
+    def send_signal(self, number: int, /) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class Nursery:
+    """`spawn` for a BotProcess: its first call starts the nursery, each call forks a bot."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+    def __call__(self, folder: Path, environment: Mapping[str, str]) -> Child:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bot.rig.crash.fork_server"],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        asking, telling = self._process.stdin, self._process.stdout
+        if asking is None or telling is None:
+            raise RuntimeError("the nursery has no pipes")
+        said = folder / "said"
+        said.unlink(missing_ok=True)
+        os.mkfifo(said)
+        asking.write(f"{environment['AMPBOT_PORT']}\n".encode())
+        asking.flush()
+        pid = int(telling.readline())
+        return Child(pid, said.open("rb"))
+
+
+def main() -> None:
+    """Fork a bot for each line, which is the port it shall listen on."""
+    import psycopg
+    import sqlalchemy.dialects.postgresql.psycopg
+    import sqlalchemy.dialects.sqlite
+
+    from bot import settings as configuration
+    from bot.service import serve
+    from bot.settings import Settings
+
+    _ = (psycopg, sqlalchemy)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are buried at once
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid:
+            print(pid, flush=True)
+            continue
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.environ["AMPBOT_PORT"] = line.strip()
+        said = os.open("said", os.O_WRONLY)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor, stands_for in ((nowhere, 0), (nowhere, 1), (said, 2)):
+            os.dup2(descriptor, stands_for)
+        settings = configuration.load()
+        if not isinstance(settings, Settings):
+            raise SystemExit(f"these settings do not do: {settings}")
+        serve(settings)
+        return
+
+
+if __name__ == "__main__":
+    main()

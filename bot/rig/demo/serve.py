@@ -1,0 +1,58 @@
+"""`ampbot rig`: the stand-ins alone, for a bot that somebody starts by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bot.rig.demo.demo import PERSON, repository_problem, stage
+from bot.rig.http.faults import FaultTable, from_json
+from bot.rig.rig import Rig
+
+
+def stand(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, ...], webhook: str) -> int:
+    """Serve until interrupted. Exit code 2 where an argument makes no sense."""
+    if repo is not None and (problem := repository_problem(repo)):
+        print(problem.say, file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="ampbot-rig-") as folder, Rig(Path(folder)) as rig:
+        try:
+            _add(rig.github.server.faults, faults)
+            _add(rig.e2b.server.faults, sandbox_faults)
+        except ValueError as error:
+            print(f"A fault makes no sense: {error}", file=sys.stderr)
+            return 2
+        name = stage(rig, repo)
+        rig.github.set_hook(rig.app, webhook, rig.secret)
+        number = rig.github.open_issue(name, PERSON, "Try ampbot", "Does it work here?").number
+        print("# Settings for the bot (.env):")
+        for variable, value in rig.environment.items():
+            if variable != "AMPBOT_DATABASE_URL":
+                print(f"{variable}={value}")
+        token = rig.github.personal_token(PERSON)
+        print(f"\n# {PERSON} may write to {name}. To comment in her name:")
+        print(
+            f"curl -H 'Authorization: Bearer {token}' -d '{json.dumps({'body': '/amp append README.md: hello'})}' "
+            f"{rig.github.api_url}/repos/{name}/issues/{number}/comments"
+        )
+        print(f"\n# To look at: {rig.github.url}/{name}/issues/{number}")
+        print(f"# Journals and faults: {rig.github.url}/_rig/journal, {rig.e2b.url}/_rig/faults. Ctrl-C ends it.")
+        sys.stdout.flush()
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _add(table: FaultTable, texts: tuple[str, ...]) -> None:
+    """Raises: ValueError with a sentence."""
+    for text in texts:
+        try:
+            read = json.loads(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not JSON") from None
+        table.add(*(from_json(one) for one in (read if isinstance(read, list) else [read])))

@@ -1,0 +1,80 @@
+"""Shows a run from outside, as it happens: what GitHub was asked for, and what the agent does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from bot.agent.stream import Stream, Text, ToolUse
+from bot.rig.http.request_log import Entry
+from bot.rig.rig import Rig
+
+Say = Callable[[str, str], None]
+
+# What is worth a line, by the end of its path.
+_WORTH = (
+    ("POST", "/reactions", "👀 on the comment"),
+    ("POST", "/comments", "progress comment posted"),
+    ("POST", "/git/trees", "tree made"),
+    ("POST", "/git/commits", "commit made, signed by GitHub as the App's"),
+    ("POST", "/git/refs", "branch created"),
+    ("POST", "/pulls", "pull request opened"),
+    ("POST", "/git-upload-pack", "the sandbox fetches, with a token that can only read"),
+)
+
+
+class Watch:
+    """Polls the journal and the transcript from a thread of its own."""
+
+    def __init__(self, rig: Rig, repository: str, number: int, say: Callable[..., None]) -> None:
+        self._rig = rig
+        self._where = f"{repository}#{number}"
+        self._say = say
+        self._seen = len(rig.github.server.journal.entries)
+        self._boxes = len(rig.e2b.records)
+        self._lines = 0
+        self._tokens = 0
+        self._fetched = False
+        self._stream = Stream()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"watch {self._where}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    def _run(self) -> None:
+        while not self._over.wait(0.05):
+            self._look()
+
+    def _look(self) -> None:
+        for box in self._rig.e2b.records[self._boxes :]:
+            self._boxes += 1
+            self._say(f"sandbox {box.id} from template {box.given.template}")
+        for entry in self._rig.github.server.journal.since(self._seen):
+            self._seen = max(self._seen, entry.number)
+            self._request(entry)
+        lines = self._rig.query("SELECT line FROM transcript WHERE sequence >= :n ORDER BY sequence", n=self._lines)
+        for row in lines:
+            self._lines += 1
+            for event in self._stream.feed(row["line"].encode() + b"\n"):
+                if isinstance(event, ToolUse):
+                    self._say(f"  amp  {event.name} {event.summary}"[:110], "cyan")
+                elif isinstance(event, Text):
+                    self._say(f"  amp  {event.text.splitlines()[0] if event.text.strip() else ''}"[:110], "cyan")
+
+    def _request(self, entry: Entry) -> None:
+        if entry.method == "DELETE" and entry.path.endswith("/installation/token"):
+            self._tokens += 1
+            self._say("read-only token revoked; Amp starts" if self._tokens == 1 else "write token revoked")
+        for method, end, what in _WORTH:
+            if entry.method == method and entry.path.endswith(end) and (entry.status or 0) < 400:
+                if end == "/git-upload-pack":
+                    if self._fetched:
+                        return
+                    self._fetched = True
+                self._say(what)

@@ -1,0 +1,81 @@
+"""The database as a service opens it: this process's own, backed up, migrated; or one sentence why it cannot be."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+
+from bot.store.database import Database
+from bot.store.sqlite import SQLiteTooOldError
+from bot.store.upgrade import UnusableError, migrate
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[None]:
+    """Migrate the database at `url`, and hold it as long as the context lasts where SQLite keeps it in a file.
+
+    PostgreSQL is for any number of processes; it is not held.
+
+    Raises:
+        UnusableError: with a sentence for the operator.
+    """
+    try:
+        database = Database(url)
+    except SQLiteTooOldError as error:
+        raise UnusableError(str(error)) from None
+    with _alone(database.file):
+        try:
+            backup = migrate(database)
+        except (OSError, sa.exc.DBAPIError) as error:
+            raise UnusableError(why(error, database.file)) from None
+        finally:
+            database.close()
+        if backup is not None:
+            log.info("upgraded", backup=str(backup))
+        yield
+
+
+@contextmanager
+def _alone(file: Path | None) -> Iterator[None]:
+    """Hold the database's lock file. The system lets go of it with the process, however that ends."""
+    if file is None:
+        yield
+        return
+    # Not the database itself: SQLite's own locks on a file are lost when another handle on it is closed.
+    beside = file.with_name(f"{file.name}.lock")
+    try:
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UnusableError(why(error, file)) from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnusableError(
+                f"Another ampbot is serving the database {file}, and SQLite is for one at a time. Stop that one, or "
+                "set AMPBOT_DATABASE_URL to another file, or to PostgreSQL to run several."
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def why(error: OSError | sa.exc.DBAPIError, file: Path | None) -> str:
+    """Why the database cannot be used, as a sentence without SQL."""
+    reason = str(error.orig) if isinstance(error, sa.exc.DBAPIError) else error.strerror or str(error)
+    reason = " ".join(reason.split()).rstrip(".")
+    if file is None:
+        return f"PostgreSQL cannot be used: {reason}. Check that it runs, and AMPBOT_DATABASE_URL."
+    if "not a database" in reason:
+        return f"The file {file} is not a SQLite database. Set AMPBOT_DATABASE_URL to the right one, or to a new file."
+    return (
+        f"The database {file} cannot be used: {reason}. Check the path in AMPBOT_DATABASE_URL, its mode and its disk."
+    )

@@ -1,0 +1,96 @@
+"""What the sweep looks at: rows that wait for something that may never come, and rows that have grown old."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bot.store.tables import artifacts, deliveries, effects, marks, run_events, runs, threads, transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a run says about its sandbox."""
+
+    ended: bool
+    sandbox: str | None  # not written down yet
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A run that the engine should be working on."""
+
+    run: str
+    installation: int
+
+
+def needs(connection: Connection, ids: tuple[str, ...]) -> Mapping[str, Need]:
+    """Of those of these runs that we know."""
+    found: dict[str, Need] = {}
+    for start in range(0, len(ids), 500):
+        query = sa.select(runs.c.id, runs.c.ended_at, runs.c.sandbox).where(runs.c.id.in_(ids[start : start + 500]))
+        found |= {row.id: Need(row.ended_at is not None, row.sandbox) for row in connection.execute(query)}
+    return found
+
+
+def undone_deliveries(connection: Connection, limit: int = 1000) -> tuple[str, ...]:
+    """GUIDs whose workflow was started and has not closed them, oldest first."""
+    query = sa.select(deliveries.c.guid).where(deliveries.c.closed_at.is_(None), deliveries.c.taken_at.is_not(None))
+    return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
+
+
+def undone_runs(connection: Connection, limit: int = 1000) -> tuple[Waiting, ...]:
+    """Runs that were handed to the engine and have not ended, oldest first."""
+    query = sa.select(runs.c.id, runs.c.installation).where(
+        runs.c.ended_at.is_(None), runs.c.active, runs.c.queued_in_engine_at.is_not(None)
+    )
+    rows = connection.execute(query.order_by(runs.c.created_at).limit(limit))
+    return tuple(Waiting(row.id, row.installation) for row in rows)
+
+
+def leaderless(connection: Connection) -> tuple[tuple[int, int], ...]:
+    """(repository, number) of conversations in which runs wait and none is active."""
+    other = runs.alias()
+    leader = sa.select(other.c.id).where(
+        other.c.repository == runs.c.repository, other.c.number == runs.c.number, other.c.active
+    )
+    query = sa.select(runs.c.repository, runs.c.number).where(runs.c.ended_at.is_(None), ~leader.exists()).distinct()
+    return tuple((row.repository, row.number) for row in connection.execute(query))
+
+
+def made_again(connection: Connection, since: float, lag: float) -> frozenset[str]:
+    """Keys of effects done since then that took at least `lag` seconds: they may have been tried twice."""
+    query = sa.select(effects.c.key).where(effects.c.done_at >= since, effects.c.done_at - effects.c.tried_at >= lag)
+    return frozenset(connection.scalars(query))
+
+
+def plans(connection: Connection, since: float) -> tuple[str, ...]:
+    """What was decided about deliveries that were closed since then, or are not closed."""
+    recent = sa.or_(deliveries.c.closed_at >= since, deliveries.c.closed_at.is_(None))
+    return tuple(connection.scalars(sa.select(deliveries.c.plan).where(recent, deliveries.c.plan.is_not(None))))
+
+
+# --- what has grown old -----------------------------------------------------------------------------
+
+
+def empty(connection: Connection, before: float) -> int:
+    """Take the words out of what was closed or ended before then, and keep the ids; says how many rows that were."""
+    old = sa.and_(deliveries.c.closed_at < before, sa.or_(deliveries.c.body != b"", deliveries.c.plan.is_not(None)))
+    emptied = connection.execute(deliveries.update().where(old).values(body=b"", plan=None)).rowcount
+    ended = sa.select(runs.c.id).where(runs.c.ended_at < before)
+    for table in (transcript, artifacts, run_events):
+        emptied += connection.execute(table.delete().where(table.c.run.in_(ended))).rowcount
+    return emptied
+
+
+def drop(connection: Connection, before: float, asked_before: float) -> int:
+    """Delete the rows themselves, ids and all; `asked_before` is for how often a delivery was asked for again."""
+    dropped = connection.execute(deliveries.delete().where(deliveries.c.closed_at < before)).rowcount
+    dropped += connection.execute(runs.delete().where(runs.c.ended_at < before)).rowcount
+    dropped += connection.execute(effects.delete().where(effects.c.tried_at < before)).rowcount
+    dropped += connection.execute(threads.delete().where(threads.c.updated_at < before)).rowcount
+    asked = sa.and_(marks.c.name.startswith("asked:"), marks.c.at < asked_before)
+    return dropped + connection.execute(marks.delete().where(asked)).rowcount

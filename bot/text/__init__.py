@@ -1,0 +1,1 @@
+"""Every sentence a user can see, and what makes text safe to show: sanitizing, redaction, names."""

@@ -1,0 +1,397 @@
+"""Every sentence a person on GitHub can see. Each end says what happened, what was kept, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from bot.agent.outcome import Failure, Outcome
+from bot.changes.changeset import Change, Violation
+from bot.model import Actor, Ending, Pinned, RunKind, RunRequest, RunState
+from bot.text.markdown import code, defuse, line, plain, quote
+
+AGAIN = "To try again, comment `/amp` with your request."
+
+
+def marker(run: str) -> str:
+    """Hidden in a run's one comment, in its pull request and its review: how they are found again."""
+    return f"<!-- ampbot:run:{run} -->"
+
+
+def key_marker(key: str) -> str:
+    return f"<!-- ampbot:{key} -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a run took. `seconds` is from the request to now."""
+
+    seconds: float
+    outcome: Outcome | None
+    thread_url: str | None
+
+
+# --- the progress comment -------------------------------------------------------------------------
+
+
+def progress(request: RunRequest, state: RunState, *, position: int = 0, latest: str = "", tools: int = 0) -> str:
+    """The run's one comment while it goes on."""
+    what = "Reviewing" if request.kind is RunKind.REVIEW else "Working on it"
+    heads = {
+        RunState.QUEUED: "⏳ Queued" if position else f"⏳ {what}",
+        RunState.PREPARING: f"⏳ {what}",
+        RunState.WORKING: f"⏳ {what}",
+        RunState.COLLECTING: "⏳ Collecting the changes",
+        RunState.PUBLISHING: "⏳ Publishing",
+    }
+    said = {
+        RunState.QUEUED: (
+            f"Another run of this conversation is at work; this one is number {position} in line and starts by itself."
+            if position
+            else "Preparing a sandbox with a fresh checkout."
+        ),
+        RunState.PREPARING: "Preparing a sandbox with a fresh checkout.",
+        RunState.WORKING: f"Amp is at work{_steps(tools)}.",
+        RunState.COLLECTING: "Amp is done; what it changed is being collected and checked.",
+        RunState.PUBLISHING: "The change passed the checks and is being published.",
+    }
+    parts = [marker(request.id), f"### {heads[state]}", f"> {asked(request)}", said[state]]
+    if latest:
+        parts.append(quote(latest, 400))
+    return "\n\n".join(parts)
+
+
+def _steps(tools: int) -> str:
+    return f" ({tools} step{'s' if tools != 1 else ''} so far)" if tools else ""
+
+
+def asked(request: RunRequest) -> str:
+    """Who asked, and for what, on one line."""
+    text = request.text or ("Review this pull request." if request.kind is RunKind.REVIEW else "Resolve this issue.")
+    return f"**{line(request.actor.login)}:** {line(text.splitlines()[0], 160)}"
+
+
+HEADS = {
+    RunState.PUBLISHED: "✅ Done",
+    RunState.ANSWERED: "💬 Answered",
+    RunState.REVIEWED: "🔎 Reviewed",
+    RunState.REFUSED: "🚫 Not published",
+    RunState.FAILED: "⚠️ It did not work out",
+    RunState.STOPPED: "⏹️ Stopped",
+}
+
+
+def final(request: RunRequest, ending: Ending, price: Price) -> str:
+    """The run's one comment when it has ended."""
+    head, said = f"### {HEADS[ending.state]}", f"> {asked(request)}"
+    return "\n\n".join([marker(request.id), head, said, ending.say, price_line(request.id, price)])
+
+
+def price_line(run: str, price: Price) -> str:
+    """What it took, in one small line: never missing from an end."""
+    parts = [duration(price.seconds)]
+    if price.outcome is not None:
+        usage = price.outcome.usage
+        read = usage.input_tokens + usage.cache_read + usage.cache_creation
+        parts.append(f"{read:,} tokens in, {usage.output_tokens:,} out")
+    if price.thread_url:
+        parts.append(f"[Amp thread]({price.thread_url})")
+    parts.append(f"run `{run[:8]}`")
+    return f"<sub>{' · '.join(parts)}</sub>"
+
+
+def duration(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+# --- ends that worked -----------------------------------------------------------------------------
+
+
+def pull_opened(number: int, answer: str, changes: Sequence[Change]) -> Ending:
+    return Ending(RunState.PUBLISHED, f"Opened #{number} ({_count(changes)}).\n\n{defuse(answer)}".rstrip())
+
+
+def commit_added(commit: str, branch: str, answer: str, changes: Sequence[Change]) -> Ending:
+    said = f"Added {commit} to {code(branch)} ({_count(changes)}).\n\n{defuse(answer)}"
+    return Ending(RunState.PUBLISHED, said.rstrip())
+
+
+def branch_moved(branch: str, own: str, compare_url: str, answer: str) -> Ending:
+    return Ending(
+        RunState.PUBLISHED,
+        f"{code(branch)} moved or went away while Amp was at work, so nothing was pushed to it. The work is on "
+        f"{code(own)}: [look at it]({compare_url}), and merge or cherry-pick it, or ask again to have it done on the "
+        "new head."
+        f"\n\n{defuse(answer)}".rstrip(),
+    )
+
+
+def answered(answer: str) -> Ending:
+    return Ending(RunState.ANSWERED, defuse(answer) or "Amp changed nothing and had nothing to say.")
+
+
+def reviewed(url: str, inline: int, moved: int) -> Ending:
+    said = f"The [review]({url}) is posted, with {inline} comment{'s' if inline != 1 else ''} on the diff."
+    if moved:
+        said += f" {moved} more did not fit a line of the diff and stand{'s' if moved == 1 else ''} in its summary."
+    return Ending(RunState.REVIEWED, said)
+
+
+def _count(changes: Sequence[Change]) -> str:
+    return f"{len(changes):,} file{'s' if len(changes) != 1 else ''} changed"
+
+
+# --- ends that did not ----------------------------------------------------------------------------
+
+
+def refused_paths(violations: Sequence[Violation]) -> Ending:
+    rows = [f"- {code(item.path)}: {item.reason}" for item in violations[:20]]
+    if len(violations) > 20:
+        rows.append(f"- … and {len(violations) - 20} more")
+    return Ending(
+        RunState.REFUSED,
+        "Amp made a change that ampbot does not publish:\n\n" + "\n".join(rows) + "\n\n"
+        "Nothing was pushed. The change set is kept with the run. Ask again without these paths, or make this part "
+        "of the change by hand.",
+    )
+
+
+def refused_change(reason: str) -> Ending:
+    return Ending(
+        RunState.REFUSED,
+        f"The change could not be taken over: {reason} Nothing was pushed; the transcript is kept. {AGAIN}",
+    )
+
+
+def permission_lost(actor: Actor) -> Ending:
+    return Ending(
+        RunState.REFUSED,
+        f"{line(actor.login)} no longer has write access here, so nothing was published. What Amp did is kept with the "
+        "run; somebody with write access can ask again.",
+    )
+
+
+def archived() -> Ending:
+    return Ending(
+        RunState.REFUSED, "This repository is archived, so nothing can be changed here. Unarchive it and ask again."
+    )
+
+
+def empty() -> Ending:
+    return Ending(
+        RunState.REFUSED,
+        "This repository has no commit yet, so there is nothing to start from. Push one and ask again.",
+    )
+
+
+def gone() -> Ending:
+    return Ending(
+        RunState.FAILED,
+        "GitHub no longer shows ampbot this repository or conversation (it was transferred, deleted, or the App was "
+        f"removed from it). Nothing was published; what was done is kept with the run. {AGAIN}",
+    )
+
+
+def fork_work() -> Ending:
+    return Ending(
+        RunState.REFUSED,
+        "This pull request comes from a fork, and ampbot does not push to forks. What Amp changed is kept with the "
+        "run. To have the pull request reviewed, comment `/amp review`.",
+    )
+
+
+def closed_pull() -> Ending:
+    return Ending(
+        RunState.REFUSED,
+        "This pull request is closed or its branch is gone, so there is nothing to push to. Reopen it, or open an "
+        "issue and ask there.",
+    )
+
+
+def not_a_pull() -> str:
+    return "There is no pull request here to review. Comment `/amp review` on a pull request."
+
+
+def agent_failed(outcome: Outcome, kept: bool) -> Ending:
+    """Amp ended without success."""
+    operator = "The operator should"
+    why = {
+        Failure.NO_KEY: f"Amp had no key. {operator} set `AMP_API_KEY`.",
+        Failure.KEY: f"Amp refused its key. {operator} check `AMP_API_KEY` (`ampbot check` tells).",
+        Failure.MUTE: f"Amp ended without a word, as it does when its key is refused. {operator} check `AMP_API_KEY`.",
+        Failure.CREDITS: "The Amp account is out of credits. Add credits, then ask again.",
+        Failure.ACCOUNT: f"Amp refused this account. {operator} look at its Amp plan and limits.",
+        Failure.RATE: "Amp is asking for patience (rate limit). Ask again in a while.",
+        Failure.BUSY: "Amp's model is overloaded. Ask again in a while.",
+        Failure.OFFLINE: "The sandbox could not reach Amp. Ask again in a while.",
+        Failure.SERVER: "Amp's server had an error. Ask again in a while.",
+        Failure.OPTION: f"This Amp version does not know an option ampbot uses. {operator} pin a tested one.",
+        Failure.IDLE: "Amp said nothing for too long and was ended. Ask again, perhaps for a smaller step.",
+        Failure.WALL: "Amp did not finish in the time a run may take and was ended. Ask again for a smaller step.",
+        Failure.FLOOD: "Amp's output grew beyond all bounds and it was ended. Ask again for a smaller step.",
+        Failure.KILLED: "Amp was killed in the sandbox, perhaps for want of memory. Ask again, or for a smaller step.",
+    }
+    reason = outcome.failure
+    said = (
+        why.get(reason, "Amp ended without finishing its work. Ask again.")
+        if reason
+        else "Amp reports an error. Ask again, or in other words."
+    )
+    words = f"\n\n{quote(outcome.error, 1_000)}" if outcome.error else ""
+    left = "What it had changed is kept with the run." if kept else "It had changed nothing."
+    return Ending(RunState.FAILED, f"{said} Nothing was published. {left} The transcript is kept.{words}")
+
+
+def amp_missing(say: str) -> Ending:
+    return Ending(RunState.FAILED, f"{say} Nothing was changed. {AGAIN}")
+
+
+def sandbox_gone() -> Ending:
+    return Ending(
+        RunState.FAILED,
+        "The sandbox ended before the work was done, and what was in it is lost. The transcript up to then is kept. "
+        f"{AGAIN}",
+    )
+
+
+def sandbox_refused(template: str, why: str) -> Ending:
+    return Ending(
+        RunState.FAILED,
+        f"E2B would not start a sandbox from the template {code(template)}:\n\n{quote(why, 300)}\n\nThe operator "
+        "should check `E2B_API_KEY` and `AMPBOT_E2B_TEMPLATE` (`ampbot check` tells). Nothing was changed.",
+    )
+
+
+def sandbox_trouble() -> Ending:
+    return Ending(RunState.FAILED, f"E2B has no sandbox for this run at the moment. Nothing was changed. {AGAIN}")
+
+
+def sandbox_lost_touch() -> Ending:
+    return Ending(
+        RunState.FAILED,
+        "E2B could not be reached for too long while Amp was at work. Nothing was published; the transcript up to then "
+        f"is kept. {AGAIN}",
+    )
+
+
+def sandbox_garbled() -> Ending:
+    return Ending(
+        RunState.FAILED,
+        "The sandbox no longer answered as it should: something in it changed its shell. Nothing was published; the "
+        f"transcript up to then is kept. {AGAIN}",
+    )
+
+
+def fetch_failed() -> Ending:
+    return Ending(
+        RunState.FAILED, f"The repository could not be fetched into the sandbox. Nothing was changed. {AGAIN}"
+    )
+
+
+# GitHub's word for it -> what to do about it.
+_CURES = {
+    "archived": "Unarchive the repository, then ask again.",
+    "suspended": "Whoever installed the App can lift the suspension; then ask again.",
+}
+_RULE = "If a rule of this repository forbids it, allow the App in that rule, then ask again."
+
+
+def github_refused(message: str) -> Ending:
+    """GitHub said no to publishing: a ruleset, branch protection, an archived repository, a suspended App…"""
+    cure = next((cure for word, cure in _CURES.items() if word in message), _RULE)
+    return Ending(
+        RunState.FAILED,
+        f"GitHub refused to publish the work:\n\n{quote(message, 600)}\n\nThe change set is kept with the run. {cure}",
+    )
+
+
+def github_down() -> Ending:
+    return Ending(
+        RunState.FAILED,
+        f"GitHub did not answer for too long. What Amp did is kept with the run; nothing is half-published. {AGAIN}",
+    )
+
+
+def tree_differs() -> Ending:
+    return Ending(
+        RunState.FAILED,
+        "The tree GitHub made is not the one in the sandbox, so it was not published. The change set is kept with the "
+        f"run. This is a fault of ampbot: please report it. {AGAIN}",
+    )
+
+
+def internal_error(run: str) -> Ending:
+    return Ending(
+        RunState.FAILED,
+        "ampbot itself made a mistake. What was done is kept with the run; the operator finds the details in the log "
+        f"under run `{run[:8]}`. {AGAIN}",
+    )
+
+
+# --- replies --------------------------------------------------------------------------------------
+
+
+def denied(actor: Actor) -> str:
+    return (
+        f"Sorry {line(actor.login)}, only people with write access to this repository can ask ampbot to work here. "
+        "Somebody who has it can ask in your place."
+    )
+
+
+def too_many_asks(most: int) -> str:
+    return (
+        f"One comment can ask for {most} things at most; the first {most} are taken. Ask for the rest in another one."
+    )
+
+
+def too_old(days: int) -> str:
+    return f"This request is more than {days} days old, so I have not taken it up. If you still want it, ask again."
+
+
+def not_offered(verb: str) -> str:
+    return f"This ampbot does not know {code(f'/amp {verb}')} yet. Comment `/amp help` to see what it does know."
+
+
+# --- what is published ----------------------------------------------------------------------------
+
+
+def coauthor(actor: Actor, host: str) -> str:
+    return f"Co-authored-by: {actor.login} <{actor.id}+{actor.login}@users.noreply.{host}>"
+
+
+def commit_message(title: str, request: RunRequest, host: str) -> str:
+    return f"{title}\n\nAmpbot-Run: {request.id}\n{coauthor(request.actor, host)}\n"
+
+
+def pull_title(request: RunRequest, proposed: str | None) -> str:
+    return plain(proposed or "") or plain(request.place.title) or f"Resolve #{request.place.number}"
+
+
+def pull_body(request: RunRequest, pinned: Pinned, description: str, price: Price) -> str:
+    return "\n\n".join(
+        [
+            marker(request.id),
+            defuse(description) or "Amp left no description.",
+            f"Closes #{request.place.number}",
+            f"---\nAsked by @{request.actor.login} in #{request.place.number}; based on {pinned.base_sha}.",
+            price_line(request.id, price),
+        ]
+    )
+
+
+def review_body(request: RunRequest, summary: str, homeless: Sequence[str], price: Price) -> str:
+    parts = [marker(request.id), defuse(summary, 30_000) or "Amp had nothing to say about this pull request."]
+    if homeless:
+        fit = sum(length <= 30_000 for length in accumulate(len(row) + 1 for row in homeless))
+        rows = [*homeless[:fit], *([f"- … and {len(homeless) - fit} more"] if fit < len(homeless) else [])]
+        parts.append("**On lines outside the diff**\n\n" + "\n".join(rows))
+    return "\n\n".join([*parts, price_line(request.id, price)])
+
+
+def homeless_comment(path: str, row: int, body: str) -> str:
+    return f"- {code(f'{path}:{row}')}: {line(body, 2_000)}"

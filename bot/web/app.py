@@ -1,0 +1,65 @@
+"""The web side: it stores what GitHub delivers and answers. Nothing else happens in a request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import sqlalchemy as sa
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.context import World
+from bot.store import deliveries
+from bot.web.webhook import Rejected, read
+from bot.web.writer import PATIENCE, NotStoredError, Receiver
+
+log = structlog.get_logger()
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def create_app(world: World, lifespan: Lifespan | None = None, *, receives: bool = True) -> Starlette:
+    """Unless it only works: `POST /webhook`, `GET /healthz` (the process answers) and `GET /readyz` (it can store)."""
+    receiver = Receiver(world.database)
+
+    async def webhook(request: Request) -> Response:
+        try:
+            delivery = await read(request.headers, _chunks(request), world.settings.webhook_secrets)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if isinstance(delivery, Rejected):
+            log.warning("rejected", status=delivery.status, why=delivery.say)
+            return JSONResponse({"error": delivery.say}, delivery.status)
+        try:
+            fresh = await receiver.store(delivery)
+        except NotStoredError:
+            # Not accepted: GitHub shows it as failed, and it can be delivered again.
+            return JSONResponse({"error": "The delivery could not be stored. Redeliver it later."}, 503)
+        if fresh:
+            world.work.set()
+        return JSONResponse({"delivery": delivery.guid, "stored": fresh}, 202)
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"ok": True})
+
+    async def readyz(_request: Request) -> Response:
+        try:
+            # A write of no row: it tells whether our tables are there and whether they can be written.
+            await world.database.write(lambda connection: deliveries.take(connection, ""), patience=PATIENCE)
+        except sa.exc.DBAPIError as error:
+            return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)
+        return JSONResponse({"ok": True})
+
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    if receives:
+        routes.append(Route("/webhook", webhook, methods=["POST"]))
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk

@@ -1,0 +1,132 @@
+"""One busy installation does not starve another: our inbox, the engine's queue under our limits, and the pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from bot import service
+from bot.context import World
+from bot.dispatch import inbox
+from bot.engine.workflows import Engine
+from bot.github.rate_limit import WRITE, Pace, Turn
+from bot.model import CommentKind, Delivery, RunKind, RunRequest, Trigger
+from bot.settings import Settings
+from bot.store import deliveries, runs
+from bot.store.database import Database
+from bot.text.redact import Redactor
+from tests.events.deliveries import ACTOR, PLACE, WRITTEN
+
+BUSY, OTHER = 1, 2
+JOBS = 1_000
+LAST = "the other installation's"
+
+
+@pytest.fixture
+def crowded(settings: Settings, database: Database) -> World:
+    """A world over a database of either kind, and nobody to talk to."""
+    url = database._url.render_as_string(hide_password=False)
+    return World(
+        settings.model_copy(update={"database_url": url}),
+        database,
+        github=SimpleNamespace(is_known=False),  # type: ignore[arg-type]  # nothing here speaks to anybody
+        sandboxes=None,  # type: ignore[arg-type]  # as above
+        redact=Redactor([]),
+    )
+
+
+@asynccontextmanager
+async def working(world: World) -> AsyncIterator[Engine]:
+    """The real engine with the service's own queue, and the inbox watched."""
+    engine = service.create_engine(world)
+    await engine.start()
+    watching = asyncio.create_task(inbox.watch(world, engine))
+    try:
+        yield engine
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        await engine.stop()
+
+
+def request(installation: int, number: int) -> RunRequest:
+    repo = replace(PLACE.repo, id=installation * 10, installation=installation)
+    place = replace(PLACE, repo=repo, number=number)
+    trigger = Trigger(CommentKind.ISSUE, number)
+    return RunRequest(f"{installation}-{number}", RunKind.WORK, place, ACTOR, trigger, "fix it", WRITTEN)
+
+
+async def test_a_thousand_runs_of_one_installation_do_not_keep_another_waiting(
+    crowded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the busy one's conversations are free, so all thousand stand in the engine's queue. The first end late."""
+    done: list[str] = []
+    busy: set[str] = set()
+    most = 0
+    answered = asyncio.Event()
+
+    async def execute(world: World, engine: Engine, run: str) -> None:
+        nonlocal most
+        row = await world.database.read(lambda connection: runs.get(connection, run))
+        if row.request.place.repo.installation == BUSY:
+            busy.add(run)
+            await answered.wait()
+        await world.database.write(lambda connection: runs.release(connection, row))
+        done.append(run)
+        most = most if answered.is_set() else len(busy)
+        answered.set()
+
+    async def queued() -> None:
+        while True:
+            if not await crowded.database.read(runs.unqueued):
+                return
+            await asyncio.sleep(0.1)
+
+    monkeypatch.setattr(service, "execute", execute)
+    for number in range(JOBS):
+        await crowded.database.write(lambda connection, n=number: runs.add(connection, request(BUSY, n)))  # type: ignore[misc]  # bound now
+    async with working(crowded):
+        await asyncio.wait_for(queued(), 180)
+        await crowded.database.write(lambda connection: runs.add(connection, request(OTHER, 1)))
+        crowded.work.set()
+        await asyncio.wait_for(answered.wait(), 180)
+        assert done[0] == request(OTHER, 1).id
+        assert most <= crowded.settings.max_runs_per_installation
+
+
+async def test_a_thousand_deliveries_of_one_installation_do_not_keep_another_waiting(
+    crowded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dispatch has no queue; what holds a busy installation back is its own pace, and the other has its own."""
+    pace = Pace()
+    done: list[str] = []
+    answered = asyncio.Event()
+
+    async def dispatch(world: World, engine: Engine, guid: str) -> None:
+        installation = BUSY if guid != LAST else OTHER
+        for _ in range(3):
+            await pace.turn(installation, Turn(WRITE, content=True, urgent=True))
+        done.append(guid)
+        if installation == OTHER:
+            answered.set()
+
+    monkeypatch.setattr(service, "dispatch", dispatch)
+    for number in range(JOBS):
+        await _deliver(crowded, f"busy {number}")
+    await _deliver(crowded, LAST)
+    async with working(crowded):
+        await asyncio.wait_for(answered.wait(), 180)
+        waiting = JOBS + 1 - len(done)
+    assert waiting > JOBS * 0.9
+    assert len(done) > 0
+
+
+async def _deliver(world: World, guid: str) -> None:
+    delivery = Delivery(guid, "issue_comment", guid, b"{}")
+    await world.database.write(lambda connection: deliveries.add(connection, delivery))
