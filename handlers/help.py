@@ -22,5 +22,5 @@ def _shown(usage: str) -> str:
 
 
 HANDLER = Handler(
-    name="help", usage="/amp help", summary="Shows this.", examples=("/amp help",), wants=wants, plan=plan
+    name="help", usage="/amp help", summary="Shows this list.", examples=("/amp help",), wants=wants, plan=plan
 )
