@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     max_files: int = Field(3000, ge=1, description="Most files in one change")
     max_change_mb: int = Field(100, ge=1, description="Largest change, in MB of new content")
     symlinks: Literal["refuse", "inside"] = Field(
-        "refuse", description="Symbolic links: refuse, or inside the repository"
+        "refuse", description="Symbolic links: refuse all, or allow those that stay inside"
     )
     silent_seconds: float = Field(60, ge=1, description="Seconds of silence after which a worker is replaced")
     list_lag_seconds: float = Field(10, gt=0, description="Seconds that GitHub's lists may lag behind a write")

@@ -21,7 +21,7 @@ HANDLER = Handler(
     name="stop",
     usage="/amp stop",
     summary=(
-        "Stops the run that is active here and every queued one. Nothing of theirs is published. `/amp stop keep` "
+        "Stops the run that is active here and every queued one. Nothing from them is published. `/amp stop keep` "
         "publishes what Amp has changed so far as a draft pull request (on a pull request: on a separate branch)."
     ),
     examples=("/amp stop", "/amp stop keep"),
