@@ -54,7 +54,7 @@ def load_settings() -> Settings:
     print("ampbot cannot start with these settings:", file=sys.stderr)  # noqa: T201 - this is a command line
     for problem in loaded:
         print(f"  - {problem.say}", file=sys.stderr)  # noqa: T201 - as above
-    print("Set them in the environment or in .env; the README has the whole list.", file=sys.stderr)  # noqa: T201 - as above
+    print("Set them in the environment or in .env; docs/settings.md lists them all.", file=sys.stderr)  # noqa: T201 - as above
     raise typer.Exit(2)
 
 
