@@ -34,43 +34,45 @@ class Settings(BaseSettings):
     github_private_key: SecretStr | None = Field(None, description="The App's private key (PEM)")
     github_private_key_file: Path | None = Field(None, validate_default=True, description="Or the file that holds it")
     webhook_secret: SecretStr = Field(min_length=8, description="The App's webhook secret")
-    webhook_secret_previous: SecretStr | None = Field(None, description="The one before, while it is being rotated")
+    webhook_secret_previous: SecretStr | None = Field(None, description="The previous one, while it is being rotated")
     github_api_url: str = Field("https://api.github.com", description="https://HOST/api/v3 on Enterprise Server")
     github_url: str = Field("https://github.com", description="https://HOST on Enterprise Server")
     reviewers: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Users or team slugs whose review request means ampbot, comma-separated"
+        (), description="Users or team slugs, comma-separated: requesting a review from one triggers an ampbot review"
     )
 
     # E2B and Amp
     e2b_api_key: SecretStr = Field(validation_alias="E2B_API_KEY", description="The E2B key")
-    e2b_api_url: str | None = Field(None, description="Another E2B control API")
-    e2b_sandbox_url: str | None = Field(None, description="Another E2B sandbox address")
+    e2b_api_url: str | None = Field(None, description="Address of another E2B control API")
+    e2b_sandbox_url: str | None = Field(None, description="Address of another E2B sandbox service")
     e2b_template: str = Field("amp", description="The sandbox template; pin your own as name:tag")
     amp_api_key: SecretStr = Field(validation_alias="AMP_API_KEY", min_length=1, description="The Amp key")
-    amp_url: str = Field("https://ampcode.com", description="Where thread links lead")
+    amp_url: str = Field("https://ampcode.com", description="Where links to Amp threads lead")
 
     # This service
     # Not shown: a PostgreSQL address may hold a password.
     database_url: str = Field("sqlite:///ampbot.sqlite3", repr=False, description="SQLite file or PostgreSQL address")
     host: str = Field("127.0.0.1", description="The address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="The port to listen on")
-    instance: str = Field("ampbot", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name in sandbox metadata")
-    log_format: Literal["console", "json"] = Field("console", description="How log lines are written")
+    instance: str = Field("ampbot", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Marks our sandboxes in E2B")
+    log_format: Literal["console", "json"] = Field("console", description="Format of log lines: console or json")
 
-    sweep_minutes: float = Field(5, ge=0, description="How often what was missed is looked for; 0: never")
-    keep_days: int = Field(30, ge=1, le=90, description="How long texts, transcripts and change sets are kept")
+    sweep_minutes: float = Field(5, ge=0, description="Minutes between two sweeps for missed requests; 0: never")
+    keep_days: int = Field(30, ge=1, le=90, description="Days for which texts, transcripts and change sets are kept")
 
     # Limits
-    run_minutes: float = Field(50, gt=0, le=24 * 60, description="Longest life of one agent run")
-    idle_minutes: float = Field(15, gt=0, description="Longest silence of the agent")
-    max_runs: int = Field(20, ge=1, description="Runs at once, in all")
-    max_runs_per_installation: int = Field(5, ge=1, description="Runs at once for one installation")
+    run_minutes: float = Field(50, gt=0, le=24 * 60, description="Longest time an agent may work, in minutes")
+    idle_minutes: float = Field(15, gt=0, description="Longest time an agent may print nothing, in minutes")
+    max_runs: int = Field(20, ge=1, description="Most runs at once, over all workers")
+    max_runs_per_installation: int = Field(5, ge=1, description="Most runs at once for one installation")
     max_files: int = Field(3000, ge=1, description="Most files in one change")
     max_change_mb: int = Field(100, ge=1, description="Largest change, in MB of new content")
-    symlinks: Literal["refuse", "inside"] = Field("refuse", description="What to do with symbolic links")
-    silent_seconds: float = Field(60, ge=1, description="Silence of its work after which a worker is replaced")
-    list_lag_seconds: float = Field(10, gt=0, description="How long GitHub's lists may lag behind what was written")
-    progress_seconds: float = Field(15, ge=10, description="Least time between edits of a progress comment")
+    symlinks: Literal["refuse", "inside"] = Field(
+        "refuse", description="Symbolic links: refuse all, or allow those that stay inside"
+    )
+    silent_seconds: float = Field(60, ge=1, description="Seconds of silence after which a worker is replaced")
+    list_lag_seconds: float = Field(10, gt=0, description="Seconds that GitHub's lists may lag behind a write")
+    progress_seconds: float = Field(15, ge=10, description="Seconds between two edits of a progress comment")
 
     @field_validator("reviewers", mode="before")
     @classmethod

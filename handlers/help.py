@@ -20,7 +20,7 @@ def handler(others: Sequence[Handler]) -> Handler:
         return (reply(facts.ask.event, facts.cause, text),)
 
     itself = Handler(
-        name="help", usage="/amp help", summary="Shows this.", examples=("/amp help",), wants=wants, plan=plan
+        name="help", usage="/amp help", summary="Shows this list.", examples=("/amp help",), wants=wants, plan=plan
     )
     return itself
 

@@ -19,7 +19,7 @@ def plan(facts: Facts) -> tuple[Effect, ...]:
 HANDLER = Handler(
     name="label",
     usage="the label `amp`",
-    summary="Put on an issue, it asks Amp to resolve the issue as described. It is taken off again, for next time.",
+    summary="On an issue: Amp resolves it as described. ampbot removes the label at once, ready for the next use.",
     examples=(),
     wants=wants,
     plan=plan,

@@ -17,10 +17,7 @@ def plan(facts: Facts) -> tuple[Wish, ...]:
 HANDLER = Handler(
     name="retry",
     usage="/amp retry",
-    summary=(
-        "Does the latest request here that has ended once more: the same request, a fresh checkout, what was said "
-        "since then included."
-    ),
+    summary="Repeats the latest finished request here, with a fresh checkout and everything that was said since then.",
     examples=("/amp retry",),
     wants=wants,
     plan=plan,

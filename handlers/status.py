@@ -17,7 +17,7 @@ def plan(facts: Facts) -> tuple[Wish, ...]:
 HANDLER = Handler(
     name="status",
     usage="/amp status",
-    summary="Tells what runs here and since when, what waits in line, and how the last run ended and what it took.",
+    summary="Shows what is running here and since when, what is queued, and the last run's result, time and tokens.",
     examples=("/amp status",),
     wants=wants,
     plan=plan,

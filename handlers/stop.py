@@ -21,9 +21,8 @@ HANDLER = Handler(
     name="stop",
     usage="/amp stop",
     summary=(
-        "Stops what runs in this conversation, and all that waits in line here: nothing of it is published. "
-        "`/amp stop keep` publishes what Amp has changed so far as a draft pull request (on a pull request: on a "
-        "branch of its own)."
+        "Stops the run that is active here and every queued one. Nothing from them is published. `/amp stop keep` "
+        "publishes what Amp has changed so far as a draft pull request (on a pull request: on a separate branch)."
     ),
     examples=("/amp stop", "/amp stop keep"),
     wants=wants,

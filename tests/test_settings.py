@@ -103,8 +103,9 @@ AMP_API_KEY is not set. The Amp key.
 AMPBOT_DATABASE_URL: must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME. \
 SQLite file or PostgreSQL address.
 AMPBOT_PORT: input should be less than or equal to 65535. The port to listen on.
-AMPBOT_LOG_FORMAT: input should be 'console' or 'json'. How log lines are written.
-AMPBOT_PROGRESS_SECONDS: input should be greater than or equal to 10. Least time between edits of a progress comment."""
+AMPBOT_LOG_FORMAT: input should be 'console' or 'json'. Format of log lines: console or json.
+AMPBOT_PROGRESS_SECONDS: input should be greater than or equal to 10. \
+Seconds between two edits of a progress comment."""
 
 
 @pytest.mark.parametrize("name", [*ENVIRONMENT, "AMPBOT_GITHUB_PRIVATE_KEY"])

@@ -101,7 +101,7 @@ def identify(version_text: str, help_text: str) -> Era | Problem:
         return Problem(_MISSING.say, _excerpt(said))
     return Problem(
         f"The sandbox's `amp` ({_version(version_text) or 'version unknown'}) is of no kind ampbot knows. "
-        "Pin a version of @ampcode/cli that the README names in the template, or update ampbot.",
+        "Pin another version of @ampcode/cli in the template, or update ampbot.",
         _excerpt(said),
     )
 

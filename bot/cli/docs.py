@@ -1,15 +1,22 @@
-"""Keeps the README's tables what the code says: `python -m bot.cli.docs` rewrites them, a test holds them."""
+"""Writes the tables in the documentation that are made from code: `python -m bot.cli.docs`. A test compares them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import bot
 from bot.settings import Settings, environment_name
 from handlers import HANDLERS
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(bot.__file__).resolve().parents[1]
+
+
+def pages() -> Iterator[Path]:
+    """Every page of the documentation, the README first."""
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))
+    yield from sorted((ROOT / "docs").glob("*.md"))
 
 
 def settings_table() -> str:
@@ -29,16 +36,18 @@ def handlers_table() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {"settings": settings_table, "handlers": handlers_table}
+"""A page marks the place of a table with `<!-- name -->` and `<!-- /name -->`, each on a line of its own."""
 
 
-def rewritten(readme: str) -> str:
-    """`readme` with each table between its marks replaced by what the code says now."""
+def rewritten(page: str) -> str:
+    """The text of `page` with every marked table replaced by its current content."""
     for name, table in TABLES.items():
         marks = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         made = table().replace("\\", r"\\")
-        readme = re.sub(marks, rf"\g<1>{made}\n\g<2>", readme, flags=re.DOTALL)
-    return readme
+        page = re.sub(marks, rf"\g<1>{made}\n\g<2>", page, flags=re.DOTALL)
+    return page
 
 
 if __name__ == "__main__":
-    README.write_text(rewritten(README.read_text()))
+    for path in pages():
+        path.write_text(rewritten(path.read_text()))

@@ -309,7 +309,7 @@ def test_missing_settings_are_all_listed_and_nothing_starts(
     assert (code, out) == (2, "")
     first, *rows, last = errors.splitlines()
     assert first == "ampbot cannot start with these settings:"
-    assert last == "Set them in the environment or in .env; the README has the whole list."
+    assert last == "Set them in the environment or in .env; docs/settings.md lists them all."
     assert [row.split(" ")[3].rstrip(":") for row in rows] == [
         "AMPBOT_GITHUB_APP_ID",
         "AMPBOT_GITHUB_PRIVATE_KEY_FILE",
