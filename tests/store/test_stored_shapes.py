@@ -1,7 +1,8 @@
 """What an earlier ampbot stored is read as it was meant, and what is stored only grows.
 
-`stored/bbf5ba0.json` holds what the code of that commit wrote, in runs of every sort; only the addresses of its servers
-were replaced. `stored/shapes.json` holds every key there is (see shapes.py).
+`stored/bbf5ba0.json` holds what the code of that commit wrote in runs of every sort, against our stand-ins. Only their
+addresses were replaced, and one mark was added: the number alone under `asked:`, which code before it wrote.
+`stored/shapes.json` holds every key there is (see shapes.py).
 """
 
 from __future__ import annotations
