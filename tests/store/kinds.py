@@ -13,15 +13,15 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.engine import Connection
 
-from bot import effects
-from bot.agent import Outcome
-from bot.agent.outcome import Failure
+from bot.agent.outcome import Failure, Outcome
 from bot.agent.stream import Usage
-from bot.effects import React, Reply, ShowStopped, StartRun, Unlabel
+from bot.events import effects
+from bot.events.effects import React, Reply, ShowStopped, StartRun, Unlabel
 from bot.model import (
     Actor,
     ActorKind,
     CommentKind,
+    Delivery,
     Ending,
     Pinned,
     Place,
@@ -31,7 +31,6 @@ from bot.model import (
     RunState,
     Trigger,
 )
-from bot.receive import Delivery
 from bot.store import deliveries, runs
 from bot.store.runs import Run
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from bot import effects, upgrade
-from bot.database import Database
-from bot.effects import ShowStopped, StartRun, StopRuns
+from bot.context import World
+from bot.dispatch.resolve import settle
+from bot.events import effects
+from bot.events.effects import ShowStopped, StartRun, StopRuns
 from bot.model import Actor, ActorKind, RunRequest, RunState, Trigger
-from bot.run.settle import settle
-from bot.store import asked, leftovers, marks, runs, stops
-from bot.store.asked import Asked
+from bot.store import kv, redelivery_attempts, runs, stale, stops, upgrade
+from bot.store.database import Database
+from bot.store.redelivery_attempts import Asked
 from bot.sweep import comments, missed
-from bot.world import World
 from tests.conftest import Do
 from tests.store.kinds import KINDS
 
@@ -54,11 +54,11 @@ def request(at: str, comment: int) -> RunRequest:
 
 
 async def left(do: Do, name: str) -> None:
-    await do(marks.put, name, MARKS[name])
+    await do(kv.put, name, MARKS[name])
 
 
 async def mark(do: Do, name: str) -> str:
-    found: str = await do(marks.get, name)
+    found: str = await do(kv.get, name)
     return found
 
 
@@ -95,11 +95,11 @@ async def test_a_stop_is_left_as_it_was(do: Do, world: World) -> None:
 @pytest.mark.parametrize(("guid", "means"), [(COUNTED, Asked(1, 1795799981.527)), (BARE, Asked(3, float("inf")))])
 async def test_how_often_a_delivery_was_asked_for(do: Do, guid: str, means: Asked) -> None:
     await left(do, f"asked:{guid}")
-    assert await do(asked.get, guid) == means
+    assert await do(redelivery_attempts.get, guid) == means
 
 
 async def test_how_often_is_left_as_it_was(do: Do) -> None:
-    await do(asked.put, COUNTED, Asked(1, 1795799981.527))
+    await do(redelivery_attempts.put, COUNTED, Asked(1, 1795799981.527))
     assert await mark(do, f"asked:{COUNTED}") == MARKS[f"asked:{COUNTED}"]
 
 
@@ -107,7 +107,7 @@ async def test_when_the_database_was_made_and_last_alive(do: Do, world: World) -
     await left(do, "created")
     moment = float(MARKS["created"])
     assert await missed._last_alive(world, 0.0) == moment
-    await do(marks.put, "created", "1.0")
+    await do(kv.put, "created", "1.0")
     await left(do, "alive")
     assert await missed._last_alive(world, 0.0) == float(MARKS["alive"]) - missed.SLACK_SECONDS
 
@@ -119,14 +119,14 @@ async def test_until_when_comments_were_looked_at(do: Do, world: World, monkeypa
         looked.append(since)
         return frozenset()
 
-    monkeypatch.setattr(leftovers, "made_again", made_again)
+    monkeypatch.setattr(stale, "made_again", made_again)
     await left(do, "comments")
     await comments.undouble(world)
     assert looked == [float(MARKS["comments"])]
 
 
 async def test_how_old_code_may_be(do: Do) -> None:
-    await do(marks.put, "oldest_code", "9")
+    await do(kv.put, "oldest_code", "9")
     assert await do(upgrade._oldest) == 9
     await left(do, "oldest_code")
     assert await do(upgrade._oldest) == 1

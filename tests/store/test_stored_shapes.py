@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.engine import Connection
 
-from bot.tables import metadata
+from bot.store.tables import metadata
 from tests.store import kinds, shapes
 from tests.store.kinds import KINDS, LOADED
 from tests.store.shapes import COMMAND, broken, grown, problems, shape, snapshot
