@@ -19,7 +19,7 @@ async def _alone() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Context:
     """Handed to every effect and stage; tests may replace any part."""
 
     settings: Settings

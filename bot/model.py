@@ -1,16 +1,19 @@
-"""The nouns of the program. Frozen, vendor-free, and the only things that travel between its rooms."""
+"""The nouns of the program: frozen values, the only things that travel between its packages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Wrong input as a value: a sentence its author can act on, and detail for the operator's log."""
 
-    say: str
+    message: str
     detail: str = ""
 
 
@@ -57,7 +60,7 @@ class CommentKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class IssueRef:
     """The conversation something happened in: an issue or a pull request, as of the delivery."""
 
     repo: Repo
@@ -83,10 +86,10 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommentEvent:
     """Somebody wrote or edited text that may hold commands."""
 
-    place: Place
+    issue: IssueRef
     actor: Actor
     text: str
     kind: CommentKind
@@ -99,18 +102,18 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    place: Place
+class LabelEvent:
+    issue: IssueRef
     actor: Actor
     label: str
     at: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewRequested:
+class ReviewRequestEvent:
     """A review was asked of `user` (a login) or of `team` (a slug): one of them is set."""
 
-    place: Place
+    issue: IssueRef
     actor: Actor
     user: str | None
     team: str | None
@@ -118,16 +121,16 @@ class ReviewRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class Assigned:
-    place: Place
+class AssignEvent:
+    issue: IssueRef
     actor: Actor
     assignee: str
     at: str
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
-    place: Place
+class CloseEvent:
+    issue: IssueRef
     actor: Actor
     merged: bool
     at: str
@@ -140,11 +143,11 @@ class Ignored:
     reason: str
 
 
-Event = Said | Labelled | ReviewRequested | Assigned | Closed
+Event = CommentEvent | LabelEvent | ReviewRequestEvent | AssignEvent | CloseEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Comment:
     """An earlier comment of a conversation. `bot` marks authors that are not people."""
 
     id: int
@@ -211,7 +214,7 @@ _ENDS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
+class CommentRef:
     """What to react to: a comment of some kind, or the issue itself (BODY)."""
 
     kind: CommentKind
@@ -224,9 +227,9 @@ class RunRequest:
 
     id: str  # uuid5 of repository, cause, command and attempt
     kind: RunKind
-    place: Place
+    issue: Annotated[IssueRef, Field(alias="place")]  # stored under its older name
     actor: Actor
-    trigger: Trigger
+    trigger: CommentRef
     text: str
     at: str  # RFC 3339; nothing written later may reach the prompt
     path: str | None = None  # the diff line the request was written on
@@ -234,7 +237,7 @@ class RunRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
+class PinnedBase:
     """What the run is measured against, read as it leaves the queue."""
 
     repo_name: str  # owner/name at that moment: repositories are renamed
@@ -255,4 +258,4 @@ class Ending:
     """How a run ended: its state, and the sentence its progress comment closes with (Markdown)."""
 
     state: RunState
-    say: str
+    message: Annotated[str, Field(alias="say")]  # stored under its older name

@@ -17,19 +17,19 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bot import log
-from bot.context import World
+from bot.context import Context
 from bot.dispatch import inbox, takeover
 from bot.dispatch.delivery import dispatch
-from bot.engine.lock import Lock
+from bot.engine.lock import WorkerLock
 from bot.engine.workflows import Engine
 from bot.github.app import App
-from bot.github.client import Api
-from bot.github.rate_limit import Pace
+from bot.github.client import GitHubApi
+from bot.github.rate_limit import RateLimit
 from bot.run.workflow import execute
 from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
 from bot.store.database import Database
-from bot.store.open_db import opened
+from bot.store.open_db import open_database
 from bot.sweep.loop import sweep_for_ever
 from bot.text.redact import Redactor
 from bot.web.app import Lifespan, create_app
@@ -42,14 +42,16 @@ def redactor(settings: Settings) -> Redactor:
     return Redactor([*secrets, *settings.webhook_secrets])
 
 
-def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | None = None) -> World:
+def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | None = None) -> Context:
     """The rooms, not yet opened: nothing is asked of anybody here. `confirm`: see World."""
     database = Database(settings.database_url)
-    world = World(
+    context = Context(
         settings=settings,
-        database=database.guarded(confirm) if confirm is not None else database,
+        database=database.fenced(confirm) if confirm is not None else database,
         github=App(
-            Api(settings.github_api_url, Pace(), confirm=confirm), settings.github_app_id, settings.private_key()
+            GitHubApi(settings.github_api_url, RateLimit(), confirm=confirm),
+            settings.github_app_id,
+            settings.private_key(),
         ),
         sandboxes=Sandboxes(
             settings.e2b_api_key.get_secret_value(),
@@ -60,7 +62,7 @@ def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | No
         ),
         redact=redactor(settings),
     )
-    return replace(world, confirm=confirm) if confirm is not None else world
+    return replace(context, confirm=confirm) if confirm is not None else context
 
 
 def poll_seconds(settings: Settings) -> float:
@@ -68,20 +70,20 @@ def poll_seconds(settings: Settings) -> float:
     return min(0.5, max(0.1, settings.max_runs / 2000))
 
 
-def create_engine(world: World, executor: str = "ampbot") -> Engine:
+def create_engine(context: Context, executor: str = "ampbot") -> Engine:
     """The engine with our workflows. Their names carry their shape: runs begun by old code must end well."""
-    engine = Engine(world.settings.database_url, executor=executor, poll_seconds=poll_seconds(world.settings))
+    engine = Engine(context.settings.database_url, executor=executor, poll_seconds=poll_seconds(context.settings))
     for shape in inbox.DISPATCHES:
-        engine.workflow(shape.workflow, lambda guid: dispatch(world, engine, guid))
-        if world.settings.is_postgres:
+        engine.workflow(shape.workflow, lambda guid: dispatch(context, engine, guid))
+        if context.settings.is_postgres:
             engine.queue(shape.queue, poll_seconds=1.0)  # used after a takeover only
     for shape in inbox.RUNS:
-        engine.workflow(shape.workflow, lambda run: execute(world, engine, run))
+        engine.workflow(shape.workflow, lambda run: execute(context, engine, run))
         engine.queue(
             shape.queue,
-            at_once=world.settings.max_runs,
+            at_once=context.settings.max_runs,
             # The engine refuses a share that is larger than the whole.
-            at_once_per_partition=min(world.settings.max_runs_per_installation, world.settings.max_runs),
+            at_once_per_partition=min(context.settings.max_runs_per_installation, context.settings.max_runs),
         )
     return engine
 
@@ -97,35 +99,35 @@ class Part(StrEnum):
 def create_service(settings: Settings, part: Part = Part.ALL) -> Starlette:
     """Over a database that is open: the receiver, and behind it the engine in the same loop; or one of them."""
     # One process on SQLite has nobody to lose its work to, and a web works on nothing.
-    lock = Lock(settings.database_url) if settings.is_postgres and part is not Part.WEB else None
-    world = create_world(settings, lock.confirm if lock is not None else None)
+    lock = WorkerLock(settings.database_url) if settings.is_postgres and part is not Part.WEB else None
+    context = create_world(settings, lock.confirm if lock is not None else None)
     # What GitHub delivers is stored also by one that has just lost its work.
     web = create_app(
-        replace(world, database=world.database.guarded(None)),
-        _working(world, lock) if part is not Part.WEB else _receiving(world),
+        replace(context, database=context.database.fenced(None)),
+        _working(context, lock) if part is not Part.WEB else _receiving(context),
         receives=part is not Part.WORKER,
     )
     logger.info("serving", part=part, database=settings.database_url.split("://", 1)[0], template=settings.e2b_template)
     return web
 
 
-def _receiving(world: World) -> Lifespan:
+def _receiving(context: Context) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
-        world.database.close()
+        context.database.close()
 
     return lifespan
 
 
-def _working(world: World, lock: Lock | None) -> Lifespan:
+def _working(context: Context, lock: WorkerLock | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if lock is not None:
             await lock.take()
-        engine = create_engine(world, lock.executor if lock is not None else "ampbot")
+        engine = create_engine(context, lock.executor if lock is not None else "ampbot")
         await engine.start()
-        watching = [asyncio.create_task(task) for task in _watches(world, engine, lock)]
+        watching = [asyncio.create_task(task) for task in _watches(context, engine, lock)]
         try:
             yield
         finally:
@@ -133,23 +135,23 @@ def _working(world: World, lock: Lock | None) -> Lifespan:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
             await engine.stop()
-            world.database.close()
+            context.database.close()
             # The lock goes with the process: until then what is in flight here may still write.
 
     return lifespan
 
 
-def _watches(world: World, engine: Engine, lock: Lock | None) -> Iterator[Coroutine[Any, Any, None]]:
-    yield inbox.watch(world, engine)
-    yield sweep_for_ever(world, engine)
+def _watches(context: Context, engine: Engine, lock: WorkerLock | None) -> Iterator[Coroutine[Any, Any, None]]:
+    yield inbox.watch(context, engine)
+    yield sweep_for_ever(context, engine)
     if lock is not None:
-        yield lock.listen(world.work)
-        yield takeover.pulse(world, engine)
-        yield takeover.watch(world, engine, lock)
+        yield lock.listen(context.work)
+        yield takeover.heartbeat(context, engine)
+        yield takeover.watch(context, engine, lock)
         yield _renewed(lock)
 
 
-async def _renewed(lock: Lock) -> None:
+async def _renewed(lock: WorkerLock) -> None:
     """Once the lock is lost, nothing here may write any more: the process starts itself anew, under a new name."""
     await lock.watch()
     await lock.until_reachable()
@@ -173,7 +175,7 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, part: Part = Part.ALL) -> None:
     """Run until SIGTERM or SIGINT. Raises: UnusableError with a sentence about the database."""
     log.configure(settings.log_format, redactor(settings))
-    with opened(settings.database_url):
+    with open_database(settings.database_url):
         _run(settings, part)
 
 

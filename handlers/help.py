@@ -3,24 +3,28 @@
 from collections.abc import Sequence
 
 from bot.events.effects import Effect
-from bot.events.handler import Ask, Facts, Handler, reply
-from bot.model import Said
+from bot.events.handler import Handler, HandlerContext, Invocation, reply
+from bot.model import CommentEvent
 
 
-def wants(ask: Ask) -> bool:
-    return isinstance(ask.event, Said) and ask.command is not None and ask.command.verb == "help"
+def matches(invocation: Invocation) -> bool:
+    return (
+        isinstance(invocation.event, CommentEvent)
+        and invocation.command is not None
+        and invocation.command.verb == "help"
+    )
 
 
 def handler(others: Sequence[Handler]) -> Handler:
     """The handler that shows the help of the others, and its own."""
 
-    def plan(facts: Facts) -> tuple[Effect, ...]:
+    def plan(context: HandlerContext) -> tuple[Effect, ...]:
         rows = [f"- **{_shown(each.usage)}**: {each.summary}" for each in (*others, itself)]
         text = "\n".join(["What you can ask of ampbot here, if you have write access:", "", *rows])
-        return (reply(facts.ask.event, facts.cause, text),)
+        return (reply(context.invocation.event, context.event_key, text),)
 
     itself = Handler(
-        name="help", usage="/amp help", summary="Shows this list.", examples=("/amp help",), wants=wants, plan=plan
+        name="help", usage="/amp help", summary="Shows this list.", examples=("/amp help",), matches=matches, plan=plan
     )
     return itself
 

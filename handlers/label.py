@@ -1,19 +1,23 @@
 """The label `amp` on an issue: Amp resolves the issue as it is described. The label is taken off again."""
 
-from bot.events.effects import Effect, React, StartRun, Unlabel
-from bot.events.handler import Ask, Facts, Handler
-from bot.model import Labelled, RunKind
+from bot.events.effects import Effect, React, RemoveLabel, StartRun
+from bot.events.handler import Handler, HandlerContext, Invocation
+from bot.model import LabelEvent, RunKind
 
 LABEL = "amp"
 
 
-def wants(ask: Ask) -> bool:
-    return isinstance(ask.event, Labelled) and ask.event.label.lower() == LABEL and not ask.event.place.is_pull
+def matches(invocation: Invocation) -> bool:
+    return (
+        isinstance(invocation.event, LabelEvent)
+        and invocation.event.label.lower() == LABEL
+        and not invocation.event.issue.is_pull
+    )
 
 
-def plan(facts: Facts) -> tuple[Effect, ...]:
-    request = facts.request(RunKind.WORK, "")
-    return StartRun(request), React(facts.place, facts.trigger, "eyes"), Unlabel(facts.place, LABEL)
+def plan(context: HandlerContext) -> tuple[Effect, ...]:
+    request = context.request(RunKind.WORK, "")
+    return StartRun(request), React(context.issue, context.trigger, "eyes"), RemoveLabel(context.issue, LABEL)
 
 
 HANDLER = Handler(
@@ -21,6 +25,6 @@ HANDLER = Handler(
     usage="the label `amp`",
     summary="On an issue: Amp resolves it as described. ampbot removes the label at once, ready for the next use.",
     examples=(),
-    wants=wants,
+    matches=matches,
     plan=plan,
 )

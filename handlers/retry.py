@@ -1,17 +1,21 @@
 """`/amp retry`: what was asked for last and has ended, once more, from the branch as it is now."""
 
-from bot.events.effects import React, RetryRun, Wish
-from bot.events.handler import Ask, Facts, Handler
-from bot.model import RunKind, Said
+from bot.events.effects import Action, React, RetryRun
+from bot.events.handler import Handler, HandlerContext, Invocation
+from bot.model import CommentEvent, RunKind
 
 
-def wants(ask: Ask) -> bool:
-    return isinstance(ask.event, Said) and ask.command is not None and ask.command.verb == "retry"
+def matches(invocation: Invocation) -> bool:
+    return (
+        isinstance(invocation.event, CommentEvent)
+        and invocation.command is not None
+        and invocation.command.verb == "retry"
+    )
 
 
-def plan(facts: Facts) -> tuple[Wish, ...]:
-    retry = RetryRun(facts.request(RunKind.WORK, ""), facts.cause)
-    return retry, React(facts.place, facts.trigger, "eyes")
+def plan(context: HandlerContext) -> tuple[Action, ...]:
+    retry = RetryRun(context.request(RunKind.WORK, ""), context.event_key)
+    return retry, React(context.issue, context.trigger, "eyes")
 
 
 HANDLER = Handler(
@@ -19,6 +23,6 @@ HANDLER = Handler(
     usage="/amp retry",
     summary="Repeats the latest finished request here, with a fresh checkout and everything that was said since then.",
     examples=("/amp retry",),
-    wants=wants,
+    matches=matches,
     plan=plan,
 )

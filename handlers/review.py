@@ -1,31 +1,31 @@
 """`/amp review`, the label `amp:review`, or a review requested of ampbot: Amp reads, nothing is pushed."""
 
-from bot.events.effects import Effect, React, StartRun, Unlabel
-from bot.events.handler import Ask, Facts, Handler, reply
-from bot.model import Labelled, ReviewRequested, RunKind, Said
+from bot.events.effects import Effect, React, RemoveLabel, StartRun
+from bot.events.handler import Handler, HandlerContext, Invocation, reply
+from bot.model import CommentEvent, LabelEvent, ReviewRequestEvent, RunKind
 from bot.text import messages
 
 LABEL = "amp:review"
 
 
-def wants(ask: Ask) -> bool:
-    match ask.event:
-        case Said():
-            return ask.command is not None and ask.command.verb == "review"
-        case Labelled(label=label):
+def matches(invocation: Invocation) -> bool:
+    match invocation.event:
+        case CommentEvent():
+            return invocation.command is not None and invocation.command.verb == "review"
+        case LabelEvent(label=label):
             return label.lower() == LABEL
-        case ReviewRequested(user=user, team=team):
-            return (user or "").lower() in ask.names or (team or "").lower() in ask.names
+        case ReviewRequestEvent(user=user, team=team):
+            return (user or "").lower() in invocation.names or (team or "").lower() in invocation.names
         case _:
             return False
 
 
-def plan(facts: Facts) -> tuple[Effect, ...]:
-    event = facts.ask.event
-    label: tuple[Effect, ...] = (Unlabel(event.place, event.label),) if isinstance(event, Labelled) else ()
-    if not event.place.is_pull:
-        return reply(event, facts.cause, messages.not_a_pull()), *label
-    return StartRun(facts.request(RunKind.REVIEW, "")), React(facts.place, facts.trigger, "eyes"), *label
+def plan(context: HandlerContext) -> tuple[Effect, ...]:
+    event = context.invocation.event
+    label: tuple[Effect, ...] = (RemoveLabel(event.issue, event.label),) if isinstance(event, LabelEvent) else ()
+    if not event.issue.is_pull:
+        return reply(event, context.event_key, messages.not_a_pull()), *label
+    return StartRun(context.request(RunKind.REVIEW, "")), React(context.issue, context.trigger, "eyes"), *label
 
 
 HANDLER = Handler(
@@ -36,6 +36,6 @@ HANDLER = Handler(
         "`amp:review` and a review request do the same."
     ),
     examples=("/amp review",),
-    wants=wants,
+    matches=matches,
     plan=plan,
 )

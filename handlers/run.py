@@ -1,18 +1,22 @@
 """`/amp <request>`: Amp works on it, and what it changes becomes a pull request (or a commit on the one it is in)."""
 
 from bot.events.effects import Effect, React, StartRun
-from bot.events.handler import Ask, Facts, Handler
-from bot.model import RunKind, Said
+from bot.events.handler import Handler, HandlerContext, Invocation
+from bot.model import CommentEvent, RunKind
 
 
-def wants(ask: Ask) -> bool:
-    return isinstance(ask.event, Said) and ask.command is not None and ask.command.verb == "run"
+def matches(invocation: Invocation) -> bool:
+    return (
+        isinstance(invocation.event, CommentEvent)
+        and invocation.command is not None
+        and invocation.command.verb == "run"
+    )
 
 
-def plan(facts: Facts) -> tuple[Effect, ...]:
-    assert facts.ask.command is not None  # noqa: S101 - wants() holds it
-    request = facts.request(RunKind.WORK, facts.ask.command.text)
-    return StartRun(request), React(facts.place, facts.trigger, "eyes")
+def plan(context: HandlerContext) -> tuple[Effect, ...]:
+    assert context.invocation.command is not None  # noqa: S101 - wants() holds it
+    request = context.request(RunKind.WORK, context.invocation.command.text)
+    return StartRun(request), React(context.issue, context.trigger, "eyes")
 
 
 HANDLER = Handler(
@@ -23,6 +27,6 @@ HANDLER = Handler(
         "of this repository, a commit on its branch. If nothing needs to change, you get an answer."
     ),
     examples=("/amp fix the flaky login test", "/amp why does `page_count` return one too many?"),
-    wants=wants,
+    matches=matches,
     plan=plan,
 )

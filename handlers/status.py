@@ -1,17 +1,21 @@
 """`/amp status`: what runs and waits in this conversation, and how the last run ended."""
 
-from bot.events.effects import React, ShowStatus, Wish
-from bot.events.handler import Ask, Facts, Handler
-from bot.model import Said
+from bot.events.effects import Action, React, ShowStatus
+from bot.events.handler import Handler, HandlerContext, Invocation
+from bot.model import CommentEvent
 
 
-def wants(ask: Ask) -> bool:
-    return isinstance(ask.event, Said) and ask.command is not None and ask.command.verb == "status"
+def matches(invocation: Invocation) -> bool:
+    return (
+        isinstance(invocation.event, CommentEvent)
+        and invocation.command is not None
+        and invocation.command.verb == "status"
+    )
 
 
-def plan(facts: Facts) -> tuple[Wish, ...]:
-    status = ShowStatus(facts.place, facts.cause, facts.ask.event.at)
-    return status, React(facts.place, facts.trigger, "eyes")
+def plan(context: HandlerContext) -> tuple[Action, ...]:
+    status = ShowStatus(context.issue, context.event_key, context.invocation.event.at)
+    return status, React(context.issue, context.trigger, "eyes")
 
 
 HANDLER = Handler(
@@ -19,6 +23,6 @@ HANDLER = Handler(
     usage="/amp status",
     summary="Shows what is running here and since when, what is queued, and the last run's result, time and tokens.",
     examples=("/amp status",),
-    wants=wants,
+    matches=matches,
     plan=plan,
 )

@@ -1,20 +1,24 @@
 """`/amp stop`: every run of this conversation ends at once; `/amp stop keep` publishes what exists as a draft."""
 
-from bot.events.effects import React, StopRuns, Wish
-from bot.events.handler import Ask, Facts, Handler
-from bot.model import Said
+from bot.events.effects import Action, React, StopRuns
+from bot.events.handler import Handler, HandlerContext, Invocation
+from bot.model import CommentEvent
 
 
-def wants(ask: Ask) -> bool:
-    return isinstance(ask.event, Said) and ask.command is not None and ask.command.verb == "stop"
+def matches(invocation: Invocation) -> bool:
+    return (
+        isinstance(invocation.event, CommentEvent)
+        and invocation.command is not None
+        and invocation.command.verb == "stop"
+    )
 
 
-def plan(facts: Facts) -> tuple[Wish, ...]:
-    event, command = facts.ask.event, facts.ask.command
+def plan(context: HandlerContext) -> tuple[Action, ...]:
+    event, command = context.invocation.event, context.invocation.command
     assert command is not None  # noqa: S101 - wants() holds it
     keep = command.text == "keep"
-    stop = StopRuns(facts.place, facts.cause, facts.trigger, event.actor, event.at, keep)
-    return stop, React(facts.place, facts.trigger, "eyes")
+    stop = StopRuns(context.issue, context.event_key, context.trigger, event.actor, event.at, keep)
+    return stop, React(context.issue, context.trigger, "eyes")
 
 
 HANDLER = Handler(
@@ -25,6 +29,6 @@ HANDLER = Handler(
         "publishes what Amp has changed so far as a draft pull request (on a pull request: on a separate branch)."
     ),
     examples=("/amp stop", "/amp stop keep"),
-    wants=wants,
+    matches=matches,
     plan=plan,
 )

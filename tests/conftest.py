@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot.context import World
+from bot.context import Context
 from bot.settings import Settings
 from bot.store.database import Database
 from bot.store.tables import metadata
@@ -116,10 +116,10 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 
 @pytest.fixture
-def world(settings: Settings, sqlite: Database) -> World:
+def context(settings: Settings, sqlite: Database) -> Context:
     """A world with a database and nobody to talk to."""
     nobody: Any = None
-    return World(settings, sqlite, github=nobody, sandboxes=nobody, redact=Redactor([]))
+    return Context(settings, sqlite, github=nobody, sandboxes=nobody, redact=Redactor([]))
 
 
 @pytest.fixture

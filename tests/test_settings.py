@@ -36,7 +36,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, pem: str) -> pytest.MonkeyPatch
 
 def says(loaded: object) -> list[str]:
     assert isinstance(loaded, tuple), loaded
-    return [problem.say for problem in loaded]
+    return [problem.message for problem in loaded]
 
 
 def test_what_has_a_default_need_not_be_set(environment: pytest.MonkeyPatch, pem: str) -> None:

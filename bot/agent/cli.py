@@ -10,7 +10,7 @@ from bot.model import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Era:
+class CliVersion:
     """A generation of the CLI, told by its help, and the flags that make it run headless and private."""
 
     name: str
@@ -19,17 +19,17 @@ class Era:
 
 _FLAGS = ("--dangerously-allow-all", "--visibility", "private")
 _CUR_ONLY = "--no-archive-after-execute"
-OLD = Era("old", _FLAGS)
-CUR = Era("cur", (*_FLAGS, _CUR_ONLY))
+OLD = CliVersion("old", _FLAGS)
+CUR = CliVersion("cur", (*_FLAGS, _CUR_ONLY))
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class Installation:
     """The Amp of one sandbox. `note` is a sentence for the operator, or empty."""
 
     binary: str
     version: str
-    era: Era
+    era: CliVersion
     note: str = ""
 
 
@@ -68,7 +68,7 @@ _BARE = Problem(
 _OFF_PATH = "`amp` is only in ~/.local/bin, which is not on the sandbox's PATH; it is started by its full path."
 
 
-def installed(probe: str) -> Installed | Problem:
+def read_probe(probe: str) -> Installation | Problem:
     """Reads what PROBE printed."""
     where, _, answers = probe.partition(_CUT)
     version_text, _, help_text = answers.partition(_CUT)
@@ -79,10 +79,10 @@ def installed(probe: str) -> Installed | Problem:
     era = identify(version_text, help_text)
     if isinstance(era, Problem):
         return era
-    return Installed(binary, _version(version_text), era, _OFF_PATH if "off-path" in words else "")
+    return Installation(binary, _version(version_text), era, _OFF_PATH if "off-path" in words else "")
 
 
-def identify(version_text: str, help_text: str) -> Era | Problem:
+def identify(version_text: str, help_text: str) -> CliVersion | Problem:
     """The era of the Amp that answered `--version` and `--help` with these texts (both outputs, joined)."""
     said = f"{version_text}\n{help_text}"
     if re.search(r"native binary not installed", said, re.IGNORECASE):
@@ -98,7 +98,7 @@ def identify(version_text: str, help_text: str) -> Era | Problem:
         if "--dangerously-allow-all" in options:
             return OLD
     elif re.search(r"not found|no such file", said, re.IGNORECASE) and not options:
-        return Problem(_MISSING.say, _excerpt(said))
+        return Problem(_MISSING.message, _excerpt(said))
     return Problem(
         f"The sandbox's `amp` ({_version(version_text) or 'version unknown'}) is of no kind ampbot knows. "
         "Pin another version of @ampcode/cli in the template, or update ampbot.",
@@ -106,7 +106,7 @@ def identify(version_text: str, help_text: str) -> Era | Problem:
     )
 
 
-def command(era: Era, *, binary: str, settings_file: str, thread: str | None) -> list[str]:
+def run_command(era: CliVersion, *, binary: str, settings_file: str, thread: str | None) -> list[str]:
     """The argv of a run; the prompt goes to standard input. `thread` is the id of a thread to go on with."""
     goes_on = ["threads", "continue", thread] if thread else []
     return [binary, *goes_on, "-x", "--stream-json", *era.flags, "--settings-file", settings_file]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bot.model import Remark, RunKind, RunRequest
+from bot.model import Comment, RunKind, RunRequest
 
 # Together with the request these stay well inside a model's context.
-MOST_BODY = 20_000
-MOST_REMARK = 8_000
-MOST_REMARKS = 60_000
+MAX_BODY = 20_000
+MAX_REMARK = 8_000
+MAX_REMARKS = 60_000
 
 _WORK = """\
 You are working in a fresh checkout of {repo} at commit {sha}{branch}. Do what the request below asks for.
@@ -47,37 +47,37 @@ def compose(
     nonce: str,
     repo: str,
     sha: str,
-    remarks: tuple[Remark, ...],
+    comments: tuple[Comment, ...],
     merge_base: str | None,
     diff: str | None,
     from_fork: bool = False,
 ) -> str:
     """The whole prompt. `nonce` makes the section marks unguessable for the text inside them; `diff` is a path."""
-    place = request.place
+    issue = request.issue
     if request.kind is RunKind.REVIEW:
-        head = _REVIEW.format(repo=repo, number=place.number, sha=sha, merge_base=merge_base, diff=diff)
+        head = _REVIEW.format(repo=repo, number=issue.number, sha=sha, merge_base=merge_base, diff=diff)
     else:
-        branch = f", the head of pull request #{place.number} (its diff is in {diff})" if diff else ""
+        branch = f", the head of pull request #{issue.number} (its diff is in {diff})" if diff else ""
         head = _WORK.format(repo=repo, sha=sha, branch=branch)
         if from_fork:
             head += "\n\n" + _FORK
-    kind = "pull request" if place.is_pull else "issue"
+    kind = "pull request" if issue.is_pull else "issue"
     parts = [
         head,
         _CAUTION,
         _section(
             f"context-{nonce}",
-            f'kind="{kind} #{place.number}" author="{_attribute(place.author)}"',
-            f"{_cut(place.title, 500)}\n\n{_cut(place.body, MOST_BODY)}",
+            f'kind="{kind} #{issue.number}" author="{_attribute(issue.author)}"',
+            f"{_cut(issue.title, 500)}\n\n{_cut(issue.body, MAX_BODY)}",
         ),
     ]
     parts += [
         _section(
             f"context-{nonce}",
-            f'kind="comment" author="{_attribute(remark.author)}" at="{remark.at}"',
-            _cut(remark.body, MOST_REMARK),
+            f'kind="comment" author="{_attribute(comment.author)}" at="{comment.at}"',
+            _cut(comment.body, MAX_REMARK),
         )
-        for remark in _newest(remarks)
+        for comment in _newest(comments)
     ]
     where = f' on="{_attribute(request.path)}:{request.line}"' if request.path else ""
     parts.append(
@@ -91,18 +91,18 @@ def compose(
 def _default(request: RunRequest) -> str:
     if request.kind is RunKind.REVIEW:
         return "Review this pull request."
-    return f"Resolve {'pull request' if request.place.is_pull else 'issue'} #{request.place.number} as described."
+    return f"Resolve {'pull request' if request.issue.is_pull else 'issue'} #{request.issue.number} as described."
 
 
-def _newest(remarks: tuple[Remark, ...]) -> tuple[Remark, ...]:
+def _newest(comments: tuple[Comment, ...]) -> tuple[Comment, ...]:
     """The newest people's remarks that fit, in the order they were written."""
-    chosen: list[Remark] = []
-    room = MOST_REMARKS
-    for remark in reversed([remark for remark in remarks if not remark.bot]):
-        room -= min(len(remark.body), MOST_REMARK)
+    chosen: list[Comment] = []
+    room = MAX_REMARKS
+    for comment in reversed([comment for comment in comments if not comment.bot]):
+        room -= min(len(comment.body), MAX_REMARK)
         if room < 0:
             break
-        chosen.append(remark)
+        chosen.append(comment)
     return tuple(reversed(chosen))
 
 

@@ -27,7 +27,7 @@ SYMLINK, SUBMODULE, ABSENT = "120000", "160000", "000000"
 _MODES = frozenset({"100644", "100755", SYMLINK, SUBMODULE, ABSENT})
 _MEMBERS = frozenset({"tree", "raw", "left", "attrs", "blobs"})
 _NO_ID = "0" * 40
-MOST_NAMES = 200_000_000  # bytes
+MAX_NAMES = 200_000_000  # bytes
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _ENTRY = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([ADMT])")
@@ -99,7 +99,7 @@ class Rename:
     new: str
 
 
-def outcome(status: str) -> Problem | None:
+def parse_status(status: str) -> Problem | None:
     """What the collecting script's status line says; None when the archive is there to be read."""
     match = _STATUS.fullmatch(status.strip())
     if match is None or match[4] is not None:
@@ -288,7 +288,7 @@ def names(compressed: bytes) -> tuple[str, ...]:
     """File names of a tree, as `templates/checkout.sh` packs them; none where there is nothing, or too much."""
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        data = unpacker.decompress(compressed, MOST_NAMES)
+        data = unpacker.decompress(compressed, MAX_NAMES)
     except zlib.error:
         return ()
     return tuple(_text(name) for name in data.split(b"\0") if name) if unpacker.eof else ()

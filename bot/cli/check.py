@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from bot.agent import cli as amp_cli
-from bot.agent.cli import Installed
+from bot.agent.cli import Installation
 from bot.agent.outcome import redacted
-from bot.context import World
+from bot.context import Context
 from bot.github import manifest
 from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError
 from bot.model import Problem
-from bot.sandbox.client import Box, SandboxError
+from bot.sandbox.client import Sandbox, SandboxError
 from bot.store.upgrade import migrate
 
 # How long Amp may take to answer a question that costs nothing.
@@ -34,17 +34,17 @@ class Finding:
     problem: Problem | None = None
 
 
-async def check(world: World) -> tuple[Finding, ...]:
+async def check(context: Context) -> tuple[Finding, ...]:
     """Try everything, at once. Starts one sandbox for a few seconds, and ends it."""
-    parts: tuple[Callable[[World], Awaitable[tuple[Finding, ...]]], ...] = (_database, _github, _sandbox)
-    results = await asyncio.gather(*(part(world) for part in parts))
+    parts: tuple[Callable[[Context], Awaitable[tuple[Finding, ...]]], ...] = (_database, _github, _sandbox)
+    results = await asyncio.gather(*(part(context) for part in parts))
     return tuple(finding for result in results for finding in result)
 
 
-async def _database(world: World) -> tuple[Finding, ...]:
-    kind = world.settings.database_url.split("://", 1)[0]
+async def _database(context: Context) -> tuple[Finding, ...]:
+    kind = context.settings.database_url.split("://", 1)[0]
     try:
-        await asyncio.to_thread(migrate, world.database)
+        await asyncio.to_thread(migrate, context.database)
     except (sa.exc.SQLAlchemyError, OSError) as error:
         cause = getattr(error, "orig", None) or error
         cure = "Check AMPBOT_DATABASE_URL: the folder must exist and be writable, or the server reachable."
@@ -52,9 +52,9 @@ async def _database(world: World) -> tuple[Finding, ...]:
     return (Finding("database", f"{kind}, up to date"),)
 
 
-async def _github(world: World) -> tuple[Finding, ...]:
+async def _github(context: Context) -> tuple[Finding, ...]:
     try:
-        me = await world.github.identity()
+        me = await context.github.identity()
     except UnauthorizedError:
         cure = "Check that AMPBOT_GITHUB_APP_ID and the private key belong to the same App, and this machine's clock."
         return (Finding("GitHub App", "key refused", Problem(f"GitHub does not accept the App's key. {cure}")),)
@@ -86,13 +86,13 @@ async def _github(world: World) -> tuple[Finding, ...]:
             else None,
         )
     )
-    findings.append(await _webhook(world))
+    findings.append(await _webhook(context))
     return tuple(findings)
 
 
-async def _webhook(world: World) -> Finding:
+async def _webhook(context: Context) -> Finding:
     try:
-        url = await world.github.hook_url()
+        url = await context.github.hook_url()
     except GitHubError as error:
         return Finding("webhook", "unknown", Problem(f"GitHub does not say where the webhook leads ({error})."))
     if not url:
@@ -102,36 +102,36 @@ async def _webhook(world: World) -> Finding:
     return Finding("webhook", url)
 
 
-async def _sandbox(world: World) -> tuple[Finding, ...]:
-    template = world.settings.e2b_template
+async def _sandbox(context: Context) -> tuple[Finding, ...]:
+    template = context.settings.e2b_template
     try:
-        box = await world.sandboxes.create(f"check-{uuid.uuid4()}", template, seconds=120, repository=0)
+        sandbox = await context.sandboxes.create(f"check-{uuid.uuid4()}", template, seconds=120, repository=0)
     except SandboxError as error:
         cure = "Check E2B_API_KEY, and that AMPBOT_E2B_TEMPLATE names a template this key may use."
-        said = world.redact(str(error)).rstrip(". ")
+        said = context.redact(str(error)).rstrip(". ")
         return (Finding("sandbox", template, Problem(f"E2B starts no sandbox from {template!r}: {said}. {cure}")),)
     try:
-        found = amp_cli.installed((await box.run(amp_cli.PROBE, seconds=60)).stdout)
+        found = amp_cli.read_probe((await sandbox.run(amp_cli.PROBE, seconds=60)).stdout)
         findings = [Finding("sandbox", f"template {template}")]
         if isinstance(found, Problem):
             return (*findings, Finding("Amp", "not usable", found))
         findings.append(
             Finding("Amp", f"{found.version} ({found.era.name})" + (f". {found.note}" if found.note else ""))
         )
-        return (*findings, await _amp_key(world, box, found))
+        return (*findings, await _amp_key(context, sandbox, found))
     except SandboxError as error:
-        return (Finding("sandbox", template, Problem(f"The sandbox did not work: {world.redact(str(error))}.")),)
+        return (Finding("sandbox", template, Problem(f"The sandbox did not work: {context.redact(str(error))}.")),)
     finally:
         with suppress(SandboxError):  # E2B ends it in two minutes
-            await world.sandboxes.kill(box.id)
+            await context.sandboxes.kill(sandbox.id)
 
 
-async def _amp_key(world: World, box: Box, amp: Installed) -> Finding:
+async def _amp_key(context: Context, sandbox: Sandbox, amp: Installation) -> Finding:
     """Listing threads needs the key and costs nothing; the CLI waits for a login for ever when it has none."""
     line = f"timeout {AMP_SECONDS} {shlex.quote(amp.binary)} threads list < /dev/null"
-    ran = await box.run(line, env={"AMP_API_KEY": world.settings.amp_api_key.get_secret_value()}, seconds=60)
+    ran = await sandbox.run(line, env={"AMP_API_KEY": context.settings.amp_api_key.get_secret_value()}, seconds=60)
     if ran.exit_code == 0:
         return Finding("Amp key", "accepted")
-    said = world.redact(redacted(ran.stderr or ran.stdout)).strip()[-300:].rstrip(".")
+    said = context.redact(redacted(ran.stderr or ran.stdout)).strip()[-300:].rstrip(".")
     why = "it waits for somebody to log in" if ran.exit_code == 124 else said or f"exit {ran.exit_code}"
     return Finding("Amp key", "not accepted", Problem(f"Amp does not accept AMP_API_KEY: {why}. Set a valid key."))

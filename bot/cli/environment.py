@@ -15,6 +15,6 @@ def load_settings() -> Settings:
         return loaded
     typer.echo("ampbot cannot start with these settings:", err=True)
     for problem in loaded:
-        typer.echo(f"  - {problem.say}", err=True)
+        typer.echo(f"  - {problem.message}", err=True)
     typer.echo("Set them in the environment or in .env; docs/settings.md lists them all.", err=True)
     raise typer.Exit(2)

@@ -98,14 +98,14 @@ def check() -> None:
 
     settings = load_settings()
     console = Console()
-    world = create_world(settings)
-    findings = asyncio.run(try_everything(world))
-    world.database.close()
+    context = create_world(settings)
+    findings = asyncio.run(try_everything(context))
+    context.database.close()
     for finding in findings:
         mark = "[green]ok[/]  " if finding.problem is None else "[red]bad[/] "
         console.print(f"{mark} {escape(finding.name)}: {escape(finding.found)}", highlight=False)
         if finding.problem is not None:
-            console.print(f"     {escape(finding.problem.say)}", highlight=False)
+            console.print(f"     {escape(finding.problem.message)}", highlight=False)
     problems = sum(finding.problem is not None for finding in findings)
     console.print(f"{problems} problem{'s' if problems != 1 else ''}." if problems else "Everything is in order.")
     raise typer.Exit(1 if problems else 0)

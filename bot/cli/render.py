@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from bot.agent.stream import Dropped, Ended, Started, Stream, Text, ToolResult, ToolUse, cleaned
 from bot.changes.changeset import SUBMODULE, SYMLINK, Change, ChangeSet
-from bot.store.history import Happened
+from bot.store.history import RunEvent
 from bot.store.runs import Run
 
-MOST_RESULT_LINES = 12
+MAX_RESULT_LINES = 12
 
 # C0 but tab, DEL, C1, and the marks that turn the reading direction: each as JSON writes it.
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -21,23 +21,23 @@ def listed(found: Iterable[Run], now: float) -> Iterator[str]:
     """A line for each run, below a line of headings."""
     rows = [("RUN", "WHERE", "STATE", "AGE", "TOOK", "PR", "REQUEST")]
     for run in found:
-        place = run.request.place
+        issue = run.request.issue
         took = duration((run.ended_at or now) - run.started_at) if run.started_at is not None else ""
         pull = f"#{run.pull}" if run.pull is not None else ""
-        where = f"{place.repo.full_name}#{place.number}"
+        where = f"{issue.repo.full_name}#{issue.number}"
         rows.append((run.id[:8], where, run.state, duration(now - run.created_at), took, pull, _line(run.request.text)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def detailed(run: Run, events: Iterable[Happened], kept: Iterable[tuple[str, int]], thread_url: str | None) -> str:
+def detailed(run: Run, events: Iterable[RunEvent], kept: Iterable[tuple[str, int]], thread_url: str | None) -> str:
     """Everything that is known of one run. `kept`: what can be asked for, and its size in bytes."""
-    place, request = run.request.place, run.request
-    facts: list[tuple[str, object]] = [
+    issue, request = run.request.issue, run.request
+    context: list[tuple[str, object]] = [
         ("run", run.id),
         ("state", run.state),
-        ("where", f"{place.repo.full_name}#{place.number}  {place.url}"),
+        ("where", f"{issue.repo.full_name}#{issue.number}  {issue.url}"),
         ("asked by", f"{request.actor.login} at {request.at}"),
         ("request", request.text),
         ("asked for", stamp(run.created_at)),
@@ -49,9 +49,9 @@ def detailed(run: Run, events: Iterable[Happened], kept: Iterable[tuple[str, int
         ("commit", run.commit),
         ("branch", run.branch),
         ("pull request", run.pull and f"#{run.pull}"),
-        ("ending", run.ending and run.ending.say),
+        ("ending", run.ending and run.ending.message),
     ]
-    lines = [f"{name:<13} {_indented(str(value), 14)}" for name, value in facts if value]
+    lines = [f"{name:<13} {_indented(str(value), 14)}" for name, value in context if value]
     lines += ["", "what happened"]
     lines += [f"  {stamp(one.at)}  {one.event:<11} {_line(one.detail)}".rstrip() for one in events]
     lines += ["", "kept", *(f"  {name}: {size:,}" for name, size in kept)]
@@ -133,9 +133,9 @@ def stamp(at: float) -> str:
 def _result(text: str, is_error: bool, depth: int) -> Iterator[str]:
     lines = text.splitlines()
     mark = "!" if is_error else "|"
-    yield from (f"{' ' * depth}  {mark} {line}" for line in lines[:MOST_RESULT_LINES])
-    if len(lines) > MOST_RESULT_LINES:
-        yield f"{' ' * depth}  {mark} … {len(lines) - MOST_RESULT_LINES} more lines"
+    yield from (f"{' ' * depth}  {mark} {line}" for line in lines[:MAX_RESULT_LINES])
+    if len(lines) > MAX_RESULT_LINES:
+        yield f"{' ' * depth}  {mark} … {len(lines) - MAX_RESULT_LINES} more lines"
 
 
 def _depth(nested: bool) -> int:

@@ -51,13 +51,13 @@ def show_run(run: RunArgument) -> None:
     settings = load_settings()
     with _reading(settings) as connection:
         row = _found(connection, run)
-        archive = store.kept(connection, row.id, CHANGES)
-        kept = [("lines of the transcript", len(store.lines(connection, row.id)))]
+        archive = store.load_artifact(connection, row.id, CHANGES)
+        kept = [("lines of the transcript", len(store.transcript_lines(connection, row.id)))]
         if archive is not None:
             kept.append(("bytes of its changes, packed", len(archive)))
         thread = row.outcome.thread if row.outcome is not None else None
         url = f"{settings.amp_url}/threads/{thread}" if thread else None
-        _print([render.detailed(row, history.happened(connection, row.id), kept, url)])
+        _print([render.detailed(row, history.events(connection, row.id), kept, url)])
 
 
 @runs.command("diff")
@@ -81,7 +81,7 @@ def diff_run(
     settings = load_settings()
     with _reading(settings) as connection:
         row = _found(connection, run)
-        archive = store.kept(connection, row.id, CHANGES)
+        archive = store.load_artifact(connection, row.id, CHANGES)
     if archive is None or row.pinned is None:
         _fail(f"Run {row.id[:8]} has no collected changes: it is {row.state}.")
     if output is not None:
@@ -94,13 +94,13 @@ def diff_run(
         return
     read = changeset.read(archive, base_tree=row.pinned.base_tree, limits=limits(settings))
     if isinstance(read, Problem):
-        _fail(f"{read.say} {read.detail}".strip())
+        _fail(f"{read.message} {read.detail}".strip())
     if repo is None:
         _print(render.diff(read) if read.changes or read.left_out else ["Nothing was changed."])
         return
     made = patch.against(repo, read)
     if isinstance(made, Problem):
-        _fail(made.say)
+        _fail(made.message)
     # Bytes for `git apply`; on a terminal, only what is fit for one.
     if sys.stdout.isatty():
         _print(map(render.raw, made.decode("utf-8", "replace").splitlines()))
@@ -125,7 +125,7 @@ def log_run(
     while True:
         with _reading(settings) as connection:
             row = _found(connection, run)  # before the lines: none comes after the end
-            lines = store.lines(connection, row.id, since)
+            lines = store.transcript_lines(connection, row.id, since)
         for line in lines:
             _print([render.raw(line)] if json else render.transcript(line))
         since += len(lines)
@@ -145,7 +145,7 @@ def _reading(settings: Settings) -> Iterator[Connection]:
     import sqlalchemy as sa
 
     from bot.store.database import Database
-    from bot.store.open_db import why
+    from bot.store.open_db import explain
     from bot.store.sqlite import SQLiteTooOldError
 
     try:
@@ -158,7 +158,7 @@ def _reading(settings: Settings) -> Iterator[Connection]:
         with database.view() as connection:
             yield connection
     except sa.exc.DBAPIError as error:
-        _fail(why(error, database.file))
+        _fail(explain(error, database.file))
     finally:
         database.close()
 
@@ -169,7 +169,7 @@ def _found(connection: Connection, prefix: str) -> Run:
 
     if len(prefix) < SHORTEST:
         _fail(f"{prefix!r} is too short for a run's id: give at least {SHORTEST} characters.")
-    ids = history.beginning(connection, prefix, 5)
+    ids = history.ids_with_prefix(connection, prefix, 5)
     if not ids:
         _fail(f"No run's id begins with {prefix!r}. `ampbot runs list` shows the latest.")
     if len(ids) > 1:

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from bot.context import World
-from bot.dispatch.delivery import dismiss
+from bot.context import Context
+from bot.dispatch.delivery import close_ignored
 from bot.engine.workflows import Engine
 from bot.store import deliveries, runs
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class WorkflowVersion:
     """A workflow's name and its queue's. They outlive deploys: other steps in it make it another shape."""
 
     workflow: str
@@ -29,38 +29,40 @@ class Shape:
 
 # What is begun now takes the first shape. Older ones stand behind it until no database can hold any that has not
 # ended; code that does not know a shape leaves it to others.
-RUNS: tuple[Shape, ...] = (Shape("run_v1", "runs_v1"),)
+RUNS: tuple[WorkflowVersion, ...] = (WorkflowVersion("run_v1", "runs_v1"),)
 # Deliveries are dispatched at once, in no queue; those of a dead worker wait in it for a living one.
-DISPATCHES: tuple[Shape, ...] = (Shape("dispatch_v1", "dispatches_v1"),)
+DISPATCHES: tuple[WorkflowVersion, ...] = (WorkflowVersion("dispatch_v1", "dispatches_v1"),)
 
 # Nothing depends on this look: it finds what a crash left between a row and its workflow.
 LOOK_SECONDS = 2.0
 
 
-async def take_up(world: World, engine: Engine, failed: set[str] | None = None) -> int:
+async def dispatch_pending(context: Context, engine: Engine, failed: set[str] | None = None) -> int:
     """Start a workflow for each delivery and each admitted run that has none; says how many. Twice is harmless.
 
     Those in `failed` are left alone, and those that could not be started are added to it.
     """
     failed = set() if failed is None else failed
-    waiting = await world.database.read(lambda connection: deliveries.untaken(connection, without=failed))
-    dismissed = await dismiss(world, waiting)
+    waiting = await context.database.read(lambda connection: deliveries.undispatched(connection, without=failed))
+    dismissed = await close_ignored(context, waiting)
     started = len(dismissed)
     # All at once: one after the other, each would wait behind what those before it have begun to do.
     starts = [
         _start(
-            world,
+            context,
             partial(engine.begin, DISPATCHES[0].workflow, key=f"delivery:{guid}", argument=guid),
-            deliveries.take,
+            deliveries.mark_dispatched,
             guid,
         )
         for guid in waiting
         if guid not in dismissed
     ]
-    for run, installation in await world.database.read(lambda connection: runs.unqueued(connection, without=failed)):
+    for run, installation in await context.database.read(
+        lambda connection: runs.ready_to_enqueue(connection, without=failed)
+    ):
         name, queue = RUNS[0].workflow, RUNS[0].queue
         enqueue = partial(engine.enqueue, name, queue=queue, partition=str(installation), key=run, argument=run)
-        starts.append(_start(world, enqueue, runs.queued_in_engine, run))
+        starts.append(_start(context, enqueue, runs.mark_enqueued, run))
     for key, well in await asyncio.gather(*starts):
         started += well
         if not well:
@@ -69,24 +71,24 @@ async def take_up(world: World, engine: Engine, failed: set[str] | None = None) 
 
 
 async def _start(
-    world: World, start: Callable[[], Awaitable[None]], done: Callable[[Connection, str], None], key: str
+    context: Context, start: Callable[[], Awaitable[None]], done: Callable[[Connection, str], None], key: str
 ) -> tuple[str, bool]:
     try:
         await start()
-        await world.database.write(lambda connection: done(connection, key))
+        await context.database.write(lambda connection: done(connection, key))
     except Exception:  # one row that cannot be started must not keep the others waiting
         log.exception("not started", key=key)
         return key, False
     return key, True
 
 
-async def watch(world: World, engine: Engine) -> None:
+async def watch(context: Context, engine: Engine) -> None:
     """Take up what is waiting, for ever."""
     while True:
-        world.work.clear()
+        context.work.clear()
         failed: set[str] = set()  # they are tried again at the next look
         try:
-            while await take_up(world, engine, failed):
+            while await dispatch_pending(context, engine, failed):
                 pass
         except sa.exc.SQLAlchemyError as error:
             # A locked or restarting database: the rows are still there at the next look.
@@ -94,6 +96,6 @@ async def watch(world: World, engine: Engine) -> None:
         except Exception:  # a mistake of ours in one row must not end the taking up of all others
             log.exception("inbox could not look")
         try:
-            await asyncio.wait_for(world.work.wait(), LOOK_SECONDS)
+            await asyncio.wait_for(context.work.wait(), LOOK_SECONDS)
         except TimeoutError:
             continue

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from bot.context import World
+from bot.context import Context
 from bot.github.errors import UnavailableError
 from bot.store import idempotency
 
 ATTEMPTS = 3
 
 
-async def once(
-    world: World,
+async def find_or_create(
+    context: Context,
     key: str,
     *,
     find: Callable[[], Awaitable[str | None]],
@@ -25,14 +25,14 @@ async def once(
         GitHubError: it was refused, or its outcome is still unknown after every attempt.
     """
     for attempt in range(ATTEMPTS):
-        claim = await world.database.write(lambda connection: idempotency.claim(connection, key))
-        if isinstance(claim, idempotency.Done):
+        claim = await context.database.write(lambda connection: idempotency.reserve(connection, key))
+        if isinstance(claim, idempotency.Completed):
             return claim.result
         result = None
-        if isinstance(claim, idempotency.Tried):
+        if isinstance(claim, idempotency.InDoubt):
             # Lists may lag behind a write, and the last attempt's may have waited for its turn: the look is taken only
             # this long after we know that none is under way.
-            await world.sleep(world.settings.list_lag_seconds)
+            await context.sleep(context.settings.list_lag_seconds)
             result = await find()
         if result is None:
             try:
@@ -41,6 +41,6 @@ async def once(
                 if attempt == ATTEMPTS - 1:
                     raise
                 continue
-        await world.database.write(partial(idempotency.settle, key=key, result=result))
+        await context.database.write(partial(idempotency.complete, key=key, result=result))
         return result
     raise AssertionError("unreachable")

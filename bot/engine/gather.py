@@ -12,10 +12,10 @@ C = TypeVar("C")
 
 
 @overload
-async def together(a: Awaitable[A], b: Awaitable[B], /) -> tuple[A, B]: ...
+async def gather_all(a: Awaitable[A], b: Awaitable[B], /) -> tuple[A, B]: ...
 @overload
-async def together(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> tuple[A, B, C]: ...
-async def together(*parts: Awaitable[Any]) -> tuple[Any, ...]:
+async def gather_all(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> tuple[A, B, C]: ...
+async def gather_all(*parts: Awaitable[Any]) -> tuple[Any, ...]:
     """Every part's result, once all have ended. Raises: the first part's exception, in the order given."""
     results = await asyncio.gather(*parts, return_exceptions=True)
     for result in results:

@@ -46,7 +46,7 @@ def key(executor: str) -> int:
     return int.from_bytes(hashlib.sha256(f"ampbot:{executor}".encode()).digest()[:8], signed=True)
 
 
-class Lock:
+class WorkerLock:
     """This worker's advisory lock and its connection, and the same for the executors it looks after."""
 
     def __init__(self, database_url: str) -> None:

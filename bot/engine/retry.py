@@ -20,11 +20,11 @@ T = TypeVar("T")
 # Seconds; together some twenty minutes on top of what each request waits by itself (bot/github/client.py).
 WAITS = (10.0, 60.0, 300.0, 900.0)
 # What waiting may cure. Any other GitHubError is GitHub's answer.
-PASSING = (UnavailableError, LimitedError, UnauthorizedError)
+TRANSIENT = (UnavailableError, LimitedError, UnauthorizedError)
 
 
-async def outlast(
-    sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]], *, for_ever: bool = False
+async def retry_github(
+    sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]], *, forever: bool = False
 ) -> T:
     """The result of `work`, begun again after each outage; it must be safe to run twice.
 
@@ -33,10 +33,10 @@ async def outlast(
     Raises:
         GitHubError: GitHub is still away, or the error is not one that waiting cures.
     """
-    for wait in chain(WAITS, repeat(WAITS[-1]) if for_ever else ()):
+    for wait in chain(WAITS, repeat(WAITS[-1]) if forever else ()):
         try:
             return await work()
-        except PASSING as error:
+        except TRANSIENT as error:
             log.warning("waiting for GitHub", seconds=wait, status=error.status, github=error.message)
             await sleep(wait)
     return await work()
@@ -46,7 +46,7 @@ async def outlast(
 E2B_WAIT = 15.0
 
 
-async def outlast_e2b(
+async def retry_e2b(
     sleep: Callable[[float], Awaitable[None]],
     work: Callable[[], Awaitable[T]],
     *,

@@ -56,7 +56,7 @@ def new_commands(text: str, before: str | None, names: Sequence[str]) -> _Found:
 
 
 def _identity(found: Command | Problem) -> tuple[str, str]:
-    return ("", found.say) if isinstance(found, Problem) else (found.verb, found.text)
+    return ("", found.message) if isinstance(found, Problem) else (found.verb, found.text)
 
 
 def _with_one_problem(found: Iterable[Command | Problem]) -> _Found:

@@ -11,15 +11,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from bot.model import Actor, Place, RunRequest, Trigger
+from bot.model import Actor, CommentRef, IssueRef, RunRequest
+
+# Plans are stored; there it has its older name.
+StoredIssue = Annotated[IssueRef, Field(alias="place")]
 
 
 @dataclass(frozen=True, slots=True)
 class React:
     """Show that the triggering text was taken. GitHub keeps one reaction of a kind."""
 
-    place: Place
-    trigger: Trigger
+    issue: StoredIssue
+    trigger: CommentRef
     content: str
     type: Literal["react"] = "react"
 
@@ -28,7 +31,7 @@ class React:
 class Reply:
     """Answer with a comment, once for each `key`."""
 
-    place: Place
+    issue: StoredIssue
     key: str
     text: str
     at: str  # RFC 3339: no earlier comment can be this one
@@ -44,35 +47,35 @@ class StartRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Unlabel:
+class RemoveLabel:
     """Take the triggering label off, so that it can be put on again."""
 
-    place: Place
+    issue: StoredIssue
     label: str
     type: Literal["unlabel"] = "unlabel"
 
 
 @dataclass(frozen=True, slots=True)
-class ShowStopped:
+class FinalizeStopped:
     """These runs were stopped: end what is left of them, say so in their comments, and show that it was done."""
 
-    place: Place
-    trigger: Trigger
+    issue: StoredIssue
+    trigger: CommentRef
     dropped: tuple[str, ...]  # run ids: their end is decided, nothing is published
     kept: tuple[str, ...]  # run ids: only the agent ends, what exists is published as a draft
     type: Literal["show_stopped"] = "show_stopped"
 
 
-Effect = React | Reply | StartRun | Unlabel | ShowStopped
+Effect = React | Reply | StartRun | RemoveLabel | FinalizeStopped
 
 
 @dataclass(frozen=True, slots=True)
 class StopRuns:
     """Stop every run of the conversation that was asked for before this; `keep` publishes what exists as a draft."""
 
-    place: Place
-    cause: str
-    trigger: Trigger
+    issue: IssueRef
+    event_key: str
+    trigger: CommentRef
     actor: Actor
     at: str  # RFC 3339
     keep: bool
@@ -83,25 +86,25 @@ class RetryRun:
     """Start the latest ended run of the conversation again. `request` lacks what that one asked for."""
 
     request: RunRequest
-    cause: str
+    event_key: str
 
 
 @dataclass(frozen=True, slots=True)
 class ShowStatus:
     """Tell what runs and waits in the conversation, and how the last run ended."""
 
-    place: Place
-    cause: str
+    issue: IssueRef
+    event_key: str
     at: str  # RFC 3339
 
 
-Wish = Effect | StopRuns | RetryRun | ShowStatus
+Action = Effect | StopRuns | RetryRun | ShowStatus
 
 _PLAN: TypeAdapter[tuple[Effect, ...]] = TypeAdapter(tuple[Annotated[Effect, Field(discriminator="type")], ...])
 
 
 def dump(plan: tuple[Effect, ...]) -> str:
-    return _PLAN.dump_json(plan).decode()
+    return _PLAN.dump_json(plan, by_alias=True).decode()
 
 
 def load(text: str) -> tuple[Effect, ...]:

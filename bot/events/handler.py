@@ -7,15 +7,15 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.events.effects import Reply, Wish
-from bot.model import Command, CommentKind, Event, Place, RunKind, RunRequest, Said, Trigger
+from bot.events.effects import Action, Reply
+from bot.model import Command, CommentEvent, CommentKind, CommentRef, Event, IssueRef, RunKind, RunRequest
 
 # Fixed for ever: run ids are made from it.
 _NAMESPACE = uuid.UUID("6f0c1d1e-52c7-4f0e-9d3c-6a1f6f1d7c11")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Invocation:
     """One thing asked for in one event. `names` are the logins and team slugs that mean us."""
 
     event: Event
@@ -24,42 +24,46 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class HandlerContext:
     """All that a handler may know; nothing is fetched later. `cause` names the gesture, for ever."""
 
-    ask: Ask
-    cause: str
+    invocation: Invocation
+    event_key: str
 
     @property
-    def place(self) -> Place:
-        return self.ask.event.place
+    def issue(self) -> IssueRef:
+        return self.invocation.event.issue
 
     @property
-    def trigger(self) -> Trigger:
-        event = self.ask.event
-        return Trigger(event.kind, event.comment) if isinstance(event, Said) else Trigger(CommentKind.BODY, 0)
+    def trigger(self) -> CommentRef:
+        event = self.invocation.event
+        return (
+            CommentRef(event.kind, event.comment)
+            if isinstance(event, CommentEvent)
+            else CommentRef(CommentKind.BODY, 0)
+        )
 
     def request(self, kind: RunKind, text: str) -> RunRequest:
         """The run that these facts ask for; the same facts make the same id."""
-        event, command = self.ask.event, self.ask.command
+        event, command = self.invocation.event, self.invocation.command
         named = f"{command.verb}:{command.index}:{command.text}" if command else kind.value
         return RunRequest(
-            id=str(uuid.uuid5(_NAMESPACE, f"{event.place.repo.id}/{self.cause}/{named}/0")),
+            id=str(uuid.uuid5(_NAMESPACE, f"{event.issue.repo.id}/{self.event_key}/{named}/0")),
             kind=kind,
-            place=event.place,
+            issue=event.issue,
             actor=event.actor,
             trigger=self.trigger,
             text=text,
             at=event.at,
-            path=event.path if isinstance(event, Said) else None,
-            line=event.line if isinstance(event, Said) else None,
+            path=event.path if isinstance(event, CommentEvent) else None,
+            line=event.line if isinstance(event, CommentEvent) else None,
         )
 
 
-def reply(event: Event, cause: str, text: str) -> Reply:
+def reply(event: Event, event_key: str, text: str) -> Reply:
     """An answer to a gesture: the same is given once, but an edited comment may ask for another."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Reply(event.place, f"reply:{cause}:{digest}", text, event.at)
+    return Reply(event.issue, f"reply:{event_key}:{digest}", text, event.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +74,5 @@ class Handler:
     usage: str
     summary: str
     examples: tuple[str, ...]
-    wants: Callable[[Ask], bool]
-    plan: Callable[[Facts], tuple[Wish, ...]]
+    matches: Callable[[Invocation], bool]
+    plan: Callable[[HandlerContext], tuple[Action, ...]]

@@ -25,17 +25,17 @@ from pydantic import (
 from bot.model import (
     Actor,
     ActorKind,
-    Assigned,
-    Closed,
+    AssignEvent,
+    CloseEvent,
+    CommentEvent,
     CommentKind,
     Event,
     Ignored,
-    Labelled,
-    Place,
+    IssueRef,
+    LabelEvent,
     Problem,
     Repo,
-    ReviewRequested,
-    Said,
+    ReviewRequestEvent,
 )
 
 _ACTION = re.compile(r"[a-z_]{1,64}")
@@ -226,7 +226,7 @@ class _Payload(_Piece):
         kind = next((kind for kind in ActorKind if kind == self.sender.type), ActorKind.BOT)
         return Actor(self.sender.id, self.sender.login, kind)
 
-    def place(self, thread: _Thread, *, is_pull: bool) -> Place:
+    def issue_ref(self, thread: _Thread, *, is_pull: bool) -> IssueRef:
         repo = Repo(
             id=self.repository.id,
             owner=self.repository.owner.login,
@@ -237,12 +237,12 @@ class _Payload(_Piece):
             installation=self.installation.id,
         )
         author = thread.user.login if thread.user else ""
-        return Place(repo, thread.number, is_pull, thread.title, thread.body, author, thread.html_url)
+        return IssueRef(repo, thread.number, is_pull, thread.title, thread.body, author, thread.html_url)
 
-    def said(self, place: Place, written: _Written, kind: CommentKind) -> Said | Ignored:
+    def said(self, issue: IssueRef, written: _Written, kind: CommentKind) -> CommentEvent | Ignored:
         app = written.performed_via_github_app
-        said = Said(
-            place=place,
+        said = CommentEvent(
+            issue=issue,
             actor=self.actor,
             text=written.body,
             kind=kind,
@@ -269,8 +269,8 @@ class _IssueComment(_Payload):
     comment: _Written
 
     def fold(self) -> Event | Ignored:
-        place = self.place(self.issue, is_pull=self.issue.pull_request is not None)
-        return self.said(place, self.comment, CommentKind.ISSUE)
+        issue = self.issue_ref(self.issue, is_pull=self.issue.pull_request is not None)
+        return self.said(issue, self.comment, CommentKind.ISSUE)
 
 
 class _ReviewComment(_Payload):
@@ -280,7 +280,7 @@ class _ReviewComment(_Payload):
     comment: _LineComment
 
     def fold(self) -> Event | Ignored:
-        return self.said(self.place(self.pull_request, is_pull=True), self.comment, CommentKind.LINE)
+        return self.said(self.issue_ref(self.pull_request, is_pull=True), self.comment, CommentKind.LINE)
 
 
 class _Review(_Payload):
@@ -292,7 +292,7 @@ class _Review(_Payload):
     def fold(self) -> Event | Ignored:
         if not self.review.body.strip():
             return Ignored("a review without text")
-        return self.said(self.place(self.pull_request, is_pull=True), self.review, CommentKind.REVIEW)
+        return self.said(self.issue_ref(self.pull_request, is_pull=True), self.review, CommentKind.REVIEW)
 
 
 class _ThreadPayload(_Payload):
@@ -308,18 +308,18 @@ class _ThreadPayload(_Payload):
     assignee: _Account | None = None
 
     def happened(self, thread: _Thread, *, is_pull: bool, merged: bool) -> Event | Ignored:
-        place = self.place(thread, is_pull=is_pull)
+        issue = self.issue_ref(thread, is_pull=is_pull)
         match self.action:
             case "opened" | "edited":
                 if self.changes.old_issue is not None:
                     return Ignored("opened by a transfer: its text was said elsewhere")
-                return self.said(place, thread, CommentKind.BODY)
+                return self.said(issue, thread, CommentKind.BODY)
             case "labeled" if self.label:
-                return Labelled(place, self.actor, self.label.name, thread.updated_at)
+                return LabelEvent(issue, self.actor, self.label.name, thread.updated_at)
             case "assigned" if self.assignee:
-                return Assigned(place, self.actor, self.assignee.login, thread.updated_at)
+                return AssignEvent(issue, self.actor, self.assignee.login, thread.updated_at)
             case "closed":
-                return Closed(place, self.actor, merged, thread.updated_at)
+                return CloseEvent(issue, self.actor, merged, thread.updated_at)
         return Ignored(f"{self.action}, but the payload does not name what")
 
 
@@ -343,8 +343,8 @@ class _PullRequest(_ThreadPayload):
         if self.action == "review_requested" and (self.requested_reviewer or self.requested_team):
             user = self.requested_reviewer.login if self.requested_reviewer else None
             team = self.requested_team.slug if self.requested_team else None
-            place = self.place(self.pull_request, is_pull=True)
-            return ReviewRequested(place, self.actor, user, team, self.pull_request.updated_at)
+            issue = self.issue_ref(self.pull_request, is_pull=True)
+            return ReviewRequestEvent(issue, self.actor, user, team, self.pull_request.updated_at)
         return self.happened(self.pull_request, is_pull=True, merged=self.pull_request.merged)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.model import Actor, ActorKind, Place, Said
+from bot.model import Actor, ActorKind, CommentEvent, IssueRef
 from bot.text import messages
 
 MAY_ASK = frozenset({"admin", "write"})
@@ -20,7 +20,7 @@ class Deny:
     """`say` is the polite sentence, None where silence is right; `reason` is for the log."""
 
     reason: str
-    say: str | None = None
+    message: str | None = None
 
 
 def is_machine(actor: Actor, via_app: int | None, app: int) -> bool:
@@ -28,15 +28,15 @@ def is_machine(actor: Actor, via_app: int | None, app: int) -> bool:
     return actor.kind is not ActorKind.USER or actor.login.endswith("[bot]") or via_app == app
 
 
-def decide(actor: Actor, place: Place, permission: str) -> Allow | Deny:
+def decide(actor: Actor, issue: IssueRef, permission: str) -> Allow | Deny:
     """May `actor` ask here? `permission` is GitHub's answer of this moment; "none" where it gave none."""
     if permission in MAY_ASK:
         return Allow()
-    if permission == "none" and place.repo.private:
+    if permission == "none" and issue.repo.private:
         # Who cannot read a private repository learns nothing from us about it.
         return Deny("no read access to a private repository")
     return Deny(f"permission is {permission}", messages.denied(actor))
 
 
 def via_app(event: object) -> int | None:
-    return event.via_app if isinstance(event, Said) else None
+    return event.via_app if isinstance(event, CommentEvent) else None

@@ -12,11 +12,11 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from pydantic import Field
 
-from bot.github.client import Answer, Api, Client
-from bot.github.delivery_log import Hooks
+from bot.github.client import Answer, Client, GitHubApi
+from bot.github.delivery_log import DeliveryLog
 from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError, UnprocessableError
 from bot.github.repository import Repository
-from bot.github.search import Search, every
+from bot.github.search import Search, list_all
 from bot.model import Repo
 
 # Comments, reactions, labels, reviews, reading: what a run needs before it has something to publish.
@@ -79,7 +79,7 @@ class _Token(Answer):
 class App:
     """One per process. Minting and identity; everything else is a Repository's."""
 
-    def __init__(self, api: Api, app_id: int, key: RSAPrivateKey, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, api: GitHubApi, app_id: int, key: RSAPrivateKey, clock: Callable[[], float] = time.time) -> None:
         self._api = api
         self._client = Client.as_app(api, app_id, key)
         self._clock = clock
@@ -97,7 +97,7 @@ class App:
         return self._identity
 
     @property
-    def is_known(self) -> bool:
+    def identity_known(self) -> bool:
         """Whether `identity` answers without asking GitHub."""
         return self._identity is not None
 
@@ -129,13 +129,13 @@ class App:
                 "DELETE", "/installation/token", urgent=True
             )
 
-    def hooks(self) -> Hooks:
+    def hooks(self) -> DeliveryLog:
         """The log of deliveries."""
-        return Hooks(self._client)
+        return DeliveryLog(self._client)
 
     async def installations(self) -> tuple[int, ...]:
         """Ids of the installations that are not suspended."""
-        found = await every(self._client, "/app/installations", _Installed)
+        found = await list_all(self._client, "/app/installations", _Installed)
         return tuple(item.id for item in found if item.suspended_at is None)
 
     async def searching(self, installation: int) -> Search:

@@ -35,7 +35,7 @@ from bot.github.errors import (
     UnavailableError,
     UnprocessableError,
 )
-from bot.github.rate_limit import APP, READ, WRITE, Pace, Turn
+from bot.github.rate_limit import APP, READ, WRITE, RateLimit, RequestCost
 
 T = TypeVar("T")
 
@@ -59,11 +59,11 @@ class Answer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
+class GitHubApi:
     """Where GitHub is. `Enterprise Server`: https://HOST/api/v3."""
 
     url: str
-    pace: Pace
+    pace: RateLimit
     sleep: Callable[[float], Any] = asyncio.sleep
     confirm: Callable[[], Awaitable[None]] | None = None  # before each request
 
@@ -71,7 +71,7 @@ class Api:
 class Client:
     """Calls under one identity. Not shared between jobs; calls of one client may overlap."""
 
-    def __init__(self, api: Api, auth: github.Auth.Auth, installation: int) -> None:
+    def __init__(self, api: GitHubApi, auth: github.Auth.Auth, installation: int) -> None:
         self._api = api
         self._installation = installation
         self._github = github.Github(
@@ -87,7 +87,7 @@ class Client:
         )
 
     @classmethod
-    def as_app(cls, api: Api, app_id: int, key: RSAPrivateKey) -> Client:
+    def as_app(cls, api: GitHubApi, app_id: int, key: RSAPrivateKey) -> Client:
         """Speak as the App itself: tokens, deliveries, its own record."""
 
         def sign(payload: dict[str, Any]) -> str:
@@ -96,7 +96,7 @@ class Client:
         return cls(api, github.Auth.AppAuth(app_id, sign_func=sign), installation=APP)
 
     @classmethod
-    def as_installation(cls, api: Api, token: str, installation: int) -> Client:
+    def as_installation(cls, api: GitHubApi, token: str, installation: int) -> Client:
         return cls(api, github.Auth.Token(token), installation)
 
     async def call(
@@ -132,7 +132,7 @@ class Client:
         return _read(raw, answer), unquote(following[1]) if following else None
 
     async def _patiently(
-        self, send: Callable[[], tuple[Any, Mapping[str, Any]]], turn: Turn, *, may_repeat: bool
+        self, send: Callable[[], tuple[Any, Mapping[str, Any]]], turn: RequestCost, *, may_repeat: bool
     ) -> tuple[Any, Mapping[str, Any]]:
         trouble = limits = 0
         while True:
@@ -229,12 +229,12 @@ class Client:
             raise GitHubError(301, str(error).split(",", 1)[0]) from None
 
 
-def _turn(method: str, path: str, *, urgent: bool) -> Turn:
+def _turn(method: str, path: str, *, urgent: bool) -> RequestCost:
     if path.endswith("/graphql"):
-        return Turn(0, urgent=urgent)  # counted apart, and there is more of it than we can use
+        return RequestCost(0, urgent=urgent)  # counted apart, and there is more of it than we can use
     mints = path.endswith(("/access_tokens", "/attempts"))
     content = method in ("POST", "PATCH", "PUT") and not mints
-    return Turn(READ if method == "GET" else WRITE, content, urgent)
+    return RequestCost(READ if method == "GET" else WRITE, content, urgent)
 
 
 def _read(raw: Any, answer: type[T] | None) -> T:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from bot.github.repository import Repository
-from bot.model import Remark
+from bot.model import Comment
 
 _COMMENTS = "comments(last: 60) { nodes { fullDatabaseId body createdAt lastEditedAt author { login __typename } } }"
 _TARGET = "target { oid ... on Commit { tree { oid } } }"
@@ -35,7 +35,7 @@ query Conversation($owner: String!, $name: String!, $number: Int!) {{
 
 
 @dataclass(frozen=True, slots=True)
-class Tip:
+class BranchHead:
     """A branch and the commit and tree it is at."""
 
     branch: str
@@ -44,8 +44,8 @@ class Tip:
 
 
 @dataclass(frozen=True, slots=True)
-class PullFacts:
-    head: Tip | None  # None: the head branch is gone
+class PullRequest:
+    head: BranchHead | None  # None: the head branch is gone
     head_sha: str
     base_branch: str
     base_sha: str
@@ -60,9 +60,9 @@ class Conversation:
     repository: int
     name: str
     archived: bool
-    default: Tip | None
-    pull: PullFacts | None
-    remarks: tuple[Remark, ...]
+    default: BranchHead | None
+    pull: PullRequest | None
+    comments: tuple[Comment, ...]
 
 
 class _Camel(BaseModel):
@@ -81,10 +81,10 @@ class _Ref(_Camel):
     name: str = ""
     target: _Target | None = None
 
-    def tip(self, branch: str) -> Tip | None:
+    def tip(self, branch: str) -> BranchHead | None:
         if self.target is None or self.target.tree is None:
             return None
-        return Tip(branch, self.target.oid, self.target.tree.oid)
+        return BranchHead(branch, self.target.oid, self.target.tree.oid)
 
 
 class _Author(_Camel):
@@ -143,7 +143,7 @@ async def read(repository: Repository, number: int, *, until: str, without: int)
     subject, moment = got.issue_or_pull_request, datetime.fromisoformat(until)
     pull = None
     if subject.typename == "PullRequest":
-        pull = PullFacts(
+        pull = PullRequest(
             head=subject.head_ref.tip(subject.head_ref_name) if subject.head_ref else None,
             head_sha=subject.head_ref_oid,
             base_branch=subject.base_ref_name,
@@ -158,7 +158,7 @@ async def read(repository: Repository, number: int, *, until: str, without: int)
         archived=got.is_archived,
         default=None if got.is_empty else default,
         pull=pull,
-        remarks=tuple(
+        comments=tuple(
             _remark(comment)
             for comment in subject.comments.nodes
             # Text written or changed after the request may not speak for it (time-of-trigger).
@@ -170,9 +170,9 @@ async def read(repository: Repository, number: int, *, until: str, without: int)
     )
 
 
-def _remark(comment: _Comment) -> Remark:
+def _remark(comment: _Comment) -> Comment:
     author = comment.author
-    return Remark(
+    return Comment(
         id=comment.full_database_id or 0,
         author=author.login if author else "",
         bot=author is not None and author.typename != "User",

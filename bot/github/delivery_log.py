@@ -37,7 +37,7 @@ class _Attempt(Answer):
         return Attempt(self.id, self.guid, self.delivered_at.timestamp(), good, self.event, self.action)
 
 
-class Hooks:
+class DeliveryLog:
     """Spoken with the App's own key."""
 
     def __init__(self, client: Client) -> None:

@@ -27,7 +27,7 @@ APP = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class RequestCost:
     """What a request counts for. `urgent`: acknowledgements and end states, which do not wait for the budget."""
 
     points: int = READ
@@ -41,10 +41,10 @@ class _Budget:
     at: float
     held_until: float = 0.0
     content: deque[float] = field(default_factory=deque)
-    spent: deque[tuple[float, Turn]] = field(default_factory=deque)
+    spent: deque[tuple[float, RequestCost]] = field(default_factory=deque)
 
 
-class Pace:
+class RateLimit:
     """Answers when a request may go out. GitHub's own limits bind all of them; our budget those that can wait."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Pace:
         self._sleep = sleep
         self._budgets: dict[int, _Budget] = {}
 
-    async def turn(self, installation: int, turn: Turn) -> None:
+    async def turn(self, installation: int, turn: RequestCost) -> None:
         """Wait for this installation's turn."""
         budget = self._budget(installation)
         if installation != APP:
@@ -90,7 +90,7 @@ class Pace:
             # The token is taken already, so later callers queue up behind this one.
             await self._sleep(-budget.tokens / PER_SECOND)
 
-    def _wait(self, budget: _Budget, turn: Turn) -> float:
+    def _wait(self, budget: _Budget, turn: RequestCost) -> float:
         """Seconds until GitHub takes it, as far as can be told now; 0 if it may go out."""
         moment = self._clock()
         while budget.content and budget.content[0] <= moment - HOUR:

@@ -207,7 +207,7 @@ class Repository:
         with suppress(NotFoundError):
             await self._call("DELETE", f"/issues/comments/{comment}")
 
-    async def unlabel(self, number: int, label: str) -> None:
+    async def remove_label(self, number: int, label: str) -> None:
         """Take a label off; it may be off already."""
         try:
             await self._call("DELETE", f"/issues/{number}/labels/{quote(label, safe='')}")

@@ -17,7 +17,7 @@ from bot.model import CommentKind
 T = TypeVar("T")
 
 # Pages of a hundred that are read of one list.
-MOST_PAGES = 50
+MAX_PAGES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Gesture:
     """Something somebody did; `body` has the shape of the event's payload. The names are the same at every finding."""
 
     name: str  # of the gesture, in letters that a GUID may have
-    cause: str  # what dispatch calls it
+    event_key: str  # what dispatch calls it
     event: str
     body: bytes
 
@@ -100,10 +100,10 @@ class _Repos(Answer):
     repositories: list[Repo]
 
 
-async def every(client: Client, path: str, item: type[T], **query: Any) -> list[T]:
+async def list_all(client: Client, path: str, item: type[T], **query: Any) -> list[T]:
     """A whole list, up to MOST_PAGES. Raises: GitHubError."""
     found: list[T] = []
-    for page in range(1, MOST_PAGES + 1):
+    for page in range(1, MAX_PAGES + 1):
         got = await client.call("GET", path, list[item], query={"per_page": 100, "page": page, **query})  # type: ignore[valid-type]  # a type made at run time
         found += got
         if len(got) < 100:
@@ -140,12 +140,12 @@ class Search:
         moment = earliest.strftime("%Y-%m-%dT%H:%M:%SZ")
         threads = {
             thread.number: thread
-            for thread in await every(self._client, f"{base}/issues", _Thread, state="open", since=moment)
+            for thread in await list_all(self._client, f"{base}/issues", _Thread, state="open", since=moment)
         }
         if not threads:
             return
         by_update = {"since": moment, "sort": "updated", "direction": "asc"}
-        for comment in await every(self._client, f"{base}/issues/comments", _Comment, **by_update):
+        for comment in await list_all(self._client, f"{base}/issues/comments", _Comment, **by_update):
             issue = threads.get(_number(comment.issue_url))
             if issue is not None and comment.created_at >= earliest and comment.user is not None:
                 parts = {"issue": issue, "comment": comment}
@@ -183,7 +183,7 @@ class Search:
         if not wanted:
             return
         path = f"/repos/{repo.full_name}/issues/{thread.number}/events"
-        latest = {_sign(one): one for one in await every(self._client, path, _Event) if _sign(one) in wanted}
+        latest = {_sign(one): one for one in await list_all(self._client, path, _Event) if _sign(one) in wanted}
         for one in latest.values():
             if one.created_at < earliest or one.actor is None:
                 continue
@@ -197,13 +197,13 @@ class Search:
     async def _reviewed(self, repo: Repo, pulls: dict[int, _Pull], earliest: datetime) -> AsyncIterator[Gesture]:
         base = f"/repos/{repo.full_name}/pulls"
         since = earliest.strftime("%Y-%m-%dT%H:%M:%SZ")
-        for line in await every(self._client, f"{base}/comments", _LineComment, since=since, sort="updated"):
+        for line in await list_all(self._client, f"{base}/comments", _LineComment, since=since, sort="updated"):
             pull = pulls.get(_number(line.pull_request_url))
             if pull is not None and line.created_at >= earliest and line.user is not None:
                 parts = {"pull_request": pull, "comment": line}
                 yield self._told(repo, "line", line, "pull_request_review_comment", "created", line.user, parts)
         for number, pull in pulls.items():
-            for review in await every(self._client, f"{base}/{number}/reviews", _Review):
+            for review in await list_all(self._client, f"{base}/{number}/reviews", _Review):
                 if review.submitted_at is not None and review.submitted_at >= earliest and review.user is not None:
                     told = {"pull_request": pull, "review": review}
                     yield self._told(repo, "review", review, "pull_request_review", "submitted", review.user, told)
@@ -218,8 +218,8 @@ class Search:
             "sender": _plain(sender),
             "installation": {"id": self._installation},
         }
-        cause = f"{CommentKind.BODY if kind == 'pull' else kind}:{item.id}"
-        return Gesture(f"{kind}-{item.id}", cause, event, json.dumps(payload, separators=(",", ":")).encode())
+        event_key = f"{CommentKind.BODY if kind == 'pull' else kind}:{item.id}"
+        return Gesture(f"{kind}-{item.id}", event_key, event, json.dumps(payload, separators=(",", ":")).encode())
 
 
 def _plain(part: Any) -> Any:

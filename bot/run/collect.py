@@ -6,7 +6,7 @@ import structlog
 
 from bot.changes import changeset
 from bot.changes.changeset import Limits
-from bot.context import World
+from bot.context import Context
 from bot.model import Ending, Problem, RunKind, RunState
 from bot.sandbox.scripts import ARCHIVE, script
 from bot.settings import Settings
@@ -28,29 +28,29 @@ def limits(settings: Settings) -> Limits:
     return Limits(files=settings.max_files, total_bytes=settings.max_change_mb * 1_000_000)
 
 
-async def collect(world: World, run: Run) -> Ending | None:
+async def collect(context: Context, run: Run) -> Ending | None:
     """The archive of the change set becomes an artifact; a failed run's partial work is kept the same way."""
     assert run.sandbox is not None  # noqa: S101 - prepare() has seen to it
     assert run.pinned is not None  # noqa: S101 - as above
     if run.request.kind is RunKind.REVIEW:
         return None
-    if not await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.COLLECTING)):
+    if not await context.database.write(lambda connection: runs.set_state(connection, run.id, RunState.COLLECTING)):
         return None
-    box = await world.sandboxes.open(run.sandbox)
-    most = limits(world.settings)
+    sandbox = await context.sandboxes.open(run.sandbox)
+    most = limits(context.settings)
     env = {
         "AMPBOT_TREE": run.pinned.base_tree,
         "AMPBOT_MAX_FILES": str(most.files),
         "AMPBOT_MAX_BYTES": str(most.total_bytes),
     }
-    ran = await box.run(_WHERE + script("collect"), env=env, seconds=COLLECT_SECONDS)
-    trouble = changeset.outcome(ran.stdout)
-    archive = await box.read(ARCHIVE, most=most.archive_bytes) if trouble is None else None
+    ran = await sandbox.run(_WHERE + script("collect"), env=env, seconds=COLLECT_SECONDS)
+    trouble = changeset.parse_status(ran.stdout)
+    archive = await sandbox.read(ARCHIVE, most=most.archive_bytes) if trouble is None else None
     if archive is None:
         trouble = trouble or Problem("The change is too large.")
-        log.warning("not collected", run=run.id, why=trouble.detail or trouble.say)
+        log.warning("not collected", run=run.id, why=trouble.detail or trouble.message)
         # Of a run that failed anyway, its own reason is the one to tell.
-        return messages.refused_change(trouble.say) if run.outcome is not None and run.outcome.ok else None
+        return messages.refused_change(trouble.message) if run.outcome is not None and run.outcome.ok else None
     content = archive
-    await world.database.write(lambda connection: runs.keep(connection, run.id, CHANGES, content))
+    await context.database.write(lambda connection: runs.save_artifact(connection, run.id, CHANGES, content))
     return None

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.changes.changeset import ChangeSet
-from bot.context import World
+from bot.context import Context
 from bot.github.app import Token
 from bot.github.errors import ForbiddenError, UnavailableError
-from bot.model import Pinned
+from bot.model import PinnedBase
 
 SECONDS = 900.0
 
@@ -23,15 +23,15 @@ def temporary_branch(run: str) -> str:
     return f"amp/tmp-{run.replace('-', '')[:12]}"
 
 
-async def push(world: World, token: Token, change_set: ChangeSet, pinned: Pinned, run: str) -> str:
+async def push(context: Context, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str) -> str:
     """Push the new objects to the run's temporary branch and answer the tree's id. The caller deletes the branch.
 
     Raises:
         ForbiddenError: GitHub refused the push. UnavailableError: git could not do it.
     """
-    url = f"{world.settings.github_url}/{pinned.repo_name}.git"
+    url = f"{context.settings.github_url}/{pinned.repo_name}.git"
     with tempfile.TemporaryDirectory(prefix="ampbot-") as folder:
-        git = _Git(Path(folder), _environment(folder, world.settings.github_url, token))
+        git = _Git(Path(folder), _environment(folder, context.settings.github_url, token))
         await git("init", "--quiet", "--bare", ".")
         for name, value in (("url", url), ("promisor", "true"), ("partialclonefilter", "blob:none")):
             await git("config", f"remote.origin.{name}", value)
@@ -41,7 +41,7 @@ async def push(world: World, token: Token, change_set: ChangeSet, pinned: Pinned
         await git("update-index", "-z", "--index-info", input=_index(change_set))
         tree = (await git("write-tree", "--missing-ok")).decode().strip()
         commit = (await git("commit-tree", tree, "-p", pinned.base_sha, "-m", f"ampbot run {run}")).decode().strip()
-        await world.confirm()
+        await context.confirm()
         await git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{temporary_branch(run)}")
     return tree
 

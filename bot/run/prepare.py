@@ -12,15 +12,15 @@ import structlog
 from bot.agent import cli as amp_cli
 from bot.agent import prompt
 from bot.changes import diff
-from bot.context import World
-from bot.engine.gather import together
-from bot.github import conversation
+from bot.context import Context
+from bot.engine.gather import gather_all
 from bot.github.app import CLONE, Token
 from bot.github.conversation import Conversation
+from bot.github.conversation import read as read_conversation
 from bot.github.errors import GitHubError
 from bot.github.repository import Repository
-from bot.model import Ending, Pinned, Problem, Repo, RunKind, RunRequest, RunState
-from bot.sandbox.client import Box, SandboxGoneError
+from bot.model import Ending, PinnedBase, Problem, Repo, RunKind, RunRequest, RunState
+from bot.sandbox.client import Sandbox, SandboxGoneError
 from bot.sandbox.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF, script
 from bot.settings import Settings
 from bot.store import runs
@@ -35,41 +35,42 @@ COLLECTING = 240  # the share of it that is kept for collecting
 FETCH_SECONDS = 600
 FETCH_WAITS = (1.0, 5.0)
 # Characters of a pull request's diff that are laid beside the prompt.
-MOST_DIFF = 2_000_000
+MAX_DIFF = 2_000_000
 # Bytes of the pinned tree's file names, compressed; the artifact they are kept as.
-MOST_PATHS = 20_000_000
+MAX_PATHS = 20_000_000
 BASE_PATHS = "paths"
 
 
-async def prepare(world: World, run: Run) -> Ending | None:
+async def prepare(context: Context, run: Run) -> Ending | None:
     """From a queued run to a sandbox with a checkout, a prompt, and no credential."""
     request = run.request
-    if not await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PREPARING)):
+    if not await context.database.write(lambda connection: runs.set_state(connection, run.id, RunState.PREPARING)):
         return None
-    repository = await world.github.conversation(request.place.repo)
-    box, pinned_down, token = await together(
-        _sandbox(world, run), _pin_down(world, run, repository), world.github.mint(request.place.repo, CLONE)
+    repository = await context.github.conversation(request.issue.repo)
+    sandbox, pinned_down, token = await gather_all(
+        _sandbox(context, run), _resolve_base(context, run, repository), context.github.mint(request.issue.repo, CLONE)
     )
     tokens = [token]
     try:
         if isinstance(pinned_down, Ending):
-            await world.github.revoke(token)
+            await context.github.revoke(token)
             return pinned_down
-        pinned, talk = pinned_down
-        fetched, installed = await together(
-            _fetch(world, box, pinned, request.place.repo, tokens), _furnish(run, box, pinned, talk, repository)
+        pinned, conversation = pinned_down
+        fetched, installed = await gather_all(
+            _fetch(context, sandbox, pinned, request.issue.repo, tokens),
+            _write_inputs(run, sandbox, pinned, conversation, repository),
         )
     except BaseException:
         with suppress(GitHubError):
-            await _revoke(world, tokens)
+            await _revoke(context, tokens)
         raise
     # The token has served: it dies while the checkout is made, and before the agent is started.
-    _, checked_out = await together(_revoke(world, tokens), _check_out(world, run, box, pinned, fetched))
+    _, checked_out = await gather_all(_revoke(context, tokens), _check_out(context, run, sandbox, pinned, fetched))
     if not checked_out:
         return messages.fetch_failed()
     if isinstance(installed, Problem):
         log.warning("no usable amp", run=run.id, why=installed.detail)
-        return messages.amp_missing(installed.say)
+        return messages.amp_missing(installed.message)
     log.info("amp", run=run.id, version=installed.version, era=installed.era.name, note=installed.note)
     return None
 
@@ -79,60 +80,62 @@ def lifetime(settings: Settings) -> float:
     return settings.run_minutes * 60 + MARGIN_SECONDS
 
 
-async def _sandbox(world: World, run: Run) -> Box:
+async def _sandbox(context: Context, run: Run) -> Sandbox:
     """Create it and write its id down at once: whatever else fails, those who end sandboxes must know of it.
 
     Raises: SandboxGoneError, too, when the run was stopped meanwhile: whoever did could not know of the sandbox.
     """
-    settings = world.settings
-    box = await world.sandboxes.create(
+    settings = context.settings
+    sandbox = await context.sandboxes.create(
         run.id,
         settings.e2b_template,
         seconds=lifetime(settings),
-        repository=run.request.place.repo.id,
+        repository=run.request.issue.repo.id,
     )
-    if not await world.database.write(lambda connection: runs.in_sandbox(connection, run.id, box.id)):
-        await world.sandboxes.kill(box.id)
+    if not await context.database.write(lambda connection: runs.set_sandbox(connection, run.id, sandbox.id)):
+        await context.sandboxes.kill(sandbox.id)
         raise SandboxGoneError("the run was stopped while its sandbox was made")
-    return box
+    return sandbox
 
 
-async def _pin_down(world: World, run: Run, repository: Repository) -> tuple[Pinned, Conversation] | Ending:
+async def _resolve_base(context: Context, run: Run, repository: Repository) -> tuple[PinnedBase, Conversation] | Ending:
     """What the run is measured against, read and written down while the sandbox is still being made."""
     request = run.request
-    talk = await conversation.read(repository, request.place.number, until=request.at, without=request.trigger.comment)
-    if talk is None:
+    conversation = await read_conversation(
+        repository, request.issue.number, until=request.at, without=request.trigger.comment
+    )
+    if conversation is None:
         return messages.gone()
-    if refusal := refuse(request, talk):
+    if refusal := rejection(request, conversation):
         return refusal
-    pinned = run.pinned or await _pin(repository, talk)
-    await world.database.write(lambda connection: runs.pin(connection, run.id, pinned))
-    return pinned, talk
+    pinned = run.pinned or await _read_base(repository, conversation)
+    await context.database.write(lambda connection: runs.record_base(connection, run.id, pinned))
+    return pinned, conversation
 
 
-def refuse(request: RunRequest, talk: Conversation) -> Ending | None:
+def rejection(request: RunRequest, conversation: Conversation) -> Ending | None:
     """The first reason why this run cannot work here."""
-    if talk.repository != request.place.repo.id:
+    if conversation.repository != request.issue.repo.id:
         return messages.gone()
-    if talk.default is None:
+    if conversation.default is None:
         return messages.empty()
     if request.kind is RunKind.REVIEW:
-        return None if talk.pull is not None else messages.gone()
-    if talk.archived:
+        return None if conversation.pull is not None else messages.gone()
+    if conversation.archived:
         return messages.archived()
     # One from a fork may be asked about; that a request there is work, only the change set tells.
-    if talk.pull is not None and (talk.pull.head is None or not talk.pull.open):
+    if conversation.pull is not None and (conversation.pull.head is None or not conversation.pull.open):
         return messages.closed_pull()
     return None
 
 
-async def _pin(repository: Repository, talk: Conversation) -> Pinned:
-    pull, default = talk.pull, talk.default
+async def _read_base(repository: Repository, conversation: Conversation) -> PinnedBase:
+    pull, default = conversation.pull, conversation.default
     assert default is not None  # noqa: S101 - refuse() has seen to it
     if pull is None:
-        return Pinned(talk.name, default.commit, default.tree, default.branch)
-    return Pinned(
-        repo_name=talk.name,
+        return PinnedBase(conversation.name, default.commit, default.tree, default.branch)
+    return PinnedBase(
+        repo_name=conversation.name,
         base_sha=pull.head_sha,
         base_tree=pull.head.tree if pull.head is not None else (await repository.commit(pull.head_sha)).tree,
         base_branch=pull.base_branch,
@@ -141,89 +144,91 @@ async def _pin(repository: Repository, talk: Conversation) -> Pinned:
     )
 
 
-async def _revoke(world: World, tokens: list[Token]) -> None:
+async def _revoke(context: Context, tokens: list[Token]) -> None:
     for token in tokens:
-        await world.github.revoke(token)
+        await context.github.revoke(token)
 
 
-async def _fetch(world: World, box: Box, pinned: Pinned, repo: Repo, tokens: list[Token]) -> bool:
+async def _fetch(context: Context, sandbox: Sandbox, pinned: PinnedBase, repo: Repo, tokens: list[Token]) -> bool:
     """Fetch the pinned commits by id, with a token of its own for each further try: one may have died."""
     for wait in (*FETCH_WAITS, None):
-        ran = await box.run(script("fetch"), env=_fetching(world, pinned, tokens[-1]), seconds=FETCH_SECONDS)
+        ran = await sandbox.run(script("fetch"), env=_fetch_env(context, pinned, tokens[-1]), seconds=FETCH_SECONDS)
         if ran.exit_code == 0:
             return True
-        log.warning("fetch failed", repository=pinned.repo_name, git=world.redact(ran.stderr)[-500:])
+        log.warning("fetch failed", repository=pinned.repo_name, git=context.redact(ran.stderr)[-500:])
         if wait is not None:
-            await world.sleep(wait)
-            tokens.append(await world.github.mint(repo, CLONE))
+            await context.sleep(wait)
+            tokens.append(await context.github.mint(repo, CLONE))
     return False
 
 
-def _fetching(world: World, pinned: Pinned, token: Token) -> dict[str, str]:
+def _fetch_env(context: Context, pinned: PinnedBase, token: Token) -> dict[str, str]:
     """The fetch's environment. The token is in git's alone: no argv, no file, no address."""
     basic = base64.b64encode(f"x-access-token:{token.value}".encode()).decode()
     return {
-        "AMPBOT_URL": f"{world.settings.github_url}/{pinned.repo_name}.git",
+        "AMPBOT_URL": f"{context.settings.github_url}/{pinned.repo_name}.git",
         "AMPBOT_COMMITS": " ".join(filter(None, (pinned.base_sha, pinned.merge_base))),
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_COUNT": "1",
         # GitHub's git wants Basic, not Bearer; scoped to the one host, so that no redirect carries it on.
-        "GIT_CONFIG_KEY_0": f"http.{world.settings.github_url}/.extraHeader",
+        "GIT_CONFIG_KEY_0": f"http.{context.settings.github_url}/.extraHeader",
         "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
     }
 
 
-async def _furnish(
-    run: Run, box: Box, pinned: Pinned, talk: Conversation, repository: Repository
-) -> amp_cli.Installed | Problem:
+async def _write_inputs(
+    run: Run, sandbox: Sandbox, pinned: PinnedBase, conversation: Conversation, repository: Repository
+) -> amp_cli.Installation | Problem:
     """Everything the agent finds beside its checkout: its prompt, its settings, its command line."""
-    if talk.pull is not None:
+    if conversation.pull is not None:
         changes = await _diff(repository, pinned)
-        await box.write(PULL_DIFF, changes.encode("utf-8", "replace"))
+        await sandbox.write(PULL_DIFF, changes.encode("utf-8", "replace"))
     text = prompt.compose(
         run.request,
         nonce=secrets.token_hex(4),
         repo=pinned.repo_name,
         sha=pinned.base_sha,
-        remarks=talk.remarks,
+        comments=conversation.comments,
         merge_base=pinned.merge_base,
-        diff=f"~/{PULL_DIFF}" if talk.pull is not None else None,
+        diff=f"~/{PULL_DIFF}" if conversation.pull is not None else None,
         from_fork=pinned.from_fork,
     )
-    probe, _, _ = await together(
-        box.run(amp_cli.PROBE, seconds=60),
-        box.write(PROMPT, text.encode("utf-8", "replace")),
-        box.write(AMP_SETTINGS, amp_cli.SETTINGS.encode()),
+    probe, _, _ = await gather_all(
+        sandbox.run(amp_cli.PROBE, seconds=60),
+        sandbox.write(PROMPT, text.encode("utf-8", "replace")),
+        sandbox.write(AMP_SETTINGS, amp_cli.SETTINGS.encode()),
     )
-    installed = amp_cli.installed(probe.stdout)
-    if isinstance(installed, amp_cli.Installed):
-        argv = amp_cli.command(installed.era, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None)
-        await box.write(COMMAND, f"{shlex.join(argv)}\n".encode())
+    installed = amp_cli.read_probe(probe.stdout)
+    if isinstance(installed, amp_cli.Installation):
+        argv = amp_cli.run_command(
+            installed.era, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None
+        )
+        await sandbox.write(COMMAND, f"{shlex.join(argv)}\n".encode())
     return installed
 
 
-async def _check_out(world: World, run: Run, box: Box, pinned: Pinned, fetched: bool) -> bool:
+async def _check_out(context: Context, run: Run, sandbox: Sandbox, pinned: PinnedBase, fetched: bool) -> bool:
     if not fetched:
         return False
     env = {
-        "AMPBOT_URL": f"{world.settings.github_url}/{pinned.repo_name}.git",
+        "AMPBOT_URL": f"{context.settings.github_url}/{pinned.repo_name}.git",
         "AMPBOT_COMMIT": pinned.base_sha,
         "AMPBOT_TREE": pinned.base_tree,
         "AMPBOT_BRANCH": "amp-work",
     }
-    ran = await box.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
+    ran = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
     if ran.exit_code != 0:
-        log.warning("checkout failed", run=run.id, git=world.redact(ran.stderr)[-500:])
+        log.warning("checkout failed", run=run.id, git=context.redact(ran.stderr)[-500:])
         return False
-    names = await box.read(PATHS, most=MOST_PATHS)
+    names = await sandbox.read(PATHS, most=MAX_PATHS)
     if names is not None:
-        await world.database.write(lambda connection: runs.keep(connection, run.id, BASE_PATHS, names))
+        await context.database.write(lambda connection: runs.save_artifact(connection, run.id, BASE_PATHS, names))
     return True
 
 
-async def _diff(repository: Repository, pinned: Pinned) -> str:
+async def _diff(repository: Repository, pinned: PinnedBase) -> str:
     try:
-        return diff.text_limit(await repository.diff(pinned.merge_base or "", pinned.base_sha), MOST_DIFF)
+        return diff.text_limit(await repository.diff(pinned.merge_base or "", pinned.base_sha), MAX_DIFF)
     except GitHubError as error:
         if error.status != 406:  # GitHub's word for a diff of too many files or lines
             raise

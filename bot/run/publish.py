@@ -9,13 +9,13 @@ import structlog
 from bot.agent.answer import Answer, split_answer
 from bot.changes import changeset
 from bot.changes.changeset import ChangeSet
-from bot.context import World
-from bot.engine.gather import together
+from bot.context import Context
+from bot.engine.gather import gather_all
 from bot.events.policy import MAY_ASK
 from bot.github.app import PUBLISH
 from bot.github.errors import GitHubError, UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
-from bot.model import Ending, Pinned, Problem, RunKind, RunState
+from bot.model import Ending, PinnedBase, Problem, RunKind, RunState
 from bot.run import pack, tree
 from bot.run.collect import CHANGES, limits
 from bot.run.prepare import BASE_PATHS
@@ -24,66 +24,68 @@ from bot.store import runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import messages, names, stop_messages
-from bot.text.messages import Price
+from bot.text.messages import RunCost
 
 log = structlog.get_logger()
 
 
-async def publish(world: World, run: Run) -> Ending | None:
+async def publish(context: Context, run: Run) -> Ending | None:
     """How the run ends, once its work is where it belongs."""
     outcome, pinned = run.outcome, run.pinned
     assert outcome is not None  # noqa: S101 - work() has seen to it
     assert pinned is not None  # noqa: S101 - prepare() has seen to it
     # From here on nobody can stop the run; and who has stopped it by now is known.
-    if not await world.database.write(lambda connection: runs.enter(connection, run.id, RunState.PUBLISHING)):
+    if not await context.database.write(lambda connection: runs.set_state(connection, run.id, RunState.PUBLISHING)):
         return None
-    stopped_by = await world.database.read(lambda connection: stops.stopped_by(connection, run.id))
-    archive = await world.database.read(lambda connection: runs.kept(connection, run.id, CHANGES))
+    stopped_by = await context.database.read(lambda connection: stops.stopped_by(connection, run.id))
+    archive = await context.database.read(lambda connection: runs.load_artifact(connection, run.id, CHANGES))
     if stopped_by and archive is None:
         return stop_messages.stopped_uncollected(stopped_by)
     if not outcome.ok and not stopped_by:
-        return messages.agent_failed(outcome, kept=_changed(world, archive, pinned))
+        return messages.agent_failed(outcome, kept=_changed(context, archive, pinned))
     answer = split_answer(outcome.answer)
     if run.request.kind is RunKind.REVIEW:
-        return await review(world, run, answer)
+        return await review(context, run, answer)
     assert archive is not None  # noqa: S101 - collect() has seen to it
-    change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(world.settings))
+    change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
     if isinstance(change_set, Problem):
         log.warning("change set refused", run=run.id, why=change_set.detail)
-        return messages.refused_change(change_set.say)
+        return messages.refused_change(change_set.message)
     if not change_set.changes:
         return (
             stop_messages.stopped_unchanged(stopped_by, answer.text) if stopped_by else messages.answered(answer.text)
         )
     if pinned.from_fork:
         return messages.fork_work()
-    names_there = await world.database.read(lambda connection: runs.kept(connection, run.id, BASE_PATHS))
+    names_there = await context.database.read(lambda connection: runs.load_artifact(connection, run.id, BASE_PATHS))
     violations = changeset.check(
         change_set,
         base_paths=changeset.names(names_there or b""),
-        symlinks=world.settings.symlinks,
-        limits=limits(world.settings),
-        leaks=world.redact.leaks,
+        symlinks=context.settings.symlinks,
+        limits=limits(context.settings),
+        leaks=context.redact.leaks,
     )
     if violations:
         return messages.refused_paths(violations)
-    return await _publish(world, run, pinned, change_set, answer, stopped_by)
+    return await _publish(context, run, pinned, change_set, answer, stopped_by)
 
 
-def _changed(world: World, archive: bytes | None, pinned: Pinned) -> bool:
+def _changed(context: Context, archive: bytes | None, pinned: PinnedBase) -> bool:
     if archive is None:
         return False
-    found = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(world.settings))
+    found = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
     return isinstance(found, Problem) or bool(found.changes)
 
 
 async def _publish(
-    world: World, run: Run, pinned: Pinned, change_set: ChangeSet, answer: Answer, stopped_by: str
+    context: Context, run: Run, pinned: PinnedBase, change_set: ChangeSet, answer: Answer, stopped_by: str
 ) -> Ending:
-    actor, repo = run.request.actor, run.request.place.repo
-    conversation = await world.github.conversation(repo, pinned.repo_name)
-    permission, token = await together(conversation.permission(actor.login, actor.id), world.github.mint(repo, PUBLISH))
-    async with world.github.using(token, pinned.repo_name) as repository:
+    actor, repo = run.request.actor, run.request.issue.repo
+    conversation = await context.github.conversation(repo, pinned.repo_name)
+    permission, token = await gather_all(
+        conversation.permission(actor.login, actor.id), context.github.mint(repo, PUBLISH)
+    )
+    async with context.github.using(token, pinned.repo_name) as repository:
         if permission not in MAY_ASK:
             return messages.permission_lost(actor)
         title, description = answer.pull_request or (None, answer.text)
@@ -93,11 +95,11 @@ async def _publish(
         commit = run.commit
         if commit is None:
             try:
-                made = await tree.publish(world, repository, token, change_set, pinned, run.id)
+                made = await tree.publish(context, repository, token, change_set, pinned, run.id)
                 if made != change_set.tree:
                     log.error("tree differs", run=run.id, made=made, collected=change_set.tree)
                     return messages.tree_differs()
-                message = messages.commit_message(headline, run.request, world.host)
+                message = messages.commit_message(headline, run.request, context.host)
                 done = await repository.make_commit(message, made, pinned.base_sha)
             finally:
                 if tree.is_large(change_set):
@@ -105,22 +107,22 @@ async def _publish(
                         await repository.delete_branch(pack.temporary_branch(run.id))
             log.info("commit", run=run.id, sha=done.sha, verified=done.verified)
             commit = done.sha
-            await world.database.write(
-                lambda c: runs.committed(c, run.id, done.sha, names.branch(run.request, headline))
+            await context.database.write(
+                lambda c: runs.set_commit(c, run.id, done.sha, names.branch(run.request, headline))
             )
         branch = run.branch or names.branch(run.request, headline)
         if pinned.head_branch is not None and stopped_by:
             # Unfinished work is not pushed to where others build on it.
             await _branch_at(repository, branch, commit, pinned, change_set)
-            url = _compare_url(world, pinned, branch)
+            url = _compare_url(context, pinned, branch)
             return stop_messages.stopped_beside(stopped_by, branch, url, change_set.changes, answer.text)
         if pinned.head_branch is not None:
-            return await _onto(world, repository, pinned, commit, branch, answer.text, change_set)
+            return await _onto(context, repository, pinned, commit, branch, answer.text, change_set)
         await _branch_at(repository, branch, commit, pinned, change_set)
-        price = Price(now() - run.created_at, run.outcome, thread_url(world, run))
-        body = world.redact(messages.pull_body(run.request, pinned, description, price))
+        price = RunCost(now() - run.created_at, run.outcome, thread_url(context, run))
+        body = context.redact(messages.pull_body(run.request, pinned, description, price))
         pull = await _pull(repository, headline, body, branch, pinned.base_branch, draft=bool(stopped_by))
-        await world.database.write(lambda connection: runs.opened(connection, run.id, pull.number))
+        await context.database.write(lambda connection: runs.set_pull(connection, run.id, pull.number))
         if stopped_by:
             return stop_messages.stopped_draft(
                 stopped_by, pull.number, change_set.changes, answer.text, draft=pull.draft
@@ -129,9 +131,9 @@ async def _publish(
 
 
 async def _onto(
-    world: World,
+    context: Context,
     repository: Repository,
-    pinned: Pinned,
+    pinned: PinnedBase,
     commit: str,
     own: str,
     answer: str,
@@ -147,14 +149,16 @@ async def _onto(
         # An earlier attempt put it there, and somebody has gone on from it.
         return messages.commit_added(commit, head, answer, change_set.changes)
     await _branch_at(repository, own, commit, pinned, change_set)
-    return messages.branch_moved(head, own, _compare_url(world, pinned, own), answer)
+    return messages.branch_moved(head, own, _compare_url(context, pinned, own), answer)
 
 
-def _compare_url(world: World, pinned: Pinned, branch: str) -> str:
-    return f"{world.settings.github_url}/{pinned.repo_name}/compare/{pinned.base_sha}...{branch}"
+def _compare_url(context: Context, pinned: PinnedBase, branch: str) -> str:
+    return f"{context.settings.github_url}/{pinned.repo_name}/compare/{pinned.base_sha}...{branch}"
 
 
-async def _branch_at(repository: Repository, branch: str, commit: str, pinned: Pinned, change_set: ChangeSet) -> None:
+async def _branch_at(
+    repository: Repository, branch: str, commit: str, pinned: PinnedBase, change_set: ChangeSet
+) -> None:
     """Create the branch, or find that an earlier attempt of this run did."""
     try:
         if await repository.create_branch(branch, commit):
@@ -183,6 +187,6 @@ async def _pull(repository: Repository, title: str, body: str, branch: str, base
     return found
 
 
-def thread_url(world: World, run: Run) -> str | None:
+def thread_url(context: Context, run: Run) -> str | None:
     thread = run.outcome.thread if run.outcome is not None else None
-    return f"{world.settings.amp_url}/threads/{thread}" if thread else None
+    return f"{context.settings.amp_url}/threads/{thread}" if thread else None

@@ -9,15 +9,15 @@ from sqlalchemy.engine import Connection
 
 from bot.agent.outcome import Outcome, conclude
 from bot.agent.stream import Stream
-from bot.context import World
-from bot.engine.retry import outlast
+from bot.context import Context
+from bot.engine.retry import retry_github
 from bot.github.errors import GitHubError, NotFoundError
 from bot.run.publish import thread_url
 from bot.store import runs
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import messages
-from bot.text.messages import Price
+from bot.text.messages import RunCost
 
 log = structlog.get_logger()
 
@@ -25,12 +25,12 @@ log = structlog.get_logger()
 COMMENT_WAIT_SECONDS = 300.0
 
 
-async def report(world: World, run: str) -> None:
+async def report(context: Context, run: str) -> None:
     """Edit the progress comment into the run's ending, then let the next run of the conversation in."""
-    row = await _with_comment(world, run)
-    await say_ending(world, row)
-    await world.database.write(lambda connection: runs.release(connection, row))
-    world.work.set()
+    row = await _with_comment(context, run)
+    await say_ending(context, row)
+    await context.database.write(lambda connection: runs.finish(connection, row))
+    context.work.set()
     log.info(
         "run ended",
         run=run,
@@ -39,55 +39,55 @@ async def report(world: World, run: str) -> None:
     )
 
 
-async def catch_up(world: World, run: str) -> None:
+async def catch_up(context: Context, run: str) -> None:
     """The progress comment came so late that the run had ended without it: say the ending now."""
-    row = await world.database.read(lambda connection: runs.get(connection, run))
+    row = await context.database.read(lambda connection: runs.get(connection, run))
     if row.ended_at is not None and row.ending is not None:
-        await say_ending(world, row)
+        await say_ending(context, row)
 
 
-async def _heard(world: World, run: str) -> Outcome | None:
+async def _heard(context: Context, run: str) -> Outcome | None:
     """What an agent that did not come to its end had told of its thread and its price by then."""
 
     def hear(connection: Connection) -> Outcome | None:
-        stream, lines = Stream(), runs.lines(connection, run)
+        stream, lines = Stream(), runs.transcript_lines(connection, run)
         for line in lines:
             stream.feed(line.encode() + b"\n")
         return conclude(stream, None, "") if lines else None
 
-    return await world.database.read(hear)
+    return await context.database.read(hear)
 
 
-async def _with_comment(world: World, run: str) -> Run:
+async def _with_comment(context: Context, run: str) -> Run:
     deadline = now() + COMMENT_WAIT_SECONDS
     while True:
-        row = await world.database.read(lambda connection: runs.get(connection, run))
+        row = await context.database.read(lambda connection: runs.get(connection, run))
         if row.comment is not None or now() > deadline:
             return row
-        await world.sleep(0.1)
+        await context.sleep(0.1)
 
 
-async def say_ending(world: World, row: Run) -> bool:
+async def say_ending(context: Context, row: Run) -> bool:
     """Edit the progress comment, if there is one, into the run's ending. False if GitHub refuses."""
     if not row.comment:
         return True
     ending = row.ending or messages.internal_error(row.id)
-    row = replace(row, outcome=row.outcome or await _heard(world, row.id))
-    price = Price((row.ended_at or now()) - row.created_at, row.outcome, thread_url(world, row))
-    body = world.redact(messages.final(row.request, ending, price))
+    row = replace(row, outcome=row.outcome or await _heard(context, row.id))
+    price = RunCost((row.ended_at or now()) - row.created_at, row.outcome, thread_url(context, row))
+    body = context.redact(messages.final(row.request, ending, price))
     name = row.pinned.repo_name if row.pinned is not None else None
 
     async def say() -> None:
-        repository = await world.github.conversation(row.request.place.repo, name)
+        repository = await context.github.conversation(row.request.issue.repo, name)
         await repository.edit_comment(row.comment or 0, body)
 
     try:
-        await outlast(world.sleep, say, for_ever=True)
+        await retry_github(context.sleep, say, forever=True)
     except GitHubError as error:
         # The row has it all. Locked, archived, suspended: the sweep tries again (bot/sweep/endings.py). Deleted or
         # uninstalled: there is nobody left to tell.
-        log.warning("ending not shown", run=row.id, status=error.status, github=world.redact(error.message))
+        log.warning("ending not shown", run=row.id, status=error.status, github=context.redact(error.message))
         again = not isinstance(error, NotFoundError)
-        await world.database.write(lambda connection: runs.shown(connection, row.id, refused=again))
+        await context.database.write(lambda connection: runs.set_reported(connection, row.id, refused=again))
         return False
     return True

@@ -6,26 +6,26 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from bot.changes.changeset import Change, ChangeSet
-from bot.context import World
+from bot.context import Context
 from bot.github.app import Token
 from bot.github.repository import Entry, Repository
-from bot.model import Pinned
+from bot.model import PinnedBase
 from bot.run import pack
 
 # Reported from the field (github.md 4.1): large bodies get a 502, so a tree is made in steps.
 ENTRIES_A_REQUEST = 100
 INLINE_A_REQUEST = 1_500_000
 # More than this goes up as one pack: a blob is a request, and requests are rationed.
-MOST_BLOBS = 40
-MOST_BYTES = 20_000_000
+MAX_BLOBS = 40
+MAX_BYTES = 20_000_000
 
 
 async def publish(
-    world: World, repository: Repository, token: Token, change_set: ChangeSet, pinned: Pinned, run: str
+    context: Context, repository: Repository, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str
 ) -> str:
     """The id of the tree that GitHub now has. The caller holds it against the sandbox's."""
     if is_large(change_set):
-        return await pack.push(world, token, change_set, pinned, run)
+        return await pack.push(context, token, change_set, pinned, run)
     # One after the other costs a request's time for each, all at once trips GitHub's limits: a few at a time.
     gate = asyncio.Semaphore(4)
 
@@ -42,7 +42,7 @@ async def publish(
 
 def is_large(change_set: ChangeSet) -> bool:
     """Does it go up as a pack?"""
-    return len(_unique_blobs(change_set.changes)) > MOST_BLOBS or change_set.total_bytes > MOST_BYTES
+    return len(_unique_blobs(change_set.changes)) > MAX_BLOBS or change_set.total_bytes > MAX_BYTES
 
 
 def _unique_blobs(changes: Sequence[Change]) -> dict[str, Change]:

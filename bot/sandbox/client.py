@@ -35,7 +35,7 @@ T = TypeVar("T")
 WAITS = (0.5, 2.0, 8.0, 20.0, 40.0)
 REQUEST_SECONDS = 60.0
 # Characters of one command's output; the largest that our scripts print is a piece of the agent's output in base64.
-MOST_OUTPUT = 2_000_000
+MAX_OUTPUT = 2_000_000
 
 
 class SandboxError(Exception):
@@ -68,7 +68,7 @@ def passes(error: SandboxError) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class CommandResult:
     """A command that ended."""
 
     exit_code: int
@@ -77,7 +77,7 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True)
-class Living:
+class SandboxInfo:
     """A sandbox that lives, as E2B lists it. `started_at` is in epoch seconds, by E2B's clock."""
 
     id: str
@@ -94,8 +94,8 @@ class _Bounded:
 
     def take(self, part: str) -> None:
         self._size += len(part)
-        if self._size > MOST_OUTPUT:
-            raise OutputError(f"a command in the sandbox said more than {MOST_OUTPUT:,} characters")
+        if self._size > MAX_OUTPUT:
+            raise OutputError(f"a command in the sandbox said more than {MAX_OUTPUT:,} characters")
         self._parts.append(part)
 
     def behind(self, mark: str) -> str:
@@ -105,10 +105,10 @@ class _Bounded:
         return rest
 
 
-class Box:
+class Sandbox:
     """One sandbox. Every operation may be repeated, and is, under the policy."""
 
-    def __init__(self, sandbox: AsyncSandbox, patiently: Patience) -> None:
+    def __init__(self, sandbox: AsyncSandbox, patiently: RetryPolicy) -> None:
         self._sandbox = sandbox
         self._patiently = patiently
 
@@ -116,7 +116,7 @@ class Box:
     def id(self) -> str:
         return self._sandbox.sandbox_id
 
-    async def run(self, command: str, *, env: Mapping[str, str] | None = None, seconds: float = 60) -> Ran:
+    async def run(self, command: str, *, env: Mapping[str, str] | None = None, seconds: float = 60) -> CommandResult:
         """Run a shell line that is safe to run twice. `env` is this command's alone: never argv, never a file.
 
         Raises:
@@ -124,7 +124,7 @@ class Box:
             SandboxError: one of its kinds.
         """
 
-        async def once() -> Ran:
+        async def once() -> CommandResult:
             # A login shell runs the profile first, which the agent may have written: what it says is not the command's.
             mark = f"ampbot-{secrets.token_hex(8)}"
             said, complaints = _Bounded(), _Bounded()
@@ -141,7 +141,7 @@ class Box:
                 exit_code = result.exit_code
             except CommandExitException as error:
                 exit_code = error.exit_code
-            return Ran(exit_code, said.behind(mark), complaints.behind(mark))
+            return CommandResult(exit_code, said.behind(mark), complaints.behind(mark))
 
         return await self._patiently(once)
 
@@ -191,10 +191,10 @@ class Sandboxes:
         }
         self._client = E2B(api_key=api_key, **addresses)
         self._instance = instance
-        self._patiently = Patience(sleep, confirm)
-        self._open: dict[str, Box] = {}
+        self._patiently = RetryPolicy(sleep, confirm)
+        self._open: dict[str, Sandbox] = {}
 
-    async def create(self, run: str, template: str, *, seconds: float, repository: int) -> Box:
+    async def create(self, run: str, template: str, *, seconds: float, repository: int) -> Sandbox:
         """This run's sandbox; asked twice, E2B answers with the same one (idempotency key). It lives `seconds`."""
 
         async def once() -> AsyncSandbox:
@@ -207,18 +207,18 @@ class Sandboxes:
                 request_timeout=REQUEST_SECONDS,
             )
 
-        box = Box(await self._patiently(once), self._patiently)
-        self._open[box.id] = box
-        return box
+        sandbox = Sandbox(await self._patiently(once), self._patiently)
+        self._open[sandbox.id] = sandbox
+        return sandbox
 
-    async def open(self, sandbox: str) -> Box:
+    async def open(self, sandbox: str) -> Sandbox:
         """Connect to a running sandbox. Raises: SandboxGoneError and others of SandboxError."""
         if sandbox not in self._open:
 
             async def once() -> AsyncSandbox:
                 return await self._client.AsyncSandbox.connect(sandbox, request_timeout=REQUEST_SECONDS)
 
-            self._open[sandbox] = Box(await self._patiently(once), self._patiently)
+            self._open[sandbox] = Sandbox(await self._patiently(once), self._patiently)
         return self._open[sandbox]
 
     async def kill(self, sandbox: str) -> None:
@@ -230,23 +230,23 @@ class Sandboxes:
         self._open.pop(sandbox, None)
         await self._patiently(once)
 
-    async def mine(self) -> tuple[Living, ...]:
+    async def list_own(self) -> tuple[SandboxInfo, ...]:
         """Live sandboxes of this instance."""
 
-        async def once() -> tuple[Living, ...]:
+        async def once() -> tuple[SandboxInfo, ...]:
             query = SandboxQuery(metadata={"app": "ampbot", "instance": self._instance})
             pages = self._client.AsyncSandbox.list(query=query, limit=100)
-            found: list[Living] = []
+            found: list[SandboxInfo] = []
             while pages.has_next:
                 for item in await pages.next_items():
                     run = (item.metadata or {}).get("run", "")
-                    found.append(Living(item.sandbox_id, run, item.started_at.timestamp()))
+                    found.append(SandboxInfo(item.sandbox_id, run, item.started_at.timestamp()))
             return tuple(found)
 
         return await self._patiently(once)
 
 
-class Patience:
+class RetryPolicy:
     """Runs an operation under the policy, and puts what E2B raises into our words."""
 
     def __init__(

@@ -85,11 +85,11 @@ class Database:
             Path(self._url.database).touch(mode=0o600)
         return self.file
 
-    def guarded(self, confirm: Callable[[], Awaitable[None]] | None) -> Database:
+    def fenced(self, confirm: Callable[[], Awaitable[None]] | None) -> Database:
         """The same database for a worker: it confirms before each write that it still owns its work."""
-        guarded = copy.copy(self)
-        guarded._confirm = confirm  # noqa: SLF001 - our own copy
-        return guarded
+        fenced = copy.copy(self)
+        fenced._confirm = confirm  # noqa: SLF001 - our own copy
+        return fenced
 
     async def write(self, work: Callable[[Connection], T], *, patience: float | None = None) -> T:
         """Run `work` in a transaction and commit it. An exception rolls back and is raised here.

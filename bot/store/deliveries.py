@@ -16,11 +16,11 @@ from bot.store.database import CHANNEL, now
 from bot.store.tables import deliveries
 
 # How the GUIDs of deliveries begin that GitHub never made: the sweep found what they tell of.
-FOUND = "sweep-"
+RECOVERED_PREFIX = "sweep-"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredDelivery:
     """A stored delivery. `plan` is None until it has been decided what to do about it."""
 
     guid: str
@@ -67,7 +67,7 @@ def _once(new: set[tuple[Any, ...]], key: tuple[str, str]) -> bool:
     return True
 
 
-def untaken(connection: Connection, limit: int = 100, *, without: Collection[str] = ()) -> tuple[str, ...]:
+def undispatched(connection: Connection, limit: int = 100, *, without: Collection[str] = ()) -> tuple[str, ...]:
     """GUIDs whose workflow may not exist yet, oldest first; those in `without` are passed over."""
     query = sa.select(deliveries.c.guid).where(deliveries.c.taken_at.is_(None), deliveries.c.guid.not_in(without))
     return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
@@ -82,23 +82,23 @@ def known(connection: Connection, guids: tuple[str, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-def take(connection: Connection, guid: str) -> None:
+def mark_dispatched(connection: Connection, guid: str) -> None:
     connection.execute(deliveries.update().where(deliveries.c.guid == guid).values(taken_at=now()))
 
 
-def get(connection: Connection, guid: str) -> Stored:
+def get(connection: Connection, guid: str) -> StoredDelivery:
     """Raises: sqlalchemy.exc.NoResultFound."""
     row = connection.execute(sa.select(deliveries).where(deliveries.c.guid == guid)).one()
-    return Stored(row.guid, row.event, row.body, row.received_at, row.plan, row.outcome)
+    return StoredDelivery(row.guid, row.event, row.body, row.received_at, row.plan, row.outcome)
 
 
-def alive(connection: Connection, guids: frozenset[str]) -> None:
+def heartbeat(connection: Connection, guids: frozenset[str]) -> None:
     """Their workflows go on: `taken_at` is the last sign of it."""
     if guids:
         connection.execute(deliveries.update().where(deliveries.c.guid.in_(guids)).values(taken_at=now()))
 
 
-def silent(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
+def stale(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
     """(GUID, time of the last sign) of deliveries that are taken, not closed, and silent for so long."""
     query = sa.select(deliveries.c.guid, deliveries.c.taken_at).where(
         deliveries.c.closed_at.is_(None), deliveries.c.taken_at < now() - seconds
@@ -106,7 +106,7 @@ def silent(connection: Connection, seconds: float) -> tuple[tuple[str, float], .
     return tuple((row.guid, row.taken_at) for row in connection.execute(query))
 
 
-def decide(connection: Connection, guid: str, plan: str, outcome: str) -> None:
+def store_plan(connection: Connection, guid: str, plan: str, outcome: str) -> None:
     """Write down what is to be done, and why, once: a second attempt must do the same."""
     where = sa.and_(deliveries.c.guid == guid, deliveries.c.plan.is_(None))
     connection.execute(deliveries.update().where(where).values(plan=plan, outcome=outcome))

@@ -14,7 +14,7 @@ from bot.store.tables import runs as runs_table
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class RunEvent:
     at: float  # epoch seconds
     event: str
     detail: str
@@ -26,12 +26,12 @@ def latest(connection: Connection, limit: int) -> tuple[Run, ...]:
     return tuple(runs.get(connection, run) for run in connection.scalars(query))
 
 
-def beginning(connection: Connection, prefix: str, limit: int) -> tuple[str, ...]:
+def ids_with_prefix(connection: Connection, prefix: str, limit: int) -> tuple[str, ...]:
     """Ids of runs that begin so."""
     query = sa.select(runs_table.c.id).where(runs_table.c.id.startswith(prefix.lower(), autoescape=True))
     return tuple(connection.scalars(query.order_by(runs_table.c.id).limit(limit)))
 
 
-def happened(connection: Connection, run: str) -> tuple[Happened, ...]:
+def events(connection: Connection, run: str) -> tuple[RunEvent, ...]:
     query = sa.select(run_events).where(run_events.c.run == run).order_by(run_events.c.sequence)
-    return tuple(Happened(row.at, row.event, row.detail) for row in connection.execute(query))
+    return tuple(RunEvent(row.at, row.event, row.detail) for row in connection.execute(query))

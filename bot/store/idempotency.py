@@ -12,42 +12,42 @@ from bot.store.tables import effects
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class New:
     """Nobody has tried this effect."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class InDoubt:
     """An earlier attempt began, and its outcome is unknown: look outside first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Completed:
     result: str
 
 
-def claim(connection: Connection, key: str) -> Fresh | Tried | Done:
+def reserve(connection: Connection, key: str) -> New | InDoubt | Completed:
     """Announce an attempt at the effect named `key`, and say what is known of earlier ones."""
     if insert_once(connection, effects, key=key, tried_at=now()):
-        return Fresh()
+        return New()
     row = connection.execute(sa.select(effects).where(effects.c.key == key)).one()
     if row.done_at is None:
-        return Tried()
-    return Done(row.result)
+        return InDoubt()
+    return Completed(row.result)
 
 
-def hold(connection: Connection, key: str, holder: str) -> str:
+def acquire(connection: Connection, key: str, holder: str) -> str:
     """Take `key` for `holder` unless it is taken; says who has it."""
     moment = now()
     if insert_once(connection, effects, key=key, tried_at=moment, done_at=moment, result=holder):
         return holder
-    return str(holder_of(connection, key))
+    return str(owner(connection, key))
 
 
-def holder_of(connection: Connection, key: str) -> str | None:
+def owner(connection: Connection, key: str) -> str | None:
     found: str | None = connection.scalar(sa.select(effects.c.result).where(effects.c.key == key))
     return found
 
 
-def settle(connection: Connection, key: str, result: str) -> None:
+def complete(connection: Connection, key: str, result: str) -> None:
     connection.execute(effects.update().where(effects.c.key == key).values(done_at=now(), result=result))

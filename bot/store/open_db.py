@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def opened(url: str) -> Iterator[None]:
+def open_database(url: str) -> Iterator[None]:
     """Migrate the database at `url`, and hold it as long as the context lasts where SQLite keeps it in a file.
 
     PostgreSQL is for any number of processes; it is not held.
@@ -35,7 +35,7 @@ def opened(url: str) -> Iterator[None]:
         try:
             backup = migrate(database)
         except (OSError, sa.exc.DBAPIError) as error:
-            raise UnusableError(why(error, database.file)) from None
+            raise UnusableError(explain(error, database.file)) from None
         finally:
             database.close()
         if backup is not None:
@@ -54,7 +54,7 @@ def _alone(file: Path | None) -> Iterator[None]:
     try:
         handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise UnusableError(why(error, file)) from None
+        raise UnusableError(explain(error, file)) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,7 +68,7 @@ def _alone(file: Path | None) -> Iterator[None]:
         os.close(handle)
 
 
-def why(error: OSError | sa.exc.DBAPIError, file: Path | None) -> str:
+def explain(error: OSError | sa.exc.DBAPIError, file: Path | None) -> str:
     """Why the database cannot be used, as a sentence without SQL."""
     reason = str(error.orig) if isinstance(error, sa.exc.DBAPIError) else error.strerror or str(error)
     reason = " ".join(reason.split()).rstrip(".")

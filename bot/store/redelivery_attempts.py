@@ -10,21 +10,21 @@ from bot.store import kv
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RedeliveryAttempts:
     times: int
     first: float  # epoch seconds: when GitHub tried first, as far as we saw
 
 
-def get(connection: Connection, guid: str) -> Asked | None:
+def get(connection: Connection, guid: str) -> RedeliveryAttempts | None:
     value = kv.get(connection, _name(guid))
     if value is None:
         return None
     times, _, first = value.partition(" ")
     # At first the number stood alone.
-    return Asked(int(times), float(first or "inf"))
+    return RedeliveryAttempts(int(times), float(first or "inf"))
 
 
-def put(connection: Connection, guid: str, asked: Asked) -> None:
+def put(connection: Connection, guid: str, asked: RedeliveryAttempts) -> None:
     kv.put(connection, _name(guid), f"{asked.times} {asked.first}")
 
 

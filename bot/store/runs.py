@@ -11,12 +11,12 @@ from pydantic import TypeAdapter
 from sqlalchemy.engine import Connection
 
 from bot.agent.outcome import Outcome
-from bot.model import Ending, Pinned, RunRequest, RunState
+from bot.model import Ending, PinnedBase, RunRequest, RunState
 from bot.store.database import insert_once, now
 from bot.store.tables import artifacts, run_events, runs, threads, transcript
 
 _REQUEST = TypeAdapter(RunRequest)
-_PINNED = TypeAdapter(Pinned)
+_PINNED = TypeAdapter(PinnedBase)
 _OUTCOME = TypeAdapter(Outcome)
 _ENDING = TypeAdapter(Ending)
 
@@ -34,7 +34,7 @@ class Run:
     agent_at: float | None
     ended_at: float | None
     comment: int | None
-    pinned: Pinned | None
+    pinned: PinnedBase | None
     sandbox: str | None
     outcome: Outcome | None
     commit: str | None
@@ -49,46 +49,46 @@ def add(connection: Connection, request: RunRequest) -> int:
 
     Adding the same run again changes nothing and answers the position it has.
     """
-    place = request.place
+    issue = request.issue
     moment = now()
-    hold_line(connection, place.repo.id, place.number)
+    lock_queue(connection, issue.repo.id, issue.number)
     insert_once(
         connection,
         runs,
         id=request.id,
-        installation=place.repo.installation,
-        repository=place.repo.id,
-        number=place.number,
+        installation=issue.repo.installation,
+        repository=issue.repo.id,
+        number=issue.number,
         state=RunState.QUEUED,
         active=False,
-        request=_REQUEST.dump_json(request).decode(),
+        request=_REQUEST.dump_json(request, by_alias=True).decode(),
         created_at=moment,
         progress_at=moment,
     )
-    promote(connection, place.repo.id, place.number)
+    activate_next(connection, issue.repo.id, issue.number)
     return _position(connection, request)
 
 
 def _position(connection: Connection, request: RunRequest) -> int:
     query = sa.select(runs.c.id).where(
-        runs.c.repository == request.place.repo.id,
-        runs.c.number == request.place.number,
+        runs.c.repository == request.issue.repo.id,
+        runs.c.number == request.issue.number,
         runs.c.ended_at.is_(None),
     )
     ids = list(connection.scalars(query.order_by(runs.c.active.desc(), runs.c.created_at, runs.c.id)))
     return ids.index(request.id) if request.id in ids else 0
 
 
-def hold_line(connection: Connection, repository: int, number: int) -> None:
+def lock_queue(connection: Connection, repository: int, number: int) -> None:
     """Nobody else changes the line of this conversation until the transaction ends. Before any row of it is locked."""
     if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
         conversation = sa.func.hashtextextended(f"{repository}/{number}", 0)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(conversation)))
 
 
-def promote(connection: Connection, repository: int, number: int) -> None:
+def activate_next(connection: Connection, repository: int, number: int) -> None:
     """Let the oldest waiting run of a conversation hold it, if no other does."""
-    hold_line(connection, repository, number)
+    lock_queue(connection, repository, number)
     here = sa.and_(runs.c.repository == repository, runs.c.number == number, runs.c.ended_at.is_(None))
     if connection.execute(sa.select(runs.c.id).where(here, runs.c.active)).first() is not None:
         return
@@ -98,7 +98,9 @@ def promote(connection: Connection, repository: int, number: int) -> None:
         connection.execute(runs.update().where(runs.c.id == chosen).values(active=True))
 
 
-def unqueued(connection: Connection, limit: int = 100, *, without: Collection[str] = ()) -> tuple[tuple[str, int], ...]:
+def ready_to_enqueue(
+    connection: Connection, limit: int = 100, *, without: Collection[str] = ()
+) -> tuple[tuple[str, int], ...]:
     """(run id, installation) of runs that may start and that the engine may not know yet, but those in `without`."""
     query = sa.select(runs.c.id, runs.c.installation).where(
         runs.c.active, runs.c.queued_in_engine_at.is_(None), runs.c.ended_at.is_(None), runs.c.id.not_in(without)
@@ -108,7 +110,7 @@ def unqueued(connection: Connection, limit: int = 100, *, without: Collection[st
     )
 
 
-def queued_in_engine(connection: Connection, run: str) -> None:
+def mark_enqueued(connection: Connection, run: str) -> None:
     connection.execute(runs.update().where(runs.c.id == run).values(queued_in_engine_at=now()))
 
 
@@ -140,12 +142,12 @@ def _set(connection: Connection, run: str, **values: Any) -> None:
     connection.execute(runs.update().where(runs.c.id == run).values(progress_at=now(), **values))
 
 
-def commented(connection: Connection, run: str, comment: int) -> None:
+def set_comment(connection: Connection, run: str, comment: int) -> None:
     """The progress comment's id; 0 where GitHub refused one."""
     _set(connection, run, comment=comment)
 
 
-def enter(connection: Connection, run: str, state: RunState) -> bool:
+def set_state(connection: Connection, run: str, state: RunState) -> bool:
     """The run reached `state`; leaving the queue starts its clock. False, and nothing changes, if its end is decided.
 
     PUBLISHING is the point of no return: from there on nobody can stop the run.
@@ -158,17 +160,17 @@ def enter(connection: Connection, run: str, state: RunState) -> bool:
     going = sa.and_(runs.c.id == run, runs.c.ending.is_(None))
     if connection.execute(runs.update().where(going).values(progress_at=now(), **values)).rowcount == 0:
         return False
-    tell(connection, run, state)
+    append_event(connection, run, state)
     return True
 
 
-def alive(connection: Connection, ids: frozenset[str]) -> None:
+def heartbeat(connection: Connection, ids: frozenset[str]) -> None:
     """Their stages go on, though nothing else is to be told of them."""
     if ids:
         connection.execute(runs.update().where(runs.c.id.in_(ids)).values(progress_at=now()))
 
 
-def silent(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
+def stale(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
     """(run, time of its last progress) of runs that have left the queue and are silent for so long."""
     query = sa.select(runs.c.id, runs.c.progress_at).where(
         runs.c.ended_at.is_(None), runs.c.queued_in_engine_at.is_not(None), runs.c.progress_at < now() - seconds
@@ -176,43 +178,43 @@ def silent(connection: Connection, seconds: float) -> tuple[tuple[str, float], .
     return tuple((row.id, row.progress_at) for row in connection.execute(query))
 
 
-def taken_over(connection: Connection, ids: list[str], most: int) -> tuple[str, ...]:
+def count_takeover(connection: Connection, ids: list[str], most: int) -> tuple[str, ...]:
     """Another executor goes on with these runs; answers those that it has happened to more than `most` times."""
     here = runs.c.id.in_(ids)
     connection.execute(runs.update().where(here).values(takeovers=runs.c.takeovers + 1, progress_at=now()))
     return tuple(connection.scalars(sa.select(runs.c.id).where(here, runs.c.takeovers > most)))
 
 
-def pin(connection: Connection, run: str, pinned: Pinned) -> None:
-    _set(connection, run, pinned=_PINNED.dump_json(pinned).decode())
+def record_base(connection: Connection, run: str, pinned: PinnedBase) -> None:
+    _set(connection, run, pinned=_PINNED.dump_json(pinned, by_alias=True).decode())
 
 
-def in_sandbox(connection: Connection, run: str, sandbox: str) -> bool:
+def set_sandbox(connection: Connection, run: str, sandbox: str) -> bool:
     """Write down the run's sandbox. False if the run's end is decided: then it must be killed, as nobody else may."""
     _set(connection, run, sandbox=sandbox)
     return connection.scalar(sa.select(runs.c.ending).where(runs.c.id == run)) is None
 
 
-def concluded(connection: Connection, run: Run, outcome: Outcome) -> None:
+def set_outcome(connection: Connection, run: Run, outcome: Outcome) -> None:
     """What the agent's stream said in the end; its thread becomes the conversation's."""
-    _set(connection, run.id, outcome=_OUTCOME.dump_json(outcome).decode())
+    _set(connection, run.id, outcome=_OUTCOME.dump_json(outcome, by_alias=True).decode())
     if outcome.thread is None:
         return
-    place = run.request.place
-    here = sa.and_(threads.c.repository == place.repo.id, threads.c.number == place.number)
+    issue = run.request.issue
+    here = sa.and_(threads.c.repository == issue.repo.id, threads.c.number == issue.number)
     connection.execute(threads.delete().where(here))
     connection.execute(
         threads.insert().values(
-            repository=place.repo.id, number=place.number, thread=outcome.thread, run=run.id, updated_at=now()
+            repository=issue.repo.id, number=issue.number, thread=outcome.thread, run=run.id, updated_at=now()
         )
     )
 
 
-def committed(connection: Connection, run: str, commit: str, branch: str) -> None:
+def set_commit(connection: Connection, run: str, commit: str, branch: str) -> None:
     _set(connection, run, commit=commit, branch=branch)
 
 
-def opened(connection: Connection, run: str, pull: int) -> None:
+def set_pull(connection: Connection, run: str, pull: int) -> None:
     _set(connection, run, pull=pull)
 
 
@@ -222,31 +224,31 @@ def end(connection: Connection, run: str, ending: Ending) -> None:
     decided = connection.execute(
         runs.update()
         .where(where)
-        .values(state=ending.state, ending=_ENDING.dump_json(ending).decode(), progress_at=now())
+        .values(state=ending.state, ending=_ENDING.dump_json(ending, by_alias=True).decode(), progress_at=now())
     ).rowcount
     if decided:
-        tell(connection, run, ending.state, ending.say)
+        append_event(connection, run, ending.state, ending.message)
 
 
-def shown(connection: Connection, run: str, *, refused: bool) -> None:
+def set_reported(connection: Connection, run: str, *, refused: bool) -> None:
     """Whether GitHub let the run's end be shown."""
     _set(connection, run, unshown_at=now() if refused else None)
 
 
-def unshown(connection: Connection, *, tried_before: float, ended_after: float) -> tuple[str, ...]:
+def unreported(connection: Connection, *, tried_before: float, ended_after: float) -> tuple[str, ...]:
     """Runs whose end GitHub refused to show, last before the one moment; they ended after the other."""
     query = sa.select(runs.c.id).where(runs.c.unshown_at < tried_before, runs.c.ended_at > ended_after)
     return tuple(connection.scalars(query.order_by(runs.c.ended_at)))
 
 
-def release(connection: Connection, run: Run) -> None:
+def finish(connection: Connection, run: Run) -> None:
     """The run's end is visible: free its conversation and let the next one in."""
-    hold_line(connection, run.request.place.repo.id, run.request.place.number)
+    lock_queue(connection, run.request.issue.repo.id, run.request.issue.number)
     _set(connection, run.id, active=False, ended_at=sa.func.coalesce(runs.c.ended_at, now()))
-    promote(connection, run.request.place.repo.id, run.request.place.number)
+    activate_next(connection, run.request.issue.repo.id, run.request.issue.number)
 
 
-def tell(connection: Connection, run: str, event: str, detail: str = "") -> None:
+def append_event(connection: Connection, run: str, event: str, detail: str = "") -> None:
     """Add to what happened to a run; the same event twice in a row is one."""
     latest = sa.select(run_events.c.sequence, run_events.c.event).where(run_events.c.run == run)
     row = connection.execute(latest.order_by(run_events.c.sequence.desc()).limit(1)).first()
@@ -258,27 +260,27 @@ def tell(connection: Connection, run: str, event: str, detail: str = "") -> None
 # --- what a run keeps -----------------------------------------------------------------------------
 
 
-def keep(connection: Connection, run: str, name: str, content: bytes) -> None:
+def save_artifact(connection: Connection, run: str, name: str, content: bytes) -> None:
     """Store an artifact, replacing one of the same name."""
     connection.execute(artifacts.delete().where(artifacts.c.run == run, artifacts.c.name == name))
     connection.execute(artifacts.insert().values(run=run, name=name, content=content, created_at=now()))
 
 
-def kept(connection: Connection, run: str, name: str) -> bytes | None:
+def load_artifact(connection: Connection, run: str, name: str) -> bytes | None:
     content: bytes | None = connection.scalar(
         sa.select(artifacts.c.content).where(artifacts.c.run == run, artifacts.c.name == name)
     )
     return content
 
 
-def lines_from(connection: Connection, run: str) -> tuple[int, int]:
+def transcript_position(connection: Connection, run: str) -> tuple[int, int]:
     """(next sequence, offset in the agent's output) to go on from."""
     query = sa.select(transcript.c.sequence, transcript.c.until).where(transcript.c.run == run)
     row = connection.execute(query.order_by(transcript.c.sequence.desc()).limit(1)).first()
     return (0, 0) if row is None else (row.sequence + 1, row.until)
 
 
-def append_lines(connection: Connection, run: str, first: int, lines: tuple[tuple[int, str], ...]) -> None:
+def append_transcript(connection: Connection, run: str, first: int, lines: tuple[tuple[int, str], ...]) -> None:
     """Append transcript lines, each with the offset just after it; `first` is the first one's sequence."""
     if lines:
         moment = now()
@@ -291,7 +293,7 @@ def append_lines(connection: Connection, run: str, first: int, lines: tuple[tupl
         _set(connection, run)
 
 
-def lines(connection: Connection, run: str, since: int = 0, *, most: int | None = None) -> tuple[str, ...]:
+def transcript_lines(connection: Connection, run: str, since: int = 0, *, most: int | None = None) -> tuple[str, ...]:
     """The transcript from line `since` on, or the first `most` lines of it."""
     query = sa.select(transcript.c.line).where(transcript.c.run == run, transcript.c.sequence >= since)
     return tuple(connection.scalars(query.order_by(transcript.c.sequence).limit(most)))

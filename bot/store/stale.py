@@ -12,7 +12,7 @@ from bot.store.tables import artifacts, deliveries, effects, marks, run_events, 
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class SandboxUse:
     """What a run says about its sandbox."""
 
     ended: bool
@@ -20,38 +20,38 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingRun:
     """A run that the engine should be working on."""
 
     run: str
     installation: int
 
 
-def needs(connection: Connection, ids: tuple[str, ...]) -> Mapping[str, Need]:
+def sandbox_uses(connection: Connection, ids: tuple[str, ...]) -> Mapping[str, SandboxUse]:
     """Of those of these runs that we know."""
-    found: dict[str, Need] = {}
+    found: dict[str, SandboxUse] = {}
     for start in range(0, len(ids), 500):
         query = sa.select(runs.c.id, runs.c.ended_at, runs.c.sandbox).where(runs.c.id.in_(ids[start : start + 500]))
-        found |= {row.id: Need(row.ended_at is not None, row.sandbox) for row in connection.execute(query)}
+        found |= {row.id: SandboxUse(row.ended_at is not None, row.sandbox) for row in connection.execute(query)}
     return found
 
 
-def undone_deliveries(connection: Connection, limit: int = 1000) -> tuple[str, ...]:
+def unfinished_deliveries(connection: Connection, limit: int = 1000) -> tuple[str, ...]:
     """GUIDs whose workflow was started and has not closed them, oldest first."""
     query = sa.select(deliveries.c.guid).where(deliveries.c.closed_at.is_(None), deliveries.c.taken_at.is_not(None))
     return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
 
 
-def undone_runs(connection: Connection, limit: int = 1000) -> tuple[Waiting, ...]:
+def unfinished_runs(connection: Connection, limit: int = 1000) -> tuple[PendingRun, ...]:
     """Runs that were handed to the engine and have not ended, oldest first."""
     query = sa.select(runs.c.id, runs.c.installation).where(
         runs.c.ended_at.is_(None), runs.c.active, runs.c.queued_in_engine_at.is_not(None)
     )
     rows = connection.execute(query.order_by(runs.c.created_at).limit(limit))
-    return tuple(Waiting(row.id, row.installation) for row in rows)
+    return tuple(PendingRun(row.id, row.installation) for row in rows)
 
 
-def leaderless(connection: Connection) -> tuple[tuple[int, int], ...]:
+def issues_without_active_run(connection: Connection) -> tuple[tuple[int, int], ...]:
     """(repository, number) of conversations in which runs wait and none is active."""
     other = runs.alias()
     leader = sa.select(other.c.id).where(
@@ -61,7 +61,7 @@ def leaderless(connection: Connection) -> tuple[tuple[int, int], ...]:
     return tuple((row.repository, row.number) for row in connection.execute(query))
 
 
-def made_again(connection: Connection, since: float, lag: float) -> frozenset[str]:
+def retried_effects(connection: Connection, since: float, lag: float) -> frozenset[str]:
     """Keys of effects done since then that took at least `lag` seconds: they may have been tried twice."""
     query = sa.select(effects.c.key).where(effects.c.done_at >= since, effects.c.done_at - effects.c.tried_at >= lag)
     return frozenset(connection.scalars(query))
@@ -76,7 +76,7 @@ def plans(connection: Connection, since: float) -> tuple[str, ...]:
 # --- what has grown old -----------------------------------------------------------------------------
 
 
-def empty(connection: Connection, before: float) -> int:
+def delete_contents(connection: Connection, before: float) -> int:
     """Take the words out of what was closed or ended before then, and keep the ids; says how many rows that were."""
     old = sa.and_(deliveries.c.closed_at < before, sa.or_(deliveries.c.body != b"", deliveries.c.plan.is_not(None)))
     emptied = connection.execute(deliveries.update().where(old).values(body=b"", plan=None)).rowcount
@@ -86,7 +86,7 @@ def empty(connection: Connection, before: float) -> int:
     return emptied
 
 
-def drop(connection: Connection, before: float, asked_before: float) -> int:
+def delete_rows(connection: Connection, before: float, asked_before: float) -> int:
     """Delete the rows themselves, ids and all; `asked_before` is for how often a delivery was asked for again."""
     dropped = connection.execute(deliveries.delete().where(deliveries.c.closed_at < before)).rowcount
     dropped += connection.execute(runs.delete().where(runs.c.ended_at < before)).rowcount

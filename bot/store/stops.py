@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bot.model import Ending, RunKind, RunState
-from bot.store.runs import Run, end, get, hold_line, release, tell
+from bot.store.runs import Run, append_event, end, finish, get, lock_queue
 from bot.store.tables import run_events, runs
 
 DROP, KEEP = "drop", "keep"
@@ -18,7 +18,7 @@ DROP, KEEP = "drop", "keep"
 STOP = "stop"
 
 
-class Met(StrEnum):
+class StopResult(StrEnum):
     """What a word to stop has met."""
 
     DROPPED = "dropped"  # the run's end is decided: stopped
@@ -45,30 +45,30 @@ def latest_ended(connection: Connection, repository: int, number: int) -> Run | 
     return None if run is None else get(connection, run)
 
 
-def stop(connection: Connection, run: str, by: str, *, keep: bool, ending: Callable[[RunState], Ending]) -> Met:
+def stop(connection: Connection, run: str, by: str, *, keep: bool, ending: Callable[[RunState], Ending]) -> StopResult:
     """Stop one run for the person `by`. `ending` says how it ends, by the state it was in.
 
     One that waits is over at once. With `keep` a run that has a checkout goes on to publish what exists.
     """
-    place = get(connection, run).request.place
-    hold_line(connection, place.repo.id, place.number)
+    issue = get(connection, run).request.issue
+    lock_queue(connection, issue.repo.id, issue.number)
     # PostgreSQL: whoever finishes it now waits for us, or we for them.
     connection.execute(sa.select(runs.c.id).where(runs.c.id == run).with_for_update())
     row = get(connection, run)
     if row.ending is not None:
-        return Met.OVER if row.state is RunState.STOPPED else Met.LATE
+        return StopResult.OVER if row.state is RunState.STOPPED else StopResult.LATE
     if row.state is RunState.PUBLISHING:
-        return Met.LATE
+        return StopResult.LATE
     has_work = row.state in (RunState.WORKING, RunState.COLLECTING) and row.request.kind is RunKind.WORK
     kept = keep and has_work
     connection.execute(runs.update().where(runs.c.id == run).values(stop=KEEP if kept else DROP))
-    tell(connection, run, STOP, by)
+    append_event(connection, run, STOP, by)
     if kept:
-        return Met.KEPT
+        return StopResult.KEPT
     end(connection, run, ending(row.state))
     if row.state is RunState.QUEUED:
-        release(connection, row)
-    return Met.DROPPED
+        finish(connection, row)
+    return StopResult.DROPPED
 
 
 def stopped_by(connection: Connection, run: str) -> str:

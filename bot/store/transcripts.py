@@ -34,7 +34,7 @@ class _Piece:
     stored: asyncio.Future[None]
 
     def write(self, connection: Connection) -> None:
-        runs.append_lines(connection, self.run, self.first, self.lines)
+        runs.append_transcript(connection, self.run, self.first, self.lines)
 
 
 class Transcripts:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.context import World
-from bot.engine.retry import PASSING
+from bot.context import Context
+from bot.engine.retry import TRANSIENT
 from bot.events import effects
 from bot.events.effects import Reply, StartRun
 from bot.github.errors import GitHubError
-from bot.model import Place
+from bot.model import IssueRef
 from bot.store import idempotency as effects_made
 from bot.store import kv, stale
 from bot.store.database import now
@@ -30,44 +30,44 @@ SETTLED_SECONDS = 30.0
 class _Written:
     key: str
     marker: str
-    place: Place
+    issue: IssueRef
     at: str
 
 
-async def undouble(world: World) -> None:
+async def delete_duplicates(context: Context) -> None:
     """Look where an effect was tried more than once since the last look. Raises: GitHubError when it is away."""
     until = now() - SETTLED_SECONDS
-    mark = await world.database.read(lambda connection: kv.get(connection, LOOKED))
+    mark = await context.database.read(lambda connection: kv.get(connection, LOOKED))
     since = float(mark) if mark is not None else until - BACK_SECONDS
-    lag = world.settings.list_lag_seconds
-    keys = await world.database.read(lambda connection: stale.made_again(connection, since, lag))
+    lag = context.settings.list_lag_seconds
+    keys = await context.database.read(lambda connection: stale.retried_effects(connection, since, lag))
     if keys:
-        plans = await world.database.read(lambda connection: stale.plans(connection, since))
+        plans = await context.database.read(lambda connection: stale.plans(connection, since))
         for written in {each.key: each for plan in plans for each in _comments(plan) if each.key in keys}.values():
             try:
-                await _only_one(world, written)
-            except PASSING:
+                await _only_one(context, written)
+            except TRANSIENT:
                 raise
             except GitHubError as error:
                 log.warning("not looked for doubles", key=written.key, status=error.status)
-    await world.database.write(lambda connection: kv.put(connection, LOOKED, str(until)))
+    await context.database.write(lambda connection: kv.put(connection, LOOKED, str(until)))
 
 
 def _comments(plan: str) -> Iterator[_Written]:
     for effect in effects.load(plan):
         match effect:
-            case Reply(place=place, key=key, at=at):
-                yield _Written(key, messages.key_marker(key), place, at)
+            case Reply(issue=issue, key=key, at=at):
+                yield _Written(key, messages.key_marker(key), issue, at)
             case StartRun(request=request):
-                yield _Written(f"comment:{request.id}", messages.marker(request.id), request.place, request.at)
+                yield _Written(f"comment:{request.id}", messages.marker(request.id), request.issue, request.at)
 
 
-async def _only_one(world: World, written: _Written) -> None:
+async def _only_one(context: Context, written: _Written) -> None:
     """The one that our row holds stays, for that one is edited; else the oldest."""
-    me = await world.github.identity()
-    repository = await world.github.conversation(written.place.repo)
-    found = await repository.find_comments(written.place.number, written.marker, me.login, written.at)
-    held = await world.database.read(lambda connection: effects_made.holder_of(connection, written.key))
+    me = await context.github.identity()
+    repository = await context.github.conversation(written.issue.repo)
+    found = await repository.find_comments(written.issue.number, written.marker, me.login, written.at)
+    held = await context.database.read(lambda connection: effects_made.owner(connection, written.key))
     ids = [comment.id for comment in found]
     stays = int(held) if held is not None and int(held) in ids else next(iter(ids), 0)
     for comment in ids:

@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from bot.context import World
+from bot.context import Context
 from bot.run.report import say_ending
 from bot.store import runs
 from bot.store.database import now
@@ -20,18 +20,18 @@ AGAIN_SECONDS = 3600.0
 DAYS = 7
 
 
-async def show(world: World) -> None:
+async def retry_reports(context: Context) -> None:
     """Try each once more, for a while: an outage of one installation must not hold up the sweep of all others."""
     moment = now()
-    unshown = partial(runs.unshown, tried_before=moment - AGAIN_SECONDS, ended_after=moment - DAYS * 86_400.0)
-    for run in await world.database.read(unshown):
-        row = await world.database.read(partial(runs.get, run=run))
+    unshown = partial(runs.unreported, tried_before=moment - AGAIN_SECONDS, ended_after=moment - DAYS * 86_400.0)
+    for run in await context.database.read(unshown):
+        row = await context.database.read(partial(runs.get, run=run))
         try:
             async with asyncio.timeout(SAY_SECONDS):
-                shown = await say_ending(world, row)
+                shown = await say_ending(context, row)
         except TimeoutError:
             log.warning("ending still not shown", run=run)
-            await world.database.write(partial(runs.shown, run=run, refused=True))
+            await context.database.write(partial(runs.set_reported, run=run, refused=True))
         else:
             if shown:
-                await world.database.write(partial(runs.shown, run=run, refused=False))
+                await context.database.write(partial(runs.set_reported, run=run, refused=False))

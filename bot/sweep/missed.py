@@ -10,9 +10,9 @@ from functools import partial
 import structlog
 from sqlalchemy.engine import Connection
 
-from bot.context import World
-from bot.dispatch.delivery import asks_of, names_of
-from bot.engine.retry import PASSING
+from bot.context import Context
+from bot.dispatch.delivery import invocations_in, our_names
+from bot.engine.retry import TRANSIENT
 from bot.events import payloads, policy
 from bot.github.delivery_log import Attempt
 from bot.github.errors import GitHubError
@@ -21,7 +21,7 @@ from bot.model import Delivery, Ignored, Problem
 from bot.store import deliveries, kv, redelivery_attempts
 from bot.store import idempotency as effects_made
 from bot.store.database import now
-from bot.store.deliveries import FOUND
+from bot.store.deliveries import RECOVERED_PREFIX
 from handlers import label, review
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ FARTHEST_SECONDS = 7 * DAY
 # GitHub keeps its log for three days; nearer than this, a log without older entries only means that it was quiet.
 LOG_SECONDS = 2 * DAY
 # Attempts read of the log in one sweep.
-MOST_ATTEMPTS = 20_000
+MAX_ATTEMPTS = 20_000
 # An attempt is written down when it has ended, and GitHub's clock is not ours.
 SLACK_SECONDS = 120.0
 # A delivery that fails so often although it was asked for is looked for in the lists too: the hook may be out of reach.
@@ -40,7 +40,7 @@ PATIENT_TIMES = 5
 # From then on it is asked for after a minute, two, four ..., and at last by the hour, until GitHub's log forgets it.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 3600.0
 # Asked for in one sweep; the rest has its turn in the next.
-MOST_ASKED = 500
+MAX_ASKED = 500
 # GitHub counts a request that writes five of 900 points a minute; this keeps to two thirds.
 ASK_SECONDS = 0.5
 # Looking through an installation takes a token of its own, five points too, and the App's other tokens come first.
@@ -61,26 +61,26 @@ class _Told:
     waiting: float = math.inf  # the latest attempt of the delivery that has waited longest for its next
 
 
-async def fetch(world: World, *, starting: bool) -> None:
+async def recover_deliveries(context: Context, *, starting: bool) -> None:
     """Everything since we were last alive. Raises: GitHubError; then the next sweep looks at the same time again."""
     begun = now()
-    since = max(await _last_alive(world, begun), begun - FARTHEST_SECONDS)
-    told = await _redeliver(world, since)
+    since = max(await _last_alive(context, begun), begun - FARTHEST_SECONDS)
+    told = await _redeliver(context, since)
     untold = min(told.untold, since) if starting else told.untold
     if untold < begun:
-        await _search(world, max(untold, begun - FARTHEST_SECONDS))
+        await _search(context, max(untold, begun - FARTHEST_SECONDS))
     # What has still not arrived is seen again by the next sweep.
     alive = min(begun, told.waiting)
-    await world.database.write(lambda connection: kv.put(connection, ALIVE, str(alive)))
+    await context.database.write(lambda connection: kv.put(connection, ALIVE, str(alive)))
 
 
-async def _last_alive(world: World, moment: float) -> float:
+async def _last_alive(context: Context, moment: float) -> float:
     """Epoch seconds; `moment` where this database has only now been made."""
-    created = await world.database.read(lambda connection: kv.get(connection, CREATED))
+    created = await context.database.read(lambda connection: kv.get(connection, CREATED))
     if created is None:
-        await world.database.write(lambda connection: kv.put(connection, CREATED, str(moment)))
+        await context.database.write(lambda connection: kv.put(connection, CREATED, str(moment)))
         return moment
-    alive = await world.database.read(lambda connection: kv.get(connection, ALIVE))
+    alive = await context.database.read(lambda connection: kv.get(connection, ALIVE))
     # What is found a second time is known by its cause.
     return max(float(created), float(alive) - SLACK_SECONDS) if alive is not None else float(created)
 
@@ -88,22 +88,22 @@ async def _last_alive(world: World, moment: float) -> float:
 # --- GitHub's log ---------------------------------------------------------------------------------
 
 
-async def _redeliver(world: World, since: float) -> _Told:
+async def _redeliver(context: Context, since: float) -> _Told:
     """Ask again for what failed each time."""
     try:
-        failed, reached = await _failed(world, since)
-    except PASSING:
+        failed, reached = await _failed(context, since)
+    except TRANSIENT:
         raise
     except GitHubError as error:
-        log.warning("no delivery log", status=error.status, github=world.redact(error.message))
+        log.warning("no delivery log", status=error.status, github=context.redact(error.message))
         return _Told(untold=since)
-    hooks = world.github.hooks()
+    hooks = context.github.hooks()
     untold = math.inf if reached else since
     waiting: list[Attempt] = []
     sent: list[Attempt] = []
-    in_vain, left = 0, MOST_ASKED
+    in_vain, left = 0, MAX_ASKED
     for attempt in failed:
-        count = await world.database.write(partial(_count, attempt=attempt)) if left else None
+        count = await context.database.write(partial(_count, attempt=attempt)) if left else None
         if count is None:
             waiting.append(attempt)
             continue
@@ -111,7 +111,7 @@ async def _redeliver(world: World, since: float) -> _Told:
         try:
             await hooks.redeliver(attempt.id)
             sent.append(attempt)
-        except PASSING:
+        except TRANSIENT:
             raise
         except GitHubError as error:
             # Too old for GitHub, whatever the log says: the search may find it.
@@ -120,27 +120,27 @@ async def _redeliver(world: World, since: float) -> _Told:
         if count.times >= PATIENT_TIMES:
             in_vain += 1
             untold = min(untold, count.first)
-        await world.sleep(ASK_SECONDS)
+        await context.sleep(ASK_SECONDS)
     if sent:
         log.info("asked for again", deliveries=len(sent))
         if in_vain:
             log.warning("is the webhook out of reach?", deliveries=in_vain, asked=f"{PATIENT_TIMES} times or more")
-        waiting += await _absent(world, sent)
+        waiting += await _absent(context, sent)
     return _Told(untold, min((attempt.at for attempt in waiting), default=math.inf))
 
 
-async def _failed(world: World, since: float) -> tuple[list[Attempt], bool]:
+async def _failed(context: Context, since: float) -> tuple[list[Attempt], bool]:
     """(the latest attempt of each delivery that failed each time and that we have not, oldest first; was that all)."""
     latest: dict[str, Attempt] = {}
     good: set[str] = set()
     reached = since > now() - LOG_SECONDS
     seen = 0
-    async for attempt in world.github.hooks().attempts():
+    async for attempt in context.github.hooks().attempts():
         seen += 1
         if attempt.at < since:
             reached = True
             break
-        if seen > MOST_ATTEMPTS:
+        if seen > MAX_ATTEMPTS:
             reached = False
             break
         if attempt.delivered:
@@ -148,16 +148,16 @@ async def _failed(world: World, since: float) -> tuple[list[Attempt], bool]:
         elif payloads.may_ask(attempt.event, attempt.action):
             latest.setdefault(attempt.guid, attempt)
     missing = [attempt for guid, attempt in latest.items() if guid not in good]
-    have = await world.database.read(partial(deliveries.known, guids=tuple(each.guid for each in missing)))
+    have = await context.database.read(partial(deliveries.known, guids=tuple(each.guid for each in missing)))
     return [each for each in reversed(missing) if each.guid not in have], reached
 
 
-def _count(connection: Connection, attempt: Attempt) -> redelivery_attempts.Asked | None:
+def _count(connection: Connection, attempt: Attempt) -> redelivery_attempts.RedeliveryAttempts | None:
     """How often it is asked for with this time; None if it is too soon."""
-    known = redelivery_attempts.get(connection, attempt.guid) or redelivery_attempts.Asked(0, attempt.at)
+    known = redelivery_attempts.get(connection, attempt.guid) or redelivery_attempts.RedeliveryAttempts(0, attempt.at)
     if now() - attempt.at < pause(known.times):
         return None
-    counted = redelivery_attempts.Asked(known.times + 1, min(known.first, attempt.at))
+    counted = redelivery_attempts.RedeliveryAttempts(known.times + 1, min(known.first, attempt.at))
     redelivery_attempts.put(connection, attempt.guid, counted)
     return counted
 
@@ -169,32 +169,32 @@ def pause(times: int) -> float:
     return float(min(PAUSE_SECONDS * 2 ** min(times - PATIENT_TIMES, 16), LONGEST_PAUSE_SECONDS))
 
 
-async def _absent(world: World, sent: list[Attempt]) -> list[Attempt]:
+async def _absent(context: Context, sent: list[Attempt]) -> list[Attempt]:
     """Wait for them, within reason: what comes by itself need not be searched for. Those that did not come."""
     absent = sent
     for _ in range(int(ARRIVAL_SECONDS)):
-        have = await world.database.read(partial(deliveries.known, guids=tuple(each.guid for each in sent)))
+        have = await context.database.read(partial(deliveries.known, guids=tuple(each.guid for each in sent)))
         absent = [each for each in sent if each.guid not in have]
         if not absent:
             break
-        await world.sleep(1.0)
+        await context.sleep(1.0)
     return absent
 
 
 # --- GitHub's lists -------------------------------------------------------------------------------
 
 
-async def _search(world: World, since: float) -> None:
+async def _search(context: Context, since: float) -> None:
     """Store what nobody delivered as if it had been: the one way of deliveries does the rest, permission first."""
-    me = await world.github.identity()
-    names = names_of(world, me)
+    me = await context.github.identity()
+    names = our_names(context, me)
     found = 0
-    for number, installation in enumerate(await world.github.installations()):
-        await world.sleep(SEARCH_SECONDS if number else 0.0)
+    for number, installation in enumerate(await context.github.installations()):
+        await context.sleep(SEARCH_SECONDS if number else 0.0)
         try:
-            search = await world.github.searching(installation)
+            search = await context.github.searching(installation)
             repositories = await search.repositories()
-        except PASSING:
+        except TRANSIENT:
             raise
         except GitHubError as error:
             log.warning("not searched", installation=installation, status=error.status)
@@ -202,30 +202,30 @@ async def _search(world: World, since: float) -> None:
         for repo in repositories:
             try:
                 async for gesture in search.gestures(repo, since, LABELS, names):
-                    found += await _take(world, gesture)
-            except PASSING:
+                    found += await _store_found(context, gesture)
+            except TRANSIENT:
                 raise
             except GitHubError as error:
                 # Gone or locked away since it was listed.
                 log.warning("not searched", repository=repo.id, status=error.status)
     if found:
         log.info("found unanswered", gestures=found)
-        world.work.set()
+        context.work.set()
 
 
-async def _take(world: World, gesture: Gesture) -> bool:
+async def _store_found(context: Context, gesture: Gesture) -> bool:
     event = payloads.parse(gesture.event, gesture.body)
     if isinstance(event, Ignored | Problem):
         return False
-    me = await world.github.identity()
+    me = await context.github.identity()
     if policy.is_machine(event.actor, policy.via_app(event), me.id):
         return False
-    if not any(True for _ in asks_of(event, me, names_of(world, me))):
+    if not any(True for _ in invocations_in(event, me, our_names(context, me))):
         return False
     # The same name as its cause's: what was delivered need not be decided on again.
-    held = f"gesture:{event.place.repo.id}:{gesture.cause}"
-    if await world.database.read(lambda connection: effects_made.holder_of(connection, held)) is not None:
+    held = f"gesture:{event.issue.repo.id}:{gesture.event_key}"
+    if await context.database.read(lambda connection: effects_made.owner(connection, held)) is not None:
         return False
     digest = hashlib.sha256(gesture.event.encode() + b"\0" + gesture.body).hexdigest()
-    delivery = Delivery(f"{FOUND}{gesture.name}", gesture.event, digest, gesture.body)
-    return await world.database.write(lambda connection: deliveries.add(connection, delivery))
+    delivery = Delivery(f"{RECOVERED_PREFIX}{gesture.name}", gesture.event, digest, gesture.body)
+    return await context.database.write(lambda connection: deliveries.add(connection, delivery))

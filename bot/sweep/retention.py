@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from bot.context import World
+from bot.context import Context
 from bot.dispatch.delivery import OLDEST_DAYS
 from bot.engine.workflows import Engine
 from bot.store import stale
@@ -17,13 +17,15 @@ DAY = 86_400.0
 ASKED_DAYS = 7
 
 
-async def forget(world: World, engine: Engine) -> None:
+async def purge(context: Context, engine: Engine) -> None:
     """Empty, then delete. Raises: the database's errors."""
     moment = now()
-    words = moment - world.settings.keep_days * DAY
+    words = moment - context.settings.keep_days * DAY
     ids = moment - OLDEST_DAYS * DAY
-    emptied = await world.database.write(lambda connection: stale.empty(connection, words))
-    dropped = await world.database.write(lambda connection: stale.drop(connection, ids, moment - ASKED_DAYS * DAY))
+    emptied = await context.database.write(lambda connection: stale.delete_contents(connection, words))
+    dropped = await context.database.write(
+        lambda connection: stale.delete_rows(connection, ids, moment - ASKED_DAYS * DAY)
+    )
     workflows = 0
     # In pieces: other writers have their turn in between.
     while more := await engine.forget(words):

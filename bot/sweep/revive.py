@@ -8,44 +8,44 @@ from functools import partial
 
 import structlog
 
-from bot.context import World
+from bot.context import Context
 from bot.dispatch import inbox
 from bot.engine.workflows import Engine
 from bot.run.report import report
 from bot.store import deliveries, runs, stale
-from bot.store.stale import Waiting
+from bot.store.stale import PendingRun
 from bot.text import messages
 
 log = structlog.get_logger()
 
 # Beside the first.
-MOST_REVIVALS = 3
+MAX_REQUEUES = 3
 # How long the sweep tries to say in the thread that a run is lost.
 SAY_SECONDS = 120.0
 
 
-async def revive(world: World, engine: Engine) -> None:
+async def requeue(context: Context, engine: Engine) -> None:
     """Whatever is not done has a workflow that is not done, or gets one, or is given up visibly."""
-    for repository, number in await world.database.read(stale.leaderless):
+    for repository, number in await context.database.read(stale.issues_without_active_run):
         log.warning("conversation freed", repository=repository, number=number)
-        await world.database.write(partial(runs.promote, repository=repository, number=number))
-        world.work.set()
-    guids = await world.database.read(stale.undone_deliveries)
+        await context.database.write(partial(runs.activate_next, repository=repository, number=number))
+        context.work.set()
+    guids = await context.database.read(stale.unfinished_deliveries)
     keys = await _lifeless(engine, {guid: f"delivery:{guid}" for guid in guids})
     # What ended just now is done and closed: only what still is not has lost its workflow.
-    for guid in await world.database.read(stale.undone_deliveries):
+    for guid in await context.database.read(stale.unfinished_deliveries):
         if guid in keys:
-            await _delivery(world, engine, guid, keys[guid])
-    found = await world.database.read(stale.undone_runs)
+            await _delivery(context, engine, guid, keys[guid])
+    found = await context.database.read(stale.unfinished_runs)
     keys = await _lifeless(engine, {each.run: each.run for each in found})
-    for each in await world.database.read(stale.undone_runs):
+    for each in await context.database.read(stale.unfinished_runs):
         if each.run in keys:
-            await _run(world, engine, each, keys[each.run])
+            await _run(context, engine, each, keys[each.run])
 
 
 async def _lifeless(engine: Engine, keys: Mapping[str, str]) -> dict[str, str | None]:
     """Those that no workflow is at work on: the key to begin the next under, None when there were enough."""
-    tries = {name: [key, *(f"{key}:{number}" for number in range(1, MOST_REVIVALS + 1))] for name, key in keys.items()}
+    tries = {name: [key, *(f"{key}:{number}" for number in range(1, MAX_REQUEUES + 1))] for name, key in keys.items()}
     alive = await engine.alive([key for each in tries.values() for key in each])
     return {
         name: next((key for key in each if key not in alive), None)
@@ -54,17 +54,17 @@ async def _lifeless(engine: Engine, keys: Mapping[str, str]) -> dict[str, str | 
     }
 
 
-async def _delivery(world: World, engine: Engine, guid: str, key: str | None) -> None:
+async def _delivery(context: Context, engine: Engine, guid: str, key: str | None) -> None:
     if key is not None:
         log.warning("delivery revived", guid=guid, key=key)
         await engine.begin(inbox.DISPATCHES[0].workflow, key=key, argument=guid)
         return
     log.error("delivery given up", guid=guid)
-    await world.database.write(partial(deliveries.decide, guid=guid, plan="[]", outcome="given up"))
-    await world.database.write(partial(deliveries.close, guid=guid))
+    await context.database.write(partial(deliveries.store_plan, guid=guid, plan="[]", outcome="given up"))
+    await context.database.write(partial(deliveries.close, guid=guid))
 
 
-async def _run(world: World, engine: Engine, waiting: Waiting, key: str | None) -> None:
+async def _run(context: Context, engine: Engine, waiting: PendingRun, key: str | None) -> None:
     run = waiting.run
     if key is not None:
         log.warning("run revived", run=run, key=key)
@@ -72,12 +72,12 @@ async def _run(world: World, engine: Engine, waiting: Waiting, key: str | None) 
         await engine.enqueue(shape.workflow, queue=shape.queue, partition=partition, key=key, argument=run)
         return
     log.error("run given up", run=run)
-    await world.database.write(partial(runs.end, run=run, ending=messages.internal_error(run)))
+    await context.database.write(partial(runs.end, run=run, ending=messages.internal_error(run)))
     try:
         async with asyncio.timeout(SAY_SECONDS):
-            await report(world, run)
+            await report(context, run)
     except Exception:  # whatever made its workflow fail may strike here too, and the conversation must go on
         log.exception("ending not shown", run=run)
-        row = await world.database.read(partial(runs.get, run=run))
-        await world.database.write(partial(runs.release, run=row))
-        world.work.set()
+        row = await context.database.read(partial(runs.get, run=run))
+        await context.database.write(partial(runs.finish, run=row))
+        context.work.set()

@@ -6,11 +6,11 @@ from functools import partial
 
 import structlog
 
-from bot.context import World
-from bot.sandbox.client import Living, SandboxError
+from bot.context import Context
+from bot.sandbox.client import SandboxError, SandboxInfo
 from bot.store import stale
 from bot.store.database import now
-from bot.store.stale import Need
+from bot.store.stale import SandboxUse
 
 log = structlog.get_logger()
 
@@ -18,24 +18,24 @@ log = structlog.get_logger()
 YOUNG_SECONDS = 300.0
 
 
-async def reap(world: World) -> None:
+async def reap(context: Context) -> None:
     """Kill what no run of ours needs. Raises: SandboxError when E2B cannot list them."""
-    living = await world.sandboxes.mine()
-    needs = await world.database.read(partial(stale.needs, ids=tuple(box.run for box in living)))
-    for box in living:
-        if _is_needed(box, needs.get(box.run)):
+    living = await context.sandboxes.list_own()
+    needs = await context.database.read(partial(stale.sandbox_uses, ids=tuple(sandbox.run for sandbox in living)))
+    for sandbox in living:
+        if _is_needed(sandbox, needs.get(sandbox.run)):
             continue
-        log.warning("sandbox reaped", sandbox=box.id, run=box.run)
+        log.warning("sandbox reaped", sandbox=sandbox.id, run=sandbox.run)
         try:
-            await world.sandboxes.kill(box.id)
+            await context.sandboxes.kill(sandbox.id)
         except SandboxError as error:
-            log.warning("sandbox not killed", sandbox=box.id, error=world.redact(str(error)))
+            log.warning("sandbox not killed", sandbox=sandbox.id, error=context.redact(str(error)))
 
 
-def _is_needed(box: Living, need: Need | None) -> bool:
+def _is_needed(sandbox: SandboxInfo, need: SandboxUse | None) -> bool:
     if need is not None and need.ended:
         return False
-    if need is not None and need.sandbox in (None, box.id):
+    if need is not None and need.sandbox in (None, sandbox.id):
         return True
     # Nobody's, or one whose create was answered too late for the run that asked: unless it is only being written down.
-    return now() - box.started_at < YOUNG_SECONDS
+    return now() - sandbox.started_at < YOUNG_SECONDS

@@ -36,7 +36,7 @@ _ISSUE = re.compile(
 )
 _MARK = re.compile(r"\\[!-/:-@\[-`{-~]|`+|(?:://|www\.)[^ \t\n`]*`", re.IGNORECASE)
 _TICKS = re.compile("`+")
-_MOST_TICKS = 80  # cmark knows no longer ones
+_MAX_TICKS = 80  # cmark knows no longer ones
 _DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")  # the second row of GitHub's tables
 _EMPTY_ITEM = re.compile(
     r"\A(?=[ \t>]*[-+*0-9])(?![ \t>]*([-*])(?:[ \t]*\1){2,}[ \t]*\Z)"
@@ -46,7 +46,7 @@ _NUMBERED = re.compile(r"\A[ \t>]*[0-9]{1,9}(?=[.)](?:[ \t]|\Z))")
 _CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f]")
 
 
-def defuse(text: str, most: int = MOST) -> str:
+def sanitize(text: str, most: int = MOST) -> str:
     """`text` with everything that would act on GitHub taken apart and code left as it is, in `most` characters."""
     whole = _normal(text)
     return _fitted(whole, most, _defused, f"\n\n… (cut: {len(whole):,} characters in all)")
@@ -75,7 +75,7 @@ def quote(text: str, most: int = 600) -> str:
     """A block quote of somebody's words."""
     cut = text if len(text) <= most else text[:most].rstrip() + " …"
     # Behind the quote's mark a tab is narrower, and what was no fence could be one.
-    rows = defuse(cut.expandtabs(4)).split("\n") if cut else []
+    rows = sanitize(cut.expandtabs(4)).split("\n") if cut else []
     return "\n".join(f"> {row}" if row else ">" for row in rows)
 
 
@@ -224,7 +224,7 @@ def _spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             continue
         later = closers.get(len(mark[0]), []) if mark[0].startswith("`") else []
         index = bisect_right(later, mark.start())
-        if index == len(later) or len(mark[0]) > _MOST_TICKS:
+        if index == len(later) or len(mark[0]) > _MAX_TICKS:
             return
         at = later[index] + len(mark[0])
         if "\n" not in text[mark.start() : at] and "]:" not in text[mark.start() : at]:

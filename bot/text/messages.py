@@ -8,8 +8,8 @@ from itertools import accumulate
 
 from bot.agent.outcome import Failure, Outcome
 from bot.changes.changeset import Change, Violation
-from bot.model import Actor, Ending, Pinned, RunKind, RunRequest, RunState
-from bot.text.markdown import code, defuse, line, plain, quote
+from bot.model import Actor, Ending, PinnedBase, RunKind, RunRequest, RunState
+from bot.text.markdown import code, line, plain, quote, sanitize
 
 AGAIN = "To try again, comment `/amp` with your request."
 
@@ -24,7 +24,7 @@ def key_marker(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class RunCost:
     """What a run took. `seconds` is from the request to now."""
 
     seconds: float
@@ -72,7 +72,7 @@ def asked(request: RunRequest) -> str:
     return f"**{line(request.actor.login)}:** {line(text.splitlines()[0], 160)}"
 
 
-HEADS = {
+HEADINGS = {
     RunState.PUBLISHED: "✅ Done",
     RunState.ANSWERED: "💬 Answered",
     RunState.REVIEWED: "🔎 Reviewed",
@@ -82,13 +82,13 @@ HEADS = {
 }
 
 
-def final(request: RunRequest, ending: Ending, price: Price) -> str:
+def final(request: RunRequest, ending: Ending, price: RunCost) -> str:
     """The run's one comment when it has ended."""
-    head, said = f"### {HEADS[ending.state]}", f"> {asked(request)}"
-    return "\n\n".join([marker(request.id), head, said, ending.say, price_line(request.id, price)])
+    head, said = f"### {HEADINGS[ending.state]}", f"> {asked(request)}"
+    return "\n\n".join([marker(request.id), head, said, ending.message, price_line(request.id, price)])
 
 
-def price_line(run: str, price: Price) -> str:
+def price_line(run: str, price: RunCost) -> str:
     """What it took, in one small line: never missing from an end."""
     parts = [duration(price.seconds)]
     if price.outcome is not None:
@@ -113,11 +113,11 @@ def duration(seconds: float) -> str:
 
 
 def pull_opened(number: int, answer: str, changes: Sequence[Change]) -> Ending:
-    return Ending(RunState.PUBLISHED, f"Opened #{number} ({_count(changes)}).\n\n{defuse(answer)}".rstrip())
+    return Ending(RunState.PUBLISHED, f"Opened #{number} ({_count(changes)}).\n\n{sanitize(answer)}".rstrip())
 
 
 def commit_added(commit: str, branch: str, answer: str, changes: Sequence[Change]) -> Ending:
-    said = f"Added {commit} to {code(branch)} ({_count(changes)}).\n\n{defuse(answer)}"
+    said = f"Added {commit} to {code(branch)} ({_count(changes)}).\n\n{sanitize(answer)}"
     return Ending(RunState.PUBLISHED, said.rstrip())
 
 
@@ -127,12 +127,12 @@ def branch_moved(branch: str, own: str, compare_url: str, answer: str) -> Ending
         f"{code(branch)} moved or went away while Amp was at work, so nothing was pushed to it. The work is on "
         f"{code(own)}: [look at it]({compare_url}), and merge or cherry-pick it, or ask again to have it done on the "
         "new head."
-        f"\n\n{defuse(answer)}".rstrip(),
+        f"\n\n{sanitize(answer)}".rstrip(),
     )
 
 
 def answered(answer: str) -> Ending:
-    return Ending(RunState.ANSWERED, defuse(answer) or "Amp changed nothing and had nothing to say.")
+    return Ending(RunState.ANSWERED, sanitize(answer) or "Amp changed nothing and had nothing to say.")
 
 
 def reviewed(url: str, inline: int, moved: int) -> Ending:
@@ -369,29 +369,29 @@ def commit_message(title: str, request: RunRequest, host: str) -> str:
 
 
 def pull_title(request: RunRequest, proposed: str | None) -> str:
-    return plain(proposed or "") or plain(request.place.title) or f"Resolve #{request.place.number}"
+    return plain(proposed or "") or plain(request.issue.title) or f"Resolve #{request.issue.number}"
 
 
-def pull_body(request: RunRequest, pinned: Pinned, description: str, price: Price) -> str:
+def pull_body(request: RunRequest, pinned: PinnedBase, description: str, price: RunCost) -> str:
     return "\n\n".join(
         [
             marker(request.id),
-            defuse(description) or "Amp left no description.",
-            f"Closes #{request.place.number}",
-            f"---\nAsked by @{request.actor.login} in #{request.place.number}; based on {pinned.base_sha}.",
+            sanitize(description) or "Amp left no description.",
+            f"Closes #{request.issue.number}",
+            f"---\nAsked by @{request.actor.login} in #{request.issue.number}; based on {pinned.base_sha}.",
             price_line(request.id, price),
         ]
     )
 
 
-def review_body(request: RunRequest, summary: str, homeless: Sequence[str], price: Price) -> str:
-    parts = [marker(request.id), defuse(summary, 30_000) or "Amp had nothing to say about this pull request."]
-    if homeless:
-        fit = sum(length <= 30_000 for length in accumulate(len(row) + 1 for row in homeless))
-        rows = [*homeless[:fit], *([f"- … and {len(homeless) - fit} more"] if fit < len(homeless) else [])]
+def review_body(request: RunRequest, summary: str, off_diff: Sequence[str], price: RunCost) -> str:
+    parts = [marker(request.id), sanitize(summary, 30_000) or "Amp had nothing to say about this pull request."]
+    if off_diff:
+        fit = sum(length <= 30_000 for length in accumulate(len(row) + 1 for row in off_diff))
+        rows = [*off_diff[:fit], *([f"- … and {len(off_diff) - fit} more"] if fit < len(off_diff) else [])]
         parts.append("**On lines outside the diff**\n\n" + "\n".join(rows))
     return "\n\n".join([*parts, price_line(request.id, price)])
 
 
-def homeless_comment(path: str, row: int, body: str) -> str:
+def off_diff_comment(path: str, row: int, body: str) -> str:
     return f"- {code(f'{path}:{row}')}: {line(body, 2_000)}"

@@ -7,16 +7,16 @@ import unicodedata
 
 from bot.model import RunRequest
 
-MOST_SLUG = 40
+MAX_SLUG = 40
 
 
 def branch(request: RunRequest, title: str) -> str:
     """`amp/<number>-<slug>-<run>`: safe as a ref and in a shell."""
-    parts = (str(request.place.number), slug(request.place.title or title), request.id.replace("-", "")[:8])
+    parts = (str(request.issue.number), slug(request.issue.title or title), request.id.replace("-", "")[:8])
     return f"amp/{'-'.join(filter(None, parts))}"
 
 
 def slug(text: str) -> str:
     """Lower-case ASCII letters, digits and single dashes; may be empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MOST_SLUG].rstrip("-")
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG].rstrip("-")

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from bot.changes.changeset import Change
 from bot.model import Ending, RunRequest, RunState
-from bot.text.markdown import code, defuse, line
-from bot.text.messages import HEADS, Price, asked, duration, price_line
+from bot.text.markdown import code, line, sanitize
+from bot.text.messages import HEADINGS, RunCost, asked, duration, price_line
 
 RETRY = "`/amp retry` asks for the same again."
 
@@ -36,7 +36,7 @@ def stopped_draft(by: str, number: int, changes: Sequence[Change], answer: str, 
     return Ending(
         RunState.STOPPED,
         f"Stopped by {line(by)}. What Amp had changed by then is in the {kind} #{number} ({_count(changes)}): it may "
-        f"be unfinished.\n\n{defuse(answer)}".rstrip(),
+        f"be unfinished.\n\n{sanitize(answer)}".rstrip(),
     )
 
 
@@ -45,13 +45,13 @@ def stopped_beside(by: str, own: str, compare_url: str, changes: Sequence[Change
         RunState.STOPPED,
         f"Stopped by {line(by)}. What Amp had changed by then is on {code(own)} ({_count(changes)}), not on this pull "
         f"request, as it may be unfinished: [look at it]({compare_url}), and merge or cherry-pick what is good."
-        f"\n\n{defuse(answer)}".rstrip(),
+        f"\n\n{sanitize(answer)}".rstrip(),
     )
 
 
 def stopped_unchanged(by: str, answer: str) -> Ending:
     said = f"Stopped by {line(by)}. Amp had changed nothing by then, so there is nothing to keep. {RETRY}"
-    return Ending(RunState.STOPPED, f"{said}\n\n{defuse(answer)}".rstrip())
+    return Ending(RunState.STOPPED, f"{said}\n\n{sanitize(answer)}".rstrip())
 
 
 def stopped_uncollected(by: str) -> Ending:
@@ -106,7 +106,7 @@ class Last:
     request: RunRequest
     state: RunState
     pull: int | None
-    price: Price
+    price: RunCost
 
 
 _DOING = {
@@ -122,11 +122,11 @@ def status(running: Running | None, waiting: Sequence[RunRequest], last: Last | 
     """All that there is to tell of a conversation at the time `at` (epoch seconds)."""
     parts = [_now(running, at) if running is not None else "Nothing is running here, and nothing waits in line."]
     if waiting:
-        rows = [f"{place}. {asked(request)}" for place, request in enumerate(waiting, 1)]
+        rows = [f"{issue}. {asked(request)}" for issue, request in enumerate(waiting, 1)]
         parts.append("**In line**\n\n" + "\n".join(rows))
     if last is not None:
         result = f" in #{last.pull}" if last.pull else ""
-        parts.append(f"**Last: {HEADS[last.state]}{result}**\n\n> {asked(last.request)}")
+        parts.append(f"**Last: {HEADINGS[last.state]}{result}**\n\n> {asked(last.request)}")
         parts.append(price_line(last.request.id, last.price))
     return "\n\n".join(parts)
 

@@ -12,35 +12,35 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.context import World
+from bot.context import Context
 from bot.store import deliveries
 from bot.web.webhook import Rejected, read
-from bot.web.writer import PATIENCE, NotStoredError, Receiver
+from bot.web.writer import LOCK_TIMEOUT, DeliveryWriter, NotStoredError
 
 log = structlog.get_logger()
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def create_app(world: World, lifespan: Lifespan | None = None, *, receives: bool = True) -> Starlette:
+def create_app(context: Context, lifespan: Lifespan | None = None, *, receives: bool = True) -> Starlette:
     """Unless it only works: `POST /webhook`, `GET /healthz` (the process answers) and `GET /readyz` (it can store)."""
-    receiver = Receiver(world.database)
+    receiver = DeliveryWriter(context.database)
 
     async def webhook(request: Request) -> Response:
         try:
-            delivery = await read(request.headers, _chunks(request), world.settings.webhook_secrets)
+            delivery = await read(request.headers, _chunks(request), context.settings.webhook_secrets)
         except ClientDisconnect:
             return Response(status_code=400)
         if isinstance(delivery, Rejected):
-            log.warning("rejected", status=delivery.status, why=delivery.say)
-            return JSONResponse({"error": delivery.say}, delivery.status)
+            log.warning("rejected", status=delivery.status, why=delivery.message)
+            return JSONResponse({"error": delivery.message}, delivery.status)
         try:
             fresh = await receiver.store(delivery)
         except NotStoredError:
             # Not accepted: GitHub shows it as failed, and it can be delivered again.
             return JSONResponse({"error": "The delivery could not be stored. Redeliver it later."}, 503)
         if fresh:
-            world.work.set()
+            context.work.set()
         return JSONResponse({"delivery": delivery.guid, "stored": fresh}, 202)
 
     async def healthz(_request: Request) -> Response:
@@ -49,7 +49,9 @@ def create_app(world: World, lifespan: Lifespan | None = None, *, receives: bool
     async def readyz(_request: Request) -> Response:
         try:
             # A write of no row: it tells whether our tables are there and whether they can be written.
-            await world.database.write(lambda connection: deliveries.take(connection, ""), patience=PATIENCE)
+            await context.database.write(
+                lambda connection: deliveries.mark_dispatched(connection, ""), patience=LOCK_TIMEOUT
+            )
         except sa.exc.DBAPIError as error:
             return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)
         return JSONResponse({"ok": True})

@@ -33,7 +33,7 @@ class Rejected:
     """The HTTP status of the refusal, and a sentence for whoever looks at the App's delivery log."""
 
     status: int
-    say: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ MOST = 64
 # the first of them gets a commit of its own, and the others wait for two.
 GATHERING = 0.003
 # Seconds for a lock that somebody else holds. GitHub hangs up after 10.
-PATIENCE = 3.0
+LOCK_TIMEOUT = 3.0
 # Seconds after which a request is answered whatever the database does: it may say nothing at all.
-LONGEST = 7.0
+DEADLINE = 7.0
 
 
 class NotStoredError(Exception):
@@ -45,7 +45,7 @@ def _give_up(stored: asyncio.Future[bool]) -> None:
         stored.set_exception(NotStoredError("no answer"))
 
 
-class Receiver:
+class DeliveryWriter:
     """One writer for all requests of this process. Belongs to one event loop."""
 
     def __init__(self, database: Database) -> None:
@@ -70,7 +70,7 @@ class Receiver:
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
         # One timer for each request, and nothing that must be awaited: this is where a request's time goes.
-        timer = loop.call_later(LONGEST, _give_up, waiting.stored)
+        timer = loop.call_later(DEADLINE, _give_up, waiting.stored)
         try:
             return await waiting.stored
         finally:
@@ -120,7 +120,7 @@ class Receiver:
     async def _stored(self, group: tuple[Delivery, ...]) -> tuple[bool, ...]:
         for _ in range(2):
             try:
-                return await self._database.write(lambda c: deliveries.add_all(c, group), patience=PATIENCE)
+                return await self._database.write(lambda c: deliveries.add_all(c, group), patience=LOCK_TIMEOUT)
             except sa.exc.DBAPIError as error:
                 # A connection of before a restart: the pool has now dropped it and its like.
                 if not error.connection_invalidated:

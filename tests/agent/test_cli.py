@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.agent.cli import CUR, OLD, PROBE, SETTINGS, Era, Installed, command, identify, installed
+from bot.agent.cli import CUR, OLD, PROBE, SETTINGS, CliVersion, Installation, identify, read_probe, run_command
 from bot.model import Problem
 
 CUR_HELP = "  -x, --execute [message]\n  --stream-json\n  --no-archive-after-execute\n"
@@ -23,7 +23,7 @@ WRAPPER = "Amp native binary not installed. Reinstall the package."
         ("", CUR_HELP + OLD_HELP, CUR),
     ],
 )
-def test_the_help_tells_the_era(version: str, help_text: str, era: Era) -> None:
+def test_the_help_tells_the_era(version: str, help_text: str, era: CliVersion) -> None:
     assert identify(version, help_text) is era
 
 
@@ -41,7 +41,7 @@ def test_the_help_tells_the_era(version: str, help_text: str, era: Era) -> None:
 def test_what_cannot_be_used_gets_a_sentence_of_its_own(version: str, help_text: str, words: str) -> None:
     problem = identify(version, help_text)
     assert isinstance(problem, Problem)
-    assert words in problem.say
+    assert words in problem.message
     assert problem.detail == f"{version}\n{help_text}".strip()
 
 
@@ -52,47 +52,47 @@ def sh(home: Path, path: str) -> str:
     return ended.stdout
 
 
-def put(place: Path, version: str, help_text: str) -> str:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(f"#!/bin/sh\nif [ $1 = --version ]; then echo '{version}'; else echo '{help_text}'; exit 1; fi\n")
-    place.chmod(0o755)
-    return str(place)
+def put(issue: Path, version: str, help_text: str) -> str:
+    issue.parent.mkdir(parents=True, exist_ok=True)
+    issue.write_text(f"#!/bin/sh\nif [ $1 = --version ]; then echo '{version}'; else echo '{help_text}'; exit 1; fi\n")
+    issue.chmod(0o755)
+    return str(issue)
 
 
 def test_the_probe_finds_amp_on_the_path(tmp_path: Path) -> None:
     binary = put(tmp_path / "bin/amp", "1.2.3-gabc (released)", OLD_HELP)
-    found = installed(sh(tmp_path, f"{tmp_path}/bin:/usr/bin:/bin"))
-    assert found == Installed(binary, "1.2.3-gabc", OLD)
+    found = read_probe(sh(tmp_path, f"{tmp_path}/bin:/usr/bin:/bin"))
+    assert found == Installation(binary, "1.2.3-gabc", OLD)
 
 
 def test_the_probe_finds_amp_beside_the_path(tmp_path: Path) -> None:
     binary = put(tmp_path / ".local/bin/amp", "1.2.3", CUR_HELP)
-    found = installed(sh(tmp_path, "/usr/bin:/bin"))
-    assert isinstance(found, Installed)
+    found = read_probe(sh(tmp_path, "/usr/bin:/bin"))
+    assert isinstance(found, Installation)
     assert (found.binary, found.version, found.era) == (binary, "1.2.3", CUR)
     assert "not on the sandbox's PATH" in found.note
 
 
 def test_the_probe_tells_an_empty_template_from_a_bare_local_bin(tmp_path: Path) -> None:
-    missing = installed(sh(tmp_path, "/usr/bin:/bin"))
+    missing = read_probe(sh(tmp_path, "/usr/bin:/bin"))
     (tmp_path / ".local/bin").mkdir(parents=True)
-    bare = installed(sh(tmp_path, "/usr/bin:/bin"))
+    bare = read_probe(sh(tmp_path, "/usr/bin:/bin"))
     assert isinstance(missing, Problem)
     assert isinstance(bare, Problem)
-    assert "neither on PATH nor in ~/.local/bin" in missing.say
-    assert "~/.local/bin is bare" in bare.say
+    assert "neither on PATH nor in ~/.local/bin" in missing.message
+    assert "~/.local/bin is bare" in bare.message
 
 
 def test_the_probe_tells_a_wrapper_without_its_binary(tmp_path: Path) -> None:
     put(tmp_path / "bin/amp", WRAPPER, WRAPPER)
-    problem = installed(sh(tmp_path, f"{tmp_path}/bin:/usr/bin:/bin"))
+    problem = read_probe(sh(tmp_path, f"{tmp_path}/bin:/usr/bin:/bin"))
     assert isinstance(problem, Problem)
-    assert "native binary" in problem.say
+    assert "native binary" in problem.message
 
 
 @pytest.mark.parametrize("output", ["", "binary \n", "garbage", "binary /amp\n--- ampbot ---"])
 def test_an_odd_probe_is_a_problem(output: str) -> None:
-    assert isinstance(installed(output), Problem)
+    assert isinstance(read_probe(output), Problem)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_an_odd_probe_is_a_problem(output: str) -> None:
         (OLD, "T-1", f"amp threads continue T-1 {HEADLESS} --settings-file /s.json"),
     ],
 )
-def test_the_command_line_of_a_run(era: Era, thread: str | None, argv: str) -> None:
-    assert command(era, binary="amp", settings_file="/s.json", thread=thread) == argv.split()
+def test_the_command_line_of_a_run(era: CliVersion, thread: str | None, argv: str) -> None:
+    assert run_command(era, binary="amp", settings_file="/s.json", thread=thread) == argv.split()
 
 
 def test_the_settings_stop_updates_notifications_and_commit_trailers() -> None:

@@ -152,7 +152,7 @@ DAMAGED: dict[str, tuple[dict[str, bytes], str]] = {
 def test_a_damaged_change_set_is_a_problem(members: dict[str, bytes], reason: str) -> None:
     found = changeset.read(packed(MEMBERS | members), base_tree=BASE)
     assert isinstance(found, Problem)
-    assert found.say == "What came out of the sandbox is damaged; nothing was published."
+    assert found.message == "What came out of the sandbox is damaged; nothing was published."
     assert found.detail.startswith(reason)
 
 
@@ -261,4 +261,4 @@ def test_no_damage_raises(data: st.DataObject) -> None:
     ],
 )
 def test_the_scripts_status_line_is_understood(status: str, problem: Problem | None) -> None:
-    assert changeset.outcome(status) == problem
+    assert changeset.parse_status(status) == problem

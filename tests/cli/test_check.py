@@ -18,8 +18,8 @@ from bot.cli import main
 from bot.cli.check import Finding, check
 from bot.github import manifest
 from bot.github.app import App
-from bot.github.client import Api
-from bot.github.rate_limit import Pace
+from bot.github.client import GitHubApi
+from bot.github.rate_limit import RateLimit
 from bot.model import Problem
 from bot.rig.e2b import Ending
 from bot.rig.http.faults import Fault
@@ -70,13 +70,13 @@ def found(rig: Rig, **changed: Any) -> tuple[Finding, ...]:
     settings = Settings(**{"_env_file": None, **given, **changed})
 
     async def impatient() -> tuple[Finding, ...]:
-        world = create_world(settings)
-        api = Api(settings.github_api_url, Pace(), sleep=lambda _: asyncio.sleep(0))
-        world = replace(world, github=App(api, settings.github_app_id, settings.private_key()))
+        context = create_world(settings)
+        api = GitHubApi(settings.github_api_url, RateLimit(), sleep=lambda _: asyncio.sleep(0))
+        context = replace(context, github=App(api, settings.github_app_id, settings.private_key()))
         try:
-            return await check(world)
+            return await check(context)
         finally:
-            world.database.close()
+            context.database.close()
 
     findings = asyncio.run(impatient())
     secrets = [settings.e2b_api_key.get_secret_value(), settings.amp_api_key.get_secret_value(), rig.secret]
@@ -87,8 +87,8 @@ def found(rig: Rig, **changed: Any) -> tuple[Finding, ...]:
 
 def instead(old: Finding, *new: Finding) -> tuple[Finding, ...]:
     """All in order, but for this one and those that follow from it."""
-    place = ALL_OK.index(old)
-    return (*ALL_OK[:place], *new, *ALL_OK[place + len(new) :])
+    issue = ALL_OK.index(old)
+    return (*ALL_OK[:issue], *new, *ALL_OK[issue + len(new) :])
 
 
 def test_all_in_order(rig: Rig) -> None:
@@ -183,9 +183,9 @@ def test_a_template_that_is_not_there(rig: Rig) -> None:
     assert tuple(rest) == ALL_OK[:5]
     assert (sandbox.name, sandbox.found) == ("sandbox", "nowhere")
     assert sandbox.problem is not None
-    assert sandbox.problem.say.startswith("E2B starts no sandbox from 'nowhere': ")
-    assert "template 'nowhere' not found" in sandbox.problem.say
-    assert sandbox.problem.say.endswith(
+    assert sandbox.problem.message.startswith("E2B starts no sandbox from 'nowhere': ")
+    assert "template 'nowhere' not found" in sandbox.problem.message
+    assert sandbox.problem.message.endswith(
         "Check E2B_API_KEY, and that AMPBOT_E2B_TEMPLATE names a template this key may use."
     )
 
@@ -194,8 +194,8 @@ def test_an_e2b_key_that_is_not_accepted(rig: Rig) -> None:
     *rest, sandbox = found(rig, e2b_api_key=f"e2b_{'0' * 40}")
     assert tuple(rest) == ALL_OK[:5]
     assert sandbox.problem is not None
-    assert "Invalid API key" in sandbox.problem.say
-    assert "Check E2B_API_KEY" in sandbox.problem.say
+    assert "Invalid API key" in sandbox.problem.message
+    assert "Check E2B_API_KEY" in sandbox.problem.message
 
 
 NO_AMP = "The sandbox template has no `amp`: neither on PATH nor in ~/.local/bin. Install @ampcode/cli in it."
@@ -205,11 +205,11 @@ NO_BINARY = (
 )
 
 
-@pytest.mark.parametrize(("template", "say"), [("base", NO_AMP), ("amp-missing", NO_BINARY)])
-def test_a_template_without_amp(rig: Rig, template: str, say: str) -> None:
+@pytest.mark.parametrize(("template", "message"), [("base", NO_AMP), ("amp-missing", NO_BINARY)])
+def test_a_template_without_amp(rig: Rig, template: str, message: str) -> None:
     *rest, sandbox, amp = found(rig, e2b_template=template)
     assert (tuple(rest), sandbox) == (ALL_OK[:5], Finding("sandbox", f"template {template}"))
-    assert (amp.name, amp.found, amp.problem and amp.problem.say) == ("Amp", "not usable", say)
+    assert (amp.name, amp.found, amp.problem and amp.problem.message) == ("Amp", "not usable", message)
 
 
 @pytest.mark.parametrize(
@@ -234,8 +234,8 @@ def test_a_folder_that_is_not_there(rig: Rig, tmp_path: Path) -> None:
     assert tuple(rest) == ALL_OK[1:]
     assert (database.name, database.found) == ("database", "sqlite")
     assert database.problem is not None
-    assert database.problem.say.startswith("The database cannot be used: [Errno 2] No such file or directory")
-    assert database.problem.say.endswith(
+    assert database.problem.message.startswith("The database cannot be used: [Errno 2] No such file or directory")
+    assert database.problem.message.endswith(
         "Check AMPBOT_DATABASE_URL: the folder must exist and be writable, or the server reachable."
     )
 
@@ -244,10 +244,10 @@ def test_a_file_that_is_no_database_and_a_server_that_is_not_there(rig: Rig, tmp
     (tmp_path / "ampbot.sqlite3").write_text("Dear diary, " * 100)
     database, *_ = found(rig, database_url=f"sqlite:///{tmp_path}/ampbot.sqlite3")
     assert database.problem is not None
-    assert "file is not a database" in database.problem.say
+    assert "file is not a database" in database.problem.message
     database, *_ = found(rig, database_url="postgresql://ampbot:hunter2hunter2@127.0.0.1:9/ampbot")
     assert database.problem is not None
-    assert "Check AMPBOT_DATABASE_URL" in database.problem.say
+    assert "Check AMPBOT_DATABASE_URL" in database.problem.message
     assert "hunter2" not in str(database)
 
 

@@ -20,7 +20,7 @@ from bot.settings import Settings, environment_name
 
 README = ROOT / "README.md"
 PAGES = tuple(pages())
-MOST_README_LINES = 140
+MAX_README_LINES = 140
 # Read by the tests alone.
 OTHER_VARIABLES = {"AMPBOT_LIVE_REPO"}
 
@@ -80,7 +80,7 @@ def test_every_threat_names_tests_that_exist() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.read_text().splitlines()) < MOST_README_LINES
+    assert len(README.read_text().splitlines()) < MAX_README_LINES
 
 
 # --- links ------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from bot.agent.stream import Usage
 from bot.changes.changeset import ChangeSet, read
 from bot.cli import patch
 from bot.cli.main import app
-from bot.model import Ending, Pinned, Problem, RunState
+from bot.model import Ending, PinnedBase, Problem, RunState
 from bot.store import runs
 from bot.store.database import Database
 from bot.store.tables import metadata
@@ -90,17 +90,17 @@ def told(bots: Database) -> Database:
     """One run that published, one that waits behind it, one of another conversation that nobody began."""
     with bots.engine.begin() as connection:
         for run, number in ((FIRST, 7), (SECOND, 7), (THIRD, 8)):
-            runs.add(connection, replace(REQUEST, id=run, place=replace(PLACE, number=number), text="fix\x1b[2J it"))
-        runs.enter(connection, FIRST, RunState.PREPARING)
-        runs.pin(connection, FIRST, Pinned("octo/hello", "ba5e" * 10, tree_id(BEFORE), "trunk"))
-        runs.keep(connection, FIRST, "changes", ARCHIVE)
+            runs.add(connection, replace(REQUEST, id=run, issue=replace(PLACE, number=number), text="fix\x1b[2J it"))
+        runs.set_state(connection, FIRST, RunState.PREPARING)
+        runs.record_base(connection, FIRST, PinnedBase("octo/hello", "ba5e" * 10, tree_id(BEFORE), "trunk"))
+        runs.save_artifact(connection, FIRST, "changes", ARCHIVE)
         ends = list(range(1, len(LINES) + 1))
-        runs.append_lines(connection, FIRST, 0, tuple(zip(ends, LINES, strict=True)))
+        runs.append_transcript(connection, FIRST, 0, tuple(zip(ends, LINES, strict=True)))
         outcome = Outcome(
             ok=True, answer="Done.", error="", failure=None, thread="T-1", usage=Usage(), turns=2, duration_ms=61_000
         )
-        runs.concluded(connection, runs.get(connection, FIRST), outcome)
-        runs.opened(connection, FIRST, 12)
+        runs.set_outcome(connection, runs.get(connection, FIRST), outcome)
+        runs.set_pull(connection, FIRST, 12)
         runs.end(connection, FIRST, Ending(RunState.PUBLISHED, "Opened #12.\x1b]0;owned\x07"))
     return bots
 
@@ -222,16 +222,16 @@ def test_its_archive_can_be_had_and_overwrites_nothing(told: Database, tmp_path:
 
 def test_following_goes_on_to_the_end(told: Database) -> None:
     with told.engine.begin() as connection:
-        runs.append_lines(connection, SECOND, 0, ((1, LINES[0]),))
+        runs.append_transcript(connection, SECOND, 0, ((1, LINES[0]),))
 
     def go_on() -> None:
         time.sleep(1)
         with told.engine.begin() as connection:
-            runs.append_lines(connection, SECOND, 1, ((2, LINES[5]),))
+            runs.append_transcript(connection, SECOND, 1, ((2, LINES[5]),))
         time.sleep(1.5)
         with told.engine.begin() as connection:
-            runs.append_lines(connection, SECOND, 2, ((3, "the last"),))
-            runs.release(connection, runs.get(connection, SECOND))
+            runs.append_transcript(connection, SECOND, 2, ((3, "the last"),))
+            runs.finish(connection, runs.get(connection, SECOND))
 
     bot = threading.Thread(target=go_on)
     bot.start()
@@ -248,7 +248,7 @@ def test_it_reads_while_the_bot_writes_and_writes_nothing(told: Database) -> Non
 
     before = digest()
     with told.engine.begin() as connection:
-        runs.tell(connection, THIRD, "half", "not committed")
+        runs.append_event(connection, THIRD, "half", "not committed")
         assert "half" not in ampbot("show", "bbbb")
         connection.rollback()
     ampbot("list")
@@ -320,5 +320,5 @@ def test_a_clone_without_the_base_is_told_so(tmp_path: Path, where: str) -> None
         git(folder, "init", "--quiet")
     made = patch.against(folder, change_set(BEFORE, AFTER))
     assert isinstance(made, Problem)
-    assert made.say.startswith(f"git cannot make the patch in {folder}: ")
-    assert made.say.endswith(f"The clone needs the base's tree, {tree_id(BEFORE)}.")
+    assert made.message.startswith(f"git cannot make the patch in {folder}: ")
+    assert made.message.endswith(f"The clone needs the base's tree, {tree_id(BEFORE)}.")

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from bot import service
-from bot.context import World
+from bot.context import Context
 from bot.dispatch import inbox
 from bot.engine.workflows import Engine
-from bot.github.rate_limit import WRITE, Pace, Turn
-from bot.model import CommentKind, Delivery, RunKind, RunRequest, Trigger
+from bot.github.rate_limit import WRITE, RateLimit, RequestCost
+from bot.model import CommentKind, CommentRef, Delivery, RunKind, RunRequest
 from bot.settings import Settings
 from bot.store import deliveries, runs
 from bot.store.database import Database
@@ -28,24 +28,24 @@ LAST = "the other installation's"
 
 
 @pytest.fixture
-def crowded(settings: Settings, database: Database) -> World:
+def crowded(settings: Settings, database: Database) -> Context:
     """A world over a database of either kind, and nobody to talk to."""
     url = database._url.render_as_string(hide_password=False)
-    return World(
+    return Context(
         settings.model_copy(update={"database_url": url}),
         database,
-        github=SimpleNamespace(is_known=False),  # type: ignore[arg-type]  # nothing here speaks to anybody
+        github=SimpleNamespace(identity_known=False),  # type: ignore[arg-type]  # nothing here speaks to anybody
         sandboxes=None,  # type: ignore[arg-type]  # as above
         redact=Redactor([]),
     )
 
 
 @asynccontextmanager
-async def working(world: World) -> AsyncIterator[Engine]:
+async def working(context: Context) -> AsyncIterator[Engine]:
     """The real engine with the service's own queue, and the inbox watched."""
-    engine = service.create_engine(world)
+    engine = service.create_engine(context)
     await engine.start()
-    watching = asyncio.create_task(inbox.watch(world, engine))
+    watching = asyncio.create_task(inbox.watch(context, engine))
     try:
         yield engine
     finally:
@@ -57,13 +57,13 @@ async def working(world: World) -> AsyncIterator[Engine]:
 
 def request(installation: int, number: int) -> RunRequest:
     repo = replace(PLACE.repo, id=installation * 10, installation=installation)
-    place = replace(PLACE, repo=repo, number=number)
-    trigger = Trigger(CommentKind.ISSUE, number)
-    return RunRequest(f"{installation}-{number}", RunKind.WORK, place, ACTOR, trigger, "fix it", WRITTEN)
+    issue = replace(PLACE, repo=repo, number=number)
+    trigger = CommentRef(CommentKind.ISSUE, number)
+    return RunRequest(f"{installation}-{number}", RunKind.WORK, issue, ACTOR, trigger, "fix it", WRITTEN)
 
 
 async def test_a_thousand_runs_of_one_installation_do_not_keep_another_waiting(
-    crowded: World, monkeypatch: pytest.MonkeyPatch
+    crowded: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of the busy one's conversations are free, so all thousand stand in the engine's queue. The first end late."""
     done: list[str] = []
@@ -71,20 +71,20 @@ async def test_a_thousand_runs_of_one_installation_do_not_keep_another_waiting(
     most = 0
     answered = asyncio.Event()
 
-    async def execute(world: World, engine: Engine, run: str) -> None:
+    async def execute(context: Context, engine: Engine, run: str) -> None:
         nonlocal most
-        row = await world.database.read(lambda connection: runs.get(connection, run))
-        if row.request.place.repo.installation == BUSY:
+        row = await context.database.read(lambda connection: runs.get(connection, run))
+        if row.request.issue.repo.installation == BUSY:
             busy.add(run)
             await answered.wait()
-        await world.database.write(lambda connection: runs.release(connection, row))
+        await context.database.write(lambda connection: runs.finish(connection, row))
         done.append(run)
         most = most if answered.is_set() else len(busy)
         answered.set()
 
     async def queued() -> None:
         while True:
-            if not await crowded.database.read(runs.unqueued):
+            if not await crowded.database.read(runs.ready_to_enqueue):
                 return
             await asyncio.sleep(0.1)
 
@@ -101,17 +101,17 @@ async def test_a_thousand_runs_of_one_installation_do_not_keep_another_waiting(
 
 
 async def test_a_thousand_deliveries_of_one_installation_do_not_keep_another_waiting(
-    crowded: World, monkeypatch: pytest.MonkeyPatch
+    crowded: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dispatch has no queue; what holds a busy installation back is its own pace, and the other has its own."""
-    pace = Pace()
+    pace = RateLimit()
     done: list[str] = []
     answered = asyncio.Event()
 
-    async def dispatch(world: World, engine: Engine, guid: str) -> None:
+    async def dispatch(context: Context, engine: Engine, guid: str) -> None:
         installation = BUSY if guid != LAST else OTHER
         for _ in range(3):
-            await pace.turn(installation, Turn(WRITE, content=True, urgent=True))
+            await pace.turn(installation, RequestCost(WRITE, content=True, urgent=True))
         done.append(guid)
         if installation == OTHER:
             answered.set()
@@ -127,6 +127,6 @@ async def test_a_thousand_deliveries_of_one_installation_do_not_keep_another_wai
     assert len(done) > 0
 
 
-async def _deliver(world: World, guid: str) -> None:
+async def _deliver(context: Context, guid: str) -> None:
     delivery = Delivery(guid, "issue_comment", guid, b"{}")
-    await world.database.write(lambda connection: deliveries.add(connection, delivery))
+    await context.database.write(lambda connection: deliveries.add(connection, delivery))

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.context import World
-from bot.engine.find_or_create import ATTEMPTS, once
+from bot.context import Context
+from bot.engine.find_or_create import ATTEMPTS, find_or_create
 from bot.github.errors import ForbiddenError, GitHubError, LimitedError, UnavailableError
 from bot.settings import Settings
 from bot.store import idempotency
@@ -38,32 +38,32 @@ class Outside:
             raise answer
         return answer
 
-    async def ask(self, world: World, key: str = "key") -> str:
-        return await once(replace(world, sleep=self.sleep), key, find=self.find, create=self.create)
+    async def ask(self, context: Context, key: str = "key") -> str:
+        return await find_or_create(replace(context, sleep=self.sleep), key, find=self.find, create=self.create)
 
 
-async def known(world: World, key: str = "key") -> object:
-    return await world.database.write(lambda connection: idempotency.claim(connection, key))
+async def known(context: Context, key: str = "key") -> object:
+    return await context.database.write(lambda connection: idempotency.reserve(connection, key))
 
 
 WAIT = f"sleep {Settings.model_fields['list_lag_seconds'].default:g}"
 
 
-async def test_the_first_attempt_looks_nowhere(world: World) -> None:
+async def test_the_first_attempt_looks_nowhere(context: Context) -> None:
     outside = Outside("made")
-    assert await outside.ask(world) == "made"
+    assert await outside.ask(context) == "made"
     assert outside.said == ["create"]
-    assert await known(world) == idempotency.Done("made")
+    assert await known(context) == idempotency.Completed("made")
 
 
-async def test_what_is_done_is_remembered(world: World) -> None:
-    await Outside("made").ask(world)
+async def test_what_is_done_is_remembered(context: Context) -> None:
+    await Outside("made").ask(context)
     again = Outside()
-    assert (await again.ask(world), again.said) == ("made", [])
+    assert (await again.ask(context), again.said) == ("made", [])
 
 
-async def test_each_key_is_an_effect_of_its_own(world: World) -> None:
-    assert [await Outside(name).ask(world, name) for name in ("a", "b", "a")] == ["a", "b", "a"]
+async def test_each_key_is_an_effect_of_its_own(context: Context) -> None:
+    assert [await Outside(name).ask(context, name) for name in ("a", "b", "a")] == ["a", "b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -77,60 +77,62 @@ async def test_each_key_is_an_effect_of_its_own(world: World) -> None:
     ],
 )
 async def test_after_an_unknown_outcome_it_looks_before_it_tries_again(
-    world: World, done: bool, answers: tuple[GitHubError | str, ...], result: str, said: list[str]
+    context: Context, done: bool, answers: tuple[GitHubError | str, ...], result: str, said: list[str]
 ) -> None:
     outside = Outside(*answers, done=done)
-    assert (await outside.ask(world), outside.said) == (result, said)
-    assert await known(world) == idempotency.Done(result)
+    assert (await outside.ask(context), outside.said) == (result, said)
+    assert await known(context) == idempotency.Completed(result)
 
 
 @pytest.mark.parametrize(("done", "result"), [(True, "found"), (False, "made")])
-async def test_after_a_crash_it_waits_out_githubs_lag_and_looks_first(world: World, done: bool, result: str) -> None:
-    assert await known(world) == idempotency.Fresh()  # the intent of a process that then died
+async def test_after_a_crash_it_waits_out_githubs_lag_and_looks_first(
+    context: Context, done: bool, result: str
+) -> None:
+    assert await known(context) == idempotency.New()  # the intent of a process that then died
     outside = Outside("made", done=done)
-    assert await outside.ask(world) == result
+    assert await outside.ask(context) == result
     assert outside.said == [WAIT, "find", *([] if done else ["create"])]
 
 
 async def test_the_lag_is_waited_from_now_whatever_the_clock_says(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await known(world)
+    await known(context)
     monkeypatch.setattr("bot.store.database.time.time", lambda: 0.0)  # an hour back, or a day
     outside = Outside(done=True)
-    assert (await outside.ask(world), outside.said) == ("found", [WAIT, "find"])
+    assert (await outside.ask(context), outside.said) == ("found", [WAIT, "find"])
 
 
-async def test_it_gives_up_and_the_next_one_goes_on_from_there(world: World) -> None:
+async def test_it_gives_up_and_the_next_one_goes_on_from_there(context: Context) -> None:
     outside = Outside(*[AWAY] * ATTEMPTS)
     with pytest.raises(UnavailableError):
-        await outside.ask(world)
+        await outside.ask(context)
     assert outside.said == ["create", *[WAIT, "find", "create"] * (ATTEMPTS - 1)]
     later = Outside("made", done=True)
-    assert (await later.ask(world), later.said) == ("found", [WAIT, "find"])
+    assert (await later.ask(context), later.said) == ("found", [WAIT, "find"])
 
 
 @pytest.mark.parametrize("error", [ForbiddenError(403, "no"), LimitedError(403, "later", 60)])
-async def test_a_refusal_is_raised_at_once_and_may_be_tried_again(world: World, error: GitHubError) -> None:
+async def test_a_refusal_is_raised_at_once_and_may_be_tried_again(context: Context, error: GitHubError) -> None:
     refused = Outside(error)
     with pytest.raises(type(error)):
-        await refused.ask(world)
+        await refused.ask(context)
     assert refused.said == ["create"]
     again = Outside("made")
-    assert (await again.ask(world), again.said) == ("made", [WAIT, "find", "create"])
+    assert (await again.ask(context), again.said) == ("made", [WAIT, "find", "create"])
 
 
-async def test_a_search_that_fails_creates_nothing(world: World) -> None:
-    await known(world)
+async def test_a_search_that_fails_creates_nothing(context: Context) -> None:
+    await known(context)
     outside = Outside("made")
 
     async def find() -> str | None:
         raise AWAY
 
     with pytest.raises(UnavailableError):
-        await once(replace(world, sleep=outside.sleep), "key", find=find, create=outside.create)
+        await find_or_create(replace(context, sleep=outside.sleep), "key", find=find, create=outside.create)
     assert outside.said == [WAIT]
-    assert await known(world) == idempotency.Tried()
+    assert await known(context) == idempotency.InDoubt()
 
 
 def test_the_second_look_is_later_than_github_lags() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.engine.gather import together
+from bot.engine.gather import gather_all
 
 
 async def test_results_come_in_the_order_given() -> None:
@@ -20,7 +20,7 @@ async def test_results_come_in_the_order_given() -> None:
         ready.set()  # so they do overlap
         return 2
 
-    assert await together(first(), second()) == ("a", 2)
+    assert await gather_all(first(), second()) == ("a", 2)
 
 
 async def test_a_failure_waits_for_the_others_and_the_first_in_order_is_raised() -> None:
@@ -41,7 +41,7 @@ async def test_a_failure_waits_for_the_others_and_the_first_in_order_is_raised()
         ended.append("works")
 
     with pytest.raises(LookupError, match="late"):
-        await together(fails_late(), fails_at_once(), works())
+        await gather_all(fails_late(), fails_at_once(), works())
     assert ended == ["at once", "works", "late"]
 
 
@@ -55,7 +55,7 @@ async def test_who_cancels_the_whole_cancels_the_parts() -> None:
             cancelled.append(name)
             raise
 
-    task = asyncio.create_task(together(endless("a"), endless("b")))
+    task = asyncio.create_task(gather_all(endless("a"), endless("b")))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     task.cancel()

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.engine.lock import Lock, key
+from bot.engine.lock import WorkerLock, key
 from bot.store.database import CHANNEL
 
 
 @pytest.fixture
-async def locks(postgres_url: str) -> AsyncIterator[tuple[Lock, Lock]]:
-    both = Lock(postgres_url), Lock(postgres_url)
+async def locks(postgres_url: str) -> AsyncIterator[tuple[WorkerLock, WorkerLock]]:
+    both = WorkerLock(postgres_url), WorkerLock(postgres_url)
     for lock in both:
         await lock.take()
     yield both
@@ -23,7 +23,7 @@ async def locks(postgres_url: str) -> AsyncIterator[tuple[Lock, Lock]]:
             await lock._connection.close()
 
 
-async def hangs(lock: Lock, seconds: float = 0.5) -> bool:
+async def hangs(lock: WorkerLock, seconds: float = 0.5) -> bool:
     """Whether whoever asks to write is left waiting."""
     try:
         async with asyncio.timeout(seconds):
@@ -34,7 +34,7 @@ async def hangs(lock: Lock, seconds: float = 0.5) -> bool:
 
 
 @asynccontextmanager
-async def held(lock: Lock, executor: str) -> AsyncIterator[None]:
+async def held(lock: WorkerLock, executor: str) -> AsyncIterator[None]:
     """The lock of an executor whose connection was closed just now: the server takes a moment to notice."""
     while True:
         async with lock.of(executor) as dead:
@@ -45,12 +45,12 @@ async def held(lock: Lock, executor: str) -> AsyncIterator[None]:
 
 
 def test_names_fit_the_engine_and_keys_the_server(postgres_url: str) -> None:
-    names = {Lock(postgres_url).executor for _ in range(10)}
+    names = {WorkerLock(postgres_url).executor for _ in range(10)}
     assert len(names) == 10
     assert all(len(name) <= 64 and -(2**63) <= key(name) < 2**63 for name in names)
 
 
-async def test_the_lock_of_the_living_is_not_to_be_had(locks: tuple[Lock, Lock]) -> None:
+async def test_the_lock_of_the_living_is_not_to_be_had(locks: tuple[WorkerLock, WorkerLock]) -> None:
     one, other = locks
     async with one.of(other.executor) as dead:
         assert not dead
@@ -58,7 +58,7 @@ async def test_the_lock_of_the_living_is_not_to_be_had(locks: tuple[Lock, Lock])
     assert other._connection is not None
     await other._connection.close()
     async with asyncio.timeout(20), held(one, other.executor):
-        third = Lock(one._url)
+        third = WorkerLock(one._url)
         await third.take()
         async with third.of(other.executor) as dead_for_the_third:
             assert not dead_for_the_third, "one survivor at a time"
@@ -66,7 +66,7 @@ async def test_the_lock_of_the_living_is_not_to_be_had(locks: tuple[Lock, Lock])
         await third._connection.close()
 
 
-async def test_who_is_ended_is_never_told_to_go_on(locks: tuple[Lock, Lock]) -> None:
+async def test_who_is_ended_is_never_told_to_go_on(locks: tuple[WorkerLock, WorkerLock]) -> None:
     one, other = locks
     watching = asyncio.create_task(other.watch())
     assert await one.end(other.executor)
@@ -78,7 +78,7 @@ async def test_who_is_ended_is_never_told_to_go_on(locks: tuple[Lock, Lock]) -> 
     await one.until_reachable()
 
 
-async def test_work_left_by_others_wakes(locks: tuple[Lock, Lock]) -> None:
+async def test_work_left_by_others_wakes(locks: tuple[WorkerLock, WorkerLock]) -> None:
     woken = asyncio.Event()
     listening = asyncio.create_task(locks[0].listen(woken))
     async with asyncio.timeout(20):

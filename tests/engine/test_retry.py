@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.engine.retry import WAITS, outlast
+from bot.engine.retry import WAITS, retry_github
 from bot.github.errors import (
     ConflictError,
     ForbiddenError,
@@ -38,13 +38,13 @@ FINAL = [ForbiddenError, NotFoundError, ConflictError, UnprocessableError, GitHu
 
 async def test_work_that_succeeds_waits_for_nothing() -> None:
     work = Work()
-    assert (await outlast(work.sleep, work), work.done) == ("result", ["work"])
+    assert (await retry_github(work.sleep, work), work.done) == ("result", ["work"])
 
 
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
 async def test_what_passes_is_waited_out(error: GitHubError) -> None:
     work = Work(error, error)
-    assert await outlast(work.sleep, work) == "result"
+    assert await retry_github(work.sleep, work) == "result"
     assert work.done == ["work", f"sleep {WAITS[0]:g}", "work", f"sleep {WAITS[1]:g}", "work"]
 
 
@@ -52,14 +52,14 @@ async def test_what_passes_is_waited_out(error: GitHubError) -> None:
 async def test_what_is_githubs_answer_is_raised_at_once(kind: type[GitHubError]) -> None:
     work = Work(kind(400, "no"))
     with pytest.raises(kind):
-        await outlast(work.sleep, work)
+        await retry_github(work.sleep, work)
     assert work.done == ["work"]
 
 
 async def test_waits_grow_and_end() -> None:
     work = Work(*[PASSING[0]] * 10)
     with pytest.raises(UnavailableError):
-        await outlast(work.sleep, work)
+        await retry_github(work.sleep, work)
     assert [each for each in work.done if each != "work"] == [f"sleep {wait:g}" for wait in sorted(WAITS)]
     assert work.done.count("work") == len(WAITS) + 1
     assert sum(WAITS) < 30 * 60

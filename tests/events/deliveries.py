@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.events.payloads import parse
-from bot.model import Actor, ActorKind, Event, Ignored, Place, Problem, Repo
+from bot.model import Actor, ActorKind, Event, Ignored, IssueRef, Problem, Repo
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ COMMENT: Json = {"id": 400, "body": "/amp fix it", "user": ALICE, "created_at": 
 REVIEW: Json = {"id": 500, "body": "/amp fix it", "user": ALICE, "submitted_at": WRITTEN}
 TEXT_EDITED: Json = {"action": "edited", "changes": {"body": {"from": "before"}}}
 
-PLACE = Place(
+PLACE = IssueRef(
     repo=Repo(10, "octo", "hello", private=True, default_branch="trunk", archived=False, installation=99),
     number=7,
     is_pull=False,

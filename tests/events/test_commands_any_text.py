@@ -81,7 +81,7 @@ def test_what_was_asked_comes_back_word_for_word(texts: list[str]) -> None:
     requests = [text for text in texts if text != "stop keep"]
     comment = "\n".join(f"/amp {text}" for text in requests)
     assert parse(comment, names=NAMES) == tuple(
-        Command("run", text, requests[:place].count(text)) for place, text in enumerate(requests)
+        Command("run", text, requests[:issue].count(text)) for issue, text in enumerate(requests)
     )
 
 

@@ -51,8 +51,8 @@ def test_a_verb_with_more_behind_it_is_a_request_like_any_other(text: str) -> No
 def test_nothing_asked_gets_a_useful_answer(text: str) -> None:
     (problem,) = parse(text, names=NAMES)
     assert isinstance(problem, Problem)
-    assert problem.say.startswith("Nothing was asked")
-    assert "`/amp help`" in problem.say
+    assert problem.message.startswith("Nothing was asked")
+    assert "`/amp help`" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_nothing_asked_gets_a_useful_answer(text: str) -> None:
 def test_a_word_within_one_edit_of_a_verb_is_asked_about_and_not_run(word: str, meant: str) -> None:
     (problem,) = parse(f"/amp {word}", names=NAMES)
     assert isinstance(problem, Problem)
-    assert f"did you mean `/amp {meant}`?" in problem.say
+    assert f"did you mean `/amp {meant}`?" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_word_two_edits_from_every_verb_is_a_request(word: str) -> None:
 def test_one_text_gets_one_answer_however_many_mistakes_it_has() -> None:
     first, second, third = parse("/amp sotp\n/amp fix it\n/amp\n/amp hlep\n/amp help", names=NAMES)
     assert isinstance(first, Problem)
-    assert "`/amp stop`" in first.say
+    assert "`/amp stop`" in first.message
     assert (second, third) == (Command("run", "fix it"), Command("help", ""))
 
 
@@ -102,7 +102,7 @@ def test_one_text_gets_one_answer_however_many_mistakes_it_has() -> None:
 def test_no_answer_holds_a_command(text: str) -> None:
     (problem,) = parse(text, names=NAMES)
     assert isinstance(problem, Problem)
-    assert parse(problem.say, names=NAMES) == ()
+    assert parse(problem.message, names=NAMES) == ()
 
 
 # --- edits -----------------------------------------------------------------------------------------
@@ -142,4 +142,4 @@ def test_a_mistake_is_answered_once_and_a_second_one_when_it_is_new() -> None:
     assert new_commands("Hello\n/amp hlep", "/amp hlep", NAMES) == ()
     (problem,) = new_commands("/amp sotp\n/amp hlep", "/amp sotp", NAMES)
     assert isinstance(problem, Problem)
-    assert "`/amp help`" in problem.say
+    assert "`/amp help`" in problem.message

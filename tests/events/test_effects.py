@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot.events.effects import Effect, React, Reply, ShowStopped, StartRun, Unlabel, dump, load
-from bot.model import CommentKind, RunKind, RunRequest, Trigger
+from bot.events.effects import Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun, dump, load
+from bot.model import CommentKind, CommentRef, RunKind, RunRequest
 from tests.events.deliveries import ACTOR, PLACE
 from tests.text.test_names import REQUEST
 
 ONE_OF_EACH: tuple[Effect, ...] = (
-    React(PLACE, Trigger(CommentKind.LINE, 5), "eyes"),
+    React(PLACE, CommentRef(CommentKind.LINE, 5), "eyes"),
     Reply(PLACE, "reply:issue:1:0", "Text\n`x` ünï", "2026-01-02T03:04:05Z"),
     StartRun(replace(REQUEST, kind=RunKind.REVIEW, path="a/b.py", line=3)),
-    Unlabel(PLACE, "amp:review"),
-    ShowStopped(PLACE, Trigger(CommentKind.ISSUE, 6), ("a", "b"), ("c",)),
+    RemoveLabel(PLACE, "amp:review"),
+    FinalizeStopped(PLACE, CommentRef(CommentKind.ISSUE, 6), ("a", "b"), ("c",)),
 )
 
 
@@ -53,9 +53,9 @@ def test_any_text_survives(text: str, title: str, number: int) -> None:
     request = RunRequest(
         id=REQUEST.id,
         kind=RunKind.WORK,
-        place=replace(PLACE, title=title, number=number),
+        issue=replace(PLACE, title=title, number=number),
         actor=ACTOR,
-        trigger=Trigger(CommentKind.BODY, 0),
+        trigger=CommentRef(CommentKind.BODY, 0),
         text=text,
         at=REQUEST.at,
     )

@@ -8,7 +8,17 @@ from dataclasses import replace
 import pytest
 
 from bot.events.payloads import parse
-from bot.model import ActorKind, Assigned, Closed, CommentKind, Ignored, Labelled, Place, ReviewRequested, Said
+from bot.model import (
+    ActorKind,
+    AssignEvent,
+    CloseEvent,
+    CommentEvent,
+    CommentKind,
+    Ignored,
+    IssueRef,
+    LabelEvent,
+    ReviewRequestEvent,
+)
 from tests.events.deliveries import (
     ACTOR,
     ALICE,
@@ -28,10 +38,10 @@ from tests.events.deliveries import (
     understand,
 )
 
-COMMENTED = Said(PLACE, ACTOR, "/amp fix it", CommentKind.ISSUE, 400, WRITTEN)
-SAID_ON_LINE = Said(PULL_PLACE, ACTOR, "/amp fix it", CommentKind.LINE, 400, WRITTEN, path="a/b.py", line=12)
-REVIEWED = Said(PULL_PLACE, ACTOR, "/amp fix it", CommentKind.REVIEW, 500, WRITTEN)
-OPENED = Said(replace(PLACE, author="alice"), ACTOR, "On Mondays.", CommentKind.BODY, 300, WRITTEN)
+COMMENTED = CommentEvent(PLACE, ACTOR, "/amp fix it", CommentKind.ISSUE, 400, WRITTEN)
+SAID_ON_LINE = CommentEvent(PULL_PLACE, ACTOR, "/amp fix it", CommentKind.LINE, 400, WRITTEN, path="a/b.py", line=12)
+REVIEWED = CommentEvent(PULL_PLACE, ACTOR, "/amp fix it", CommentKind.REVIEW, 500, WRITTEN)
+OPENED = CommentEvent(replace(PLACE, author="alice"), ACTOR, "On Mondays.", CommentKind.BODY, 300, WRITTEN)
 
 
 # --- words -----------------------------------------------------------------------------------------
@@ -44,7 +54,7 @@ OPENED = Said(replace(PLACE, author="alice"), ACTOR, "On Mondays.", CommentKind.
         (
             "issue_comment",
             {"issue": THREAD | {"pull_request": {"url": "https://x"}}, "comment": COMMENT},
-            replace(COMMENTED, place=PULL_PLACE),
+            replace(COMMENTED, issue=PULL_PLACE),
         ),
         (
             "issue_comment",
@@ -78,23 +88,23 @@ OPENED = Said(replace(PLACE, author="alice"), ACTOR, "On Mondays.", CommentKind.
         (
             "pull_request",
             {"action": "opened", "pull_request": OWN_THREAD},
-            replace(OPENED, place=replace(OPENED.place, is_pull=True)),
+            replace(OPENED, issue=replace(OPENED.issue, is_pull=True)),
         ),
         (
             "pull_request",
             {"pull_request": OWN_THREAD} | TEXT_EDITED,
-            replace(OPENED, place=replace(OPENED.place, is_pull=True), at=EDITED, before="before"),
+            replace(OPENED, issue=replace(OPENED.issue, is_pull=True), at=EDITED, before="before"),
         ),
     ],
 )
-def test_text_is_what_somebody_said_at_a_place(event: str, parts: Json, said: Said) -> None:
+def test_text_is_what_somebody_said_at_a_place(event: str, parts: Json, said: CommentEvent) -> None:
     assert understand(event, **parts) == said
 
 
 def test_an_empty_description_is_empty_text_before_and_after() -> None:
     empty = OWN_THREAD | {"body": None}
-    place = replace(OPENED.place, body="")
-    assert understand("issues", action="opened", issue=empty) == replace(OPENED, place=place, text="")
+    issue = replace(OPENED.issue, body="")
+    assert understand("issues", action="opened", issue=empty) == replace(OPENED, issue=issue, text="")
     filled = understand("issues", action="edited", issue=OWN_THREAD, changes={"body": {"from": None}})
     assert filled == replace(OPENED, at=EDITED, before="")
 
@@ -107,9 +117,9 @@ def test_what_an_app_wrote_names_the_app_even_when_it_wrote_for_a_user() -> None
 
 
 def test_a_deleted_account_leaves_a_place_without_author() -> None:
-    place = replace(PLACE, author="")
+    issue = replace(PLACE, author="")
     gone = understand("issue_comment", issue=THREAD | {"user": None}, comment=COMMENT)
-    assert gone == replace(COMMENTED, place=place)
+    assert gone == replace(COMMENTED, issue=issue)
     assert understand("issue_comment", issue=THREAD, comment=COMMENT | {"user": None}) == COMMENTED
 
 
@@ -133,37 +143,37 @@ def test_text_that_no_database_or_encoder_takes_is_made_storable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "thread", "place"), [("issues", "issue", PLACE), ("pull_request", "pull_request", PULL_PLACE)]
+    ("event", "thread", "issue"), [("issues", "issue", PLACE), ("pull_request", "pull_request", PULL_PLACE)]
 )
 def test_labels_assignments_and_closings_are_the_same_on_issues_and_pull_requests(
-    event: str, thread: str, place: Place
+    event: str, thread: str, issue: IssueRef
 ) -> None:
     labelled = understand(event, **{"action": "labeled", thread: THREAD, "label": {"id": 1, "name": "amp"}})
-    assert labelled == Labelled(place, ACTOR, "amp", EDITED)
+    assert labelled == LabelEvent(issue, ACTOR, "amp", EDITED)
     assigned = understand(event, **{"action": "assigned", thread: THREAD, "assignee": BOB})
-    assert assigned == Assigned(place, ACTOR, "bob", EDITED)
+    assert assigned == AssignEvent(issue, ACTOR, "bob", EDITED)
     closed = understand(event, **{"action": "closed", thread: THREAD})
-    assert closed == Closed(place, ACTOR, merged=False, at=EDITED)
+    assert closed == CloseEvent(issue, ACTOR, merged=False, at=EDITED)
 
 
 def test_a_merged_pull_request_is_closed_and_merged() -> None:
     merged = understand("pull_request", action="closed", pull_request=THREAD | {"merged": True})
-    assert merged == Closed(PULL_PLACE, ACTOR, merged=True, at=EDITED)
+    assert merged == CloseEvent(PULL_PLACE, ACTOR, merged=True, at=EDITED)
 
 
 def test_a_review_is_requested_of_a_user_or_of_a_team() -> None:
     asked = {"action": "review_requested", "pull_request": THREAD}
     of_user = understand("pull_request", **asked, requested_reviewer=BOB)
-    assert of_user == ReviewRequested(PULL_PLACE, ACTOR, "bob", None, EDITED)
+    assert of_user == ReviewRequestEvent(PULL_PLACE, ACTOR, "bob", None, EDITED)
     of_team = understand("pull_request", **asked, requested_team={"id": 5, "name": "Amps", "slug": "amps"})
-    assert of_team == ReviewRequested(PULL_PLACE, ACTOR, None, "amps", EDITED)
+    assert of_team == ReviewRequestEvent(PULL_PLACE, ACTOR, None, "amps", EDITED)
 
 
 def test_only_the_action_says_what_happened() -> None:
     closed = understand(
         "pull_request", action="closed", pull_request=THREAD, requested_reviewer=BOB, label={"name": "x"}
     )
-    assert closed == Closed(PULL_PLACE, ACTOR, merged=False, at=EDITED)
+    assert closed == CloseEvent(PULL_PLACE, ACTOR, merged=False, at=EDITED)
     written = understand("issue_comment", issue=THREAD, comment=COMMENT, changes={"body": {"from": "before"}})
     assert written == COMMENTED
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.events.payloads import parse
-from bot.model import Assigned, Closed, Ignored, Labelled, Problem, ReviewRequested, Said
+from bot.model import AssignEvent, CloseEvent, CommentEvent, Ignored, LabelEvent, Problem, ReviewRequestEvent
 from tests.events.deliveries import (
     BOB,
     COMMENT,
@@ -54,7 +54,7 @@ NO_OBJECT = "The delivery is not a JSON object."
 def test_a_body_that_is_no_strict_json_object_is_a_problem(body: bytes, say: str) -> None:
     problem = parse("issue_comment", body)
     assert isinstance(problem, Problem)
-    assert problem.say == say
+    assert problem.message == say
     assert problem.detail
 
 
@@ -114,7 +114,7 @@ def test_a_field_of_a_wrong_type_is_a_problem_that_names_the_field_and_not_its_v
     inner[name] = value
     problem = parse("issue_comment", json.dumps(changed).encode())
     assert isinstance(problem, Problem)
-    assert problem.say == "The delivery does not have the shape of its event."
+    assert problem.message == "The delivery does not have the shape of its event."
     assert f" {path} (" in problem.detail
     assert "yesterday" not in problem.detail
 
@@ -181,6 +181,8 @@ def damaged(draw: st.DrawFn) -> Json:
 @given(event=st.sampled_from(EVENTS), broken=damaged())
 def test_no_damage_makes_it_raise_and_what_is_understood_can_be_stored(event: str, broken: Json) -> None:
     found = parse(event, json.dumps(broken).encode())
-    assert isinstance(found, Said | Labelled | Assigned | Closed | ReviewRequested | Ignored | Problem)
+    assert isinstance(
+        found, CommentEvent | LabelEvent | AssignEvent | CloseEvent | ReviewRequestEvent | Ignored | Problem
+    )
     stored = json.dumps(asdict(found), ensure_ascii=False).encode()
     assert b"\\u0000" not in stored

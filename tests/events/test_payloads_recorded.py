@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from bot.events.payloads import parse
-from bot.model import Actor, ActorKind, CommentKind, Delivery, Ignored, Place, Repo, Said
+from bot.model import Actor, ActorKind, CommentEvent, CommentKind, Delivery, Ignored, IssueRef, Repo
 from bot.rig.contract.fixtures import webhook_examples
 from bot.web.webhook import read
 from tests.events.deliveries import Json
@@ -25,17 +25,17 @@ def expected(event: str, body: Json) -> str:
     action = body.get("action")
     edited_text = action == "edited" and "body" in body.get("changes", {})
     if event in ("issue_comment", "pull_request_review_comment") and (action == "created" or edited_text):
-        return "Said"
+        return "CommentEvent"
     if event == "pull_request_review" and (action == "submitted" or edited_text) and body["review"]["body"]:
-        return "Said"
+        return "CommentEvent"
     if event in ("issues", "pull_request"):
         if edited_text or (action == "opened" and "old_issue" not in body.get("changes", {})):
-            return "Said"
-        simple = {"labeled": "Labelled", "assigned": "Assigned", "closed": "Closed"}
+            return "CommentEvent"
+        simple = {"labeled": "LabelEvent", "assigned": "AssignEvent", "closed": "CloseEvent"}
         if action in simple:
             return simple[action]
     if (event, action) == ("pull_request", "review_requested"):
-        return "ReviewRequested"
+        return "ReviewRequestEvent"
     return "Ignored"
 
 
@@ -45,7 +45,7 @@ def test_all_329_recorded_payloads_mean_what_their_actions_say() -> None:
         meant = parse(event, json.dumps({"installation": {"id": 7}} | body).encode())
         assert (event, body.get("action"), type(meant).__name__) == (event, body.get("action"), expected(event, body))
         found[type(meant).__name__] += 1
-    assert found == {"Ignored": 299, "Said": 18, "Assigned": 5, "Labelled": 4, "Closed": 2, "ReviewRequested": 1}
+    assert found == {"Ignored": 299, "CommentEvent": 18, "AssignEvent": 5, "LabelEvent": 4, "CloseEvent": 2, "ReviewRequestEvent": 1}
 
 
 async def test_every_recorded_payload_passes_the_receiver_and_then_the_parser() -> None:
@@ -82,8 +82,8 @@ def test_a_recorded_comment_is_understood_in_full() -> None:
         if event == "issue_comment" and body["action"] == "created" and "installation" in body
     )
     comment, issue, repository = body["comment"], body["issue"], body["repository"]
-    assert parse(event, json.dumps(body).encode()) == Said(
-        place=Place(
+    assert parse(event, json.dumps(body).encode()) == CommentEvent(
+        issue=IssueRef(
             repo=Repo(
                 id=repository["id"],
                 owner=repository["full_name"].split("/")[0],

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.events.policy import Allow, Deny, decide, is_machine, via_app
-from bot.model import Actor, ActorKind, Closed, CommentKind, Place, Said
+from bot.model import Actor, ActorKind, CloseEvent, CommentEvent, CommentKind, IssueRef
 from bot.text import messages
 from tests.events.deliveries import ACTOR, PLACE
 
@@ -16,10 +16,10 @@ SORRY = messages.denied(ACTOR)
 OURS, THEIRS = 7, 8
 
 
-@pytest.mark.parametrize("place", [PLACE, PUBLIC], ids=["private", "public"])
+@pytest.mark.parametrize("issue", [PLACE, PUBLIC], ids=["private", "public"])
 @pytest.mark.parametrize("permission", ["admin", "write"])
-def test_whoever_can_write_may_ask(permission: str, place: Place) -> None:
-    assert decide(ACTOR, place, permission) == Allow()
+def test_whoever_can_write_may_ask(permission: str, issue: IssueRef) -> None:
+    assert decide(ACTOR, issue, permission) == Allow()
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_no_machine_may_ask(kind: ActorKind, login: str, app: int | None, machin
 
 
 def test_only_what_is_written_comes_through_an_app() -> None:
-    said = Said(PLACE, ACTOR, "text", CommentKind.ISSUE, 1, "2026-01-01T00:00:00Z", via_app=THEIRS)
+    said = CommentEvent(PLACE, ACTOR, "text", CommentKind.ISSUE, 1, "2026-01-01T00:00:00Z", via_app=THEIRS)
     assert via_app(said) == THEIRS
-    assert via_app(Closed(PLACE, ACTOR, merged=False, at="2026-01-01T00:00:00Z")) is None
+    assert via_app(CloseEvent(PLACE, ACTOR, merged=False, at="2026-01-01T00:00:00Z")) is None

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bot.github.client import Api
-from bot.github.rate_limit import Pace
+from bot.github.client import GitHubApi
+from bot.github.rate_limit import RateLimit
 from bot.rig.http.server import Server
 
 TOKEN = "ghs_canary-0123456789abcdefghij"
@@ -124,8 +124,8 @@ def time() -> Time:
 
 
 @pytest.fixture
-def api(github: GitHub, time: Time) -> Api:
-    return Api(github.url, Pace(time.clock, time.sleep), time.sleep)
+def api(github: GitHub, time: Time) -> GitHubApi:
+    return GitHubApi(github.url, RateLimit(time.clock, time.sleep), time.sleep)
 
 
 def text(content: str, status: int = 200) -> Response:

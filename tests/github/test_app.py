@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from bot.github import manifest
 from bot.github.app import CLONE, CONVERSE, MARGIN_SECONDS, PUBLISH, App, Identity, Token
-from bot.github.client import Api
+from bot.github.client import GitHubApi
 from bot.github.errors import ForbiddenError, NotFoundError, UnauthorizedError, UnavailableError, UnprocessableError
 from bot.rig.http.faults import Fault
 from tests.events.deliveries import PLACE
@@ -25,7 +25,7 @@ HOUR = 3_600.0
 
 
 @pytest.fixture
-def app(api: Api, github: GitHub, time: Time, key: RSAPrivateKey) -> App:
+def app(api: GitHubApi, github: GitHub, time: Time, key: RSAPrivateKey) -> App:
     minted(github, "ghs_one", "ghs_two", "ghs_three")
     return App(api, 7, key, time.clock)
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 import bot
 from bot.github import client as module
-from bot.github.client import WAITS, Answer, Api, Client
+from bot.github.client import WAITS, Answer, Client, GitHubApi
 from bot.github.errors import (
     ConflictError,
     ForbiddenError,
@@ -24,7 +24,7 @@ from bot.github.errors import (
     UnavailableError,
     UnprocessableError,
 )
-from bot.github.rate_limit import Pace
+from bot.github.rate_limit import RateLimit
 from bot.rig.http.faults import Fault, Side
 from tests.github.conftest import TOKEN, GitHub, Time, said, text
 
@@ -34,7 +34,7 @@ class Thing(Answer):
 
 
 @pytest.fixture
-def client(api: Api) -> Client:
+def client(api: GitHubApi) -> Client:
     return Client.as_installation(api, TOKEN, 1)
 
 
@@ -62,7 +62,7 @@ async def test_an_answer_may_be_a_list_or_text(client: Client, github: GitHub) -
     assert github.asked[-1].headers["accept"] == "application/vnd.github.v3.diff"
 
 
-async def test_the_app_signs_each_request_for_a_few_minutes(api: Api, github: GitHub, key: RSAPrivateKey) -> None:
+async def test_the_app_signs_each_request_for_a_few_minutes(api: GitHubApi, github: GitHub, key: RSAPrivateKey) -> None:
     await Client.as_app(api, 7, key).call("GET", "/app", Thing)
     kind, _, token = github.asked[0].headers["authorization"].partition(" ")
     claims = jwt.decode(token, key.public_key(), algorithms=["RS256"], issuer="7")
@@ -194,7 +194,7 @@ async def test_waits_grow_and_end(client: Client, github: GitHub, time: Time) ->
 
 @pytest.mark.parametrize(("method", "requests"), [("GET", 2), ("POST", 1)])
 async def test_silence_is_not_borne_for_ever(
-    api: Api, github: GitHub, monkeypatch: pytest.MonkeyPatch, method: str, requests: int
+    api: GitHubApi, github: GitHub, monkeypatch: pytest.MonkeyPatch, method: str, requests: int
 ) -> None:
     monkeypatch.setattr(module, "TIMEOUT_SECONDS", 1)
     hasty = Client.as_installation(api, TOKEN, 1)
@@ -214,7 +214,7 @@ async def test_a_slow_answer_is_an_answer(client: Client, github: GitHub, time: 
 
 async def test_where_nobody_listens_it_is_trouble(time: Time) -> None:
     nobody = Client.as_installation(
-        Api("http://127.0.0.1:9/api/v3", Pace(time.clock, time.sleep), time.sleep), TOKEN, 1
+        GitHubApi("http://127.0.0.1:9/api/v3", RateLimit(time.clock, time.sleep), time.sleep), TOKEN, 1
     )
     with pytest.raises(UnavailableError, match=r"^0 no answer \(ConnectionError\)$"):
         await nobody.call("POST", "/x")

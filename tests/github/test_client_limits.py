@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.github.client import LIMIT_WAITS, Answer, Api, Client
+from bot.github.client import LIMIT_WAITS, Answer, Client, GitHubApi
 from bot.github.errors import ForbiddenError, GitHubError, LimitedError, NotFoundError
-from bot.github.rate_limit import Pace
+from bot.github.rate_limit import RateLimit
 from bot.rig.http.faults import Fault
 from tests.github.conftest import TOKEN, GitHub, Time, moved, said
 
@@ -18,7 +18,7 @@ class Thing(Answer):
 
 
 @pytest.fixture
-def client(api: Api) -> Client:
+def client(api: GitHubApi) -> Client:
     return Client.as_installation(api, TOKEN, 1)
 
 
@@ -97,7 +97,7 @@ async def test_a_refusal_is_no_limit(client: Client, github: GitHub, time: Time)
 
 
 async def test_a_limit_holds_every_request_of_its_installation_and_no_other(
-    client: Client, api: Api, github: GitHub, time: Time
+    client: Client, api: GitHubApi, github: GitHub, time: Time
 ) -> None:
     github.server.faults.add(Fault("secondary_limit", seconds=3_000))
     github.server.faults.add(Fault("secondary_limit", seconds=30))
@@ -171,7 +171,7 @@ QUERY = "query Q($n: Int!) { x }"
 
 @pytest.mark.parametrize(("root", "path"), [("/api/v3", "/api/graphql"), ("", "/graphql")])
 async def test_graphql_has_an_address_of_its_own(github: GitHub, time: Time, root: str, path: str) -> None:
-    api = Api(f"{github.server.url}{root}", Pace(time.clock, time.sleep), time.sleep)
+    api = GitHubApi(f"{github.server.url}{root}", RateLimit(time.clock, time.sleep), time.sleep)
     github.answers[path] = {"data": {"id": 5}}
     assert await Client.as_installation(api, TOKEN, 1).graphql(QUERY, {"n": 1}, Thing) == Thing(id=5)
     assert github.paths == [f"POST {path}"]

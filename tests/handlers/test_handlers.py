@@ -8,23 +8,23 @@ from dataclasses import replace
 import pytest
 
 from bot.events import commands
-from bot.events.effects import React, Reply, RetryRun, ShowStatus, StartRun, StopRuns, Unlabel, Wish
-from bot.events.handler import Ask, Facts, Handler, reply
+from bot.events.effects import Action, React, RemoveLabel, Reply, RetryRun, ShowStatus, StartRun, StopRuns
+from bot.events.handler import Handler, HandlerContext, Invocation, reply
 from bot.model import (
     Actor,
     ActorKind,
-    Assigned,
-    Closed,
+    AssignEvent,
+    CloseEvent,
     Command,
+    CommentEvent,
     CommentKind,
+    CommentRef,
     Event,
-    Labelled,
-    Place,
-    ReviewRequested,
+    IssueRef,
+    LabelEvent,
+    ReviewRequestEvent,
     RunKind,
     RunRequest,
-    Said,
-    Trigger,
 )
 from bot.text import messages
 from handlers import HANDLERS, label, retry, review, run, status, stop
@@ -32,20 +32,20 @@ from tests.events.deliveries import ACTOR, PLACE, PULL_PLACE
 
 AT = "2026-01-02T03:04:05Z"
 NAMES = frozenset({"ampbot", "ampbot[bot]", "amp-team", "amp-user"})
-SAID = Said(PLACE, ACTOR, "/amp fix it", CommentKind.ISSUE, 400, AT)
-ON_A_LINE = Said(PULL_PLACE, ACTOR, "/amp fix it", CommentKind.LINE, 500, AT, path="a/b.py", line=3)
+SAID = CommentEvent(PLACE, ACTOR, "/amp fix it", CommentKind.ISSUE, 400, AT)
+ON_A_LINE = CommentEvent(PULL_PLACE, ACTOR, "/amp fix it", CommentKind.LINE, 500, AT, path="a/b.py", line=3)
 RUN, REVIEW, HELP = Command("run", "fix it", 0), Command("review", "", 0), Command("help", "", 0)
 
 STATUS, RETRY = Command("status", "", 0), Command("retry", "", 0)
 STOP, KEEP = Command("stop", "", 0), Command("stop", "keep", 0)
 
 
-def labelled(name: str, place: Place = PLACE) -> Labelled:
-    return Labelled(place, ACTOR, name, AT)
+def labelled(name: str, issue: IssueRef = PLACE) -> LabelEvent:
+    return LabelEvent(issue, ACTOR, name, AT)
 
 
-def requested(user: str | None = None, team: str | None = None, place: Place = PULL_PLACE) -> ReviewRequested:
-    return ReviewRequested(place, ACTOR, user, team, AT)
+def requested(user: str | None = None, team: str | None = None, issue: IssueRef = PULL_PLACE) -> ReviewRequestEvent:
+    return ReviewRequestEvent(issue, ACTOR, user, team, AT)
 
 
 HELP_HANDLER = HANDLERS[-1]
@@ -73,98 +73,100 @@ WANTED: list[tuple[Event, Command | None, Handler | None]] = [
     (requested(user="bob"), None, None),
     (requested(team="others"), None, None),
     (requested(), None, None),
-    (Assigned(PLACE, ACTOR, "ampbot[bot]", AT), None, None),
-    (Closed(PLACE, ACTOR, merged=True, at=AT), None, None),
+    (AssignEvent(PLACE, ACTOR, "ampbot[bot]", AT), None, None),
+    (CloseEvent(PLACE, ACTOR, merged=True, at=AT), None, None),
 ]
 
 
 @pytest.mark.parametrize(("event", "command", "wanted"), WANTED)
 def test_each_thing_asked_for_is_one_handlers(event: Event, command: Command | None, wanted: Handler | None) -> None:
-    ask = Ask(event, command, NAMES)
-    assert [handler.name for handler in HANDLERS if handler.wants(ask)] == ([wanted.name] if wanted else [])
+    ask = Invocation(event, command, NAMES)
+    assert [handler.name for handler in HANDLERS if handler.matches(ask)] == ([wanted.name] if wanted else [])
 
 
-def plan(handler: Handler, event: Event, command: Command | None = None, cause: str = "issue:400") -> tuple[Wish, ...]:
-    return handler.plan(Facts(Ask(event, command, NAMES), cause))
+def plan(
+    handler: Handler, event: Event, command: Command | None = None, event_key: str = "issue:400"
+) -> tuple[Action, ...]:
+    return handler.plan(HandlerContext(Invocation(event, command, NAMES), event_key))
 
 
-def the_run(effects: tuple[Wish, ...]) -> RunRequest:
+def the_run(effects: tuple[Action, ...]) -> RunRequest:
     [request] = [effect.request for effect in effects if isinstance(effect, StartRun)]
     return request
 
 
-def expected(made: RunRequest, event: Event, kind: RunKind, trigger: Trigger, text: str = "") -> RunRequest:
+def expected(made: RunRequest, event: Event, kind: RunKind, trigger: CommentRef, text: str = "") -> RunRequest:
     assert str(uuid.UUID(made.id)) == made.id
-    request = RunRequest(made.id, kind, event.place, ACTOR, trigger, text, AT)
-    return replace(request, path=event.path, line=event.line) if isinstance(event, Said) else request
+    request = RunRequest(made.id, kind, event.issue, ACTOR, trigger, text, AT)
+    return replace(request, path=event.path, line=event.line) if isinstance(event, CommentEvent) else request
 
 
 @pytest.mark.parametrize("event", [SAID, ON_A_LINE, replace(SAID, kind=CommentKind.REVIEW)])
-def test_a_request_starts_a_run_and_shows_that_it_was_taken(event: Said) -> None:
+def test_a_request_starts_a_run_and_shows_that_it_was_taken(event: CommentEvent) -> None:
     effects = plan(run.HANDLER, event, RUN)
-    trigger = Trigger(event.kind, event.comment)
+    trigger = CommentRef(event.kind, event.comment)
     request = expected(the_run(effects), event, RunKind.WORK, trigger, "fix it")
-    assert effects == (StartRun(request), React(event.place, trigger, "eyes"))
+    assert effects == (StartRun(request), React(event.issue, trigger, "eyes"))
 
 
 def test_the_label_starts_a_run_without_words_and_is_taken_off() -> None:
-    event, body = labelled("Amp"), Trigger(CommentKind.BODY, 0)
+    event, body = labelled("Amp"), CommentRef(CommentKind.BODY, 0)
     effects = plan(label.HANDLER, event)
     request = expected(the_run(effects), event, RunKind.WORK, body)
-    assert effects == (StartRun(request), React(PLACE, body, "eyes"), Unlabel(PLACE, "amp"))
+    assert effects == (StartRun(request), React(PLACE, body, "eyes"), RemoveLabel(PLACE, "amp"))
 
 
 @pytest.mark.parametrize(
     ("event", "command", "off"),
     [
-        (replace(SAID, place=PULL_PLACE), REVIEW, ()),
+        (replace(SAID, issue=PULL_PLACE), REVIEW, ()),
         (requested(team="amp-team"), None, ()),
-        (labelled("amp:review", PULL_PLACE), None, (Unlabel(PULL_PLACE, "amp:review"),)),
+        (labelled("amp:review", PULL_PLACE), None, (RemoveLabel(PULL_PLACE, "amp:review"),)),
     ],
 )
-def test_a_review_starts_a_run_that_only_reads(event: Event, command: Command | None, off: tuple[Wish, ...]) -> None:
+def test_a_review_starts_a_run_that_only_reads(event: Event, command: Command | None, off: tuple[Action, ...]) -> None:
     effects = plan(review.HANDLER, event, command)
-    trigger = Trigger(CommentKind.ISSUE, 400) if isinstance(event, Said) else Trigger(CommentKind.BODY, 0)
+    trigger = CommentRef(CommentKind.ISSUE, 400) if isinstance(event, CommentEvent) else CommentRef(CommentKind.BODY, 0)
     request = expected(the_run(effects), event, RunKind.REVIEW, trigger)
     assert effects == (StartRun(request), React(PULL_PLACE, trigger, "eyes"), *off)
 
 
 @pytest.mark.parametrize(
     ("event", "command", "off"),
-    [(SAID, REVIEW, ()), (labelled("amp:review"), None, (Unlabel(PLACE, "amp:review"),))],
+    [(SAID, REVIEW, ()), (labelled("amp:review"), None, (RemoveLabel(PLACE, "amp:review"),))],
 )
 def test_a_review_of_an_issue_is_answered_with_a_sentence(
-    event: Event, command: Command | None, off: tuple[Wish, ...]
+    event: Event, command: Command | None, off: tuple[Action, ...]
 ) -> None:
     assert plan(review.HANDLER, event, command) == (reply(event, "issue:400", messages.not_a_pull()), *off)
 
 
 @pytest.mark.parametrize(("command", "keep"), [(STOP, False), (KEEP, True)])
 @pytest.mark.parametrize("event", [SAID, ON_A_LINE])
-def test_a_stop_names_who_said_so_and_when(event: Said, command: Command, keep: bool) -> None:
-    trigger = Trigger(event.kind, event.comment)
-    stopping = StopRuns(event.place, "issue:400", trigger, ACTOR, AT, keep)
-    assert plan(stop.HANDLER, event, command) == (stopping, React(event.place, trigger, "eyes"))
+def test_a_stop_names_who_said_so_and_when(event: CommentEvent, command: Command, keep: bool) -> None:
+    trigger = CommentRef(event.kind, event.comment)
+    stopping = StopRuns(event.issue, "issue:400", trigger, ACTOR, AT, keep)
+    assert plan(stop.HANDLER, event, command) == (stopping, React(event.issue, trigger, "eyes"))
 
 
 def test_a_retry_is_a_run_of_its_own_and_of_whoever_asks_for_it() -> None:
-    trigger = Trigger(CommentKind.ISSUE, 400)
-    wish, taken = plan(retry.HANDLER, SAID, RETRY)
-    assert isinstance(wish, RetryRun)
-    assert wish == RetryRun(expected(wish.request, SAID, RunKind.WORK, trigger), "issue:400")
+    trigger = CommentRef(CommentKind.ISSUE, 400)
+    action, taken = plan(retry.HANDLER, SAID, RETRY)
+    assert isinstance(action, RetryRun)
+    assert action == RetryRun(expected(action.request, SAID, RunKind.WORK, trigger), "issue:400")
     assert taken == React(PLACE, trigger, "eyes")
-    assert wish.request.id != the_run(plan(run.HANDLER, SAID, RUN)).id
+    assert action.request.id != the_run(plan(run.HANDLER, SAID, RUN)).id
 
 
 def test_a_look_at_the_state_is_answered_once_for_each_gesture() -> None:
-    trigger = Trigger(CommentKind.ISSUE, 400)
+    trigger = CommentRef(CommentKind.ISSUE, 400)
     assert plan(status.HANDLER, SAID, STATUS) == (ShowStatus(PLACE, "issue:400", AT), React(PLACE, trigger, "eyes"))
 
 
 def test_help_tells_of_everything_and_commands_nothing() -> None:
     [answer] = plan(HELP_HANDLER, SAID, HELP)
     assert isinstance(answer, Reply)
-    assert (answer.place, answer.at) == (PLACE, AT)
+    assert (answer.issue, answer.at) == (PLACE, AT)
     for handler in HANDLERS:
         assert f"**: {handler.summary}" in answer.text
         assert handler.usage in answer.text
@@ -173,28 +175,30 @@ def test_help_tells_of_everything_and_commands_nothing() -> None:
 
 def test_one_gesture_makes_one_run_whoever_finds_it() -> None:
     first = the_run(plan(run.HANDLER, SAID, RUN))
-    later = replace(SAID, place=replace(PLACE, title="Renamed", repo=replace(PLACE.repo, name="new")), at="later")
+    later = replace(SAID, issue=replace(PLACE, title="Renamed", repo=replace(PLACE.repo, name="new")), at="later")
     assert the_run(plan(run.HANDLER, later, RUN)).id == first.id
 
 
 def test_different_gestures_make_different_runs() -> None:
-    elsewhere = replace(SAID, place=replace(PLACE, repo=replace(PLACE.repo, id=11)))
+    elsewhere = replace(SAID, issue=replace(PLACE, repo=replace(PLACE.repo, id=11)))
     ids = [
         the_run(plan(run.HANDLER, SAID, RUN)).id,
-        the_run(plan(run.HANDLER, SAID, RUN, cause="line:400")).id,
+        the_run(plan(run.HANDLER, SAID, RUN, event_key="line:400")).id,
         the_run(plan(run.HANDLER, SAID, replace(RUN, index=1))).id,
         the_run(plan(run.HANDLER, SAID, replace(RUN, text="fix that"))).id,
         the_run(plan(run.HANDLER, elsewhere, RUN)).id,
         the_run(plan(label.HANDLER, labelled("amp"))).id,
         the_run(plan(review.HANDLER, labelled("amp:review", PULL_PLACE))).id,
-        the_run(plan(review.HANDLER, replace(SAID, place=PULL_PLACE), REVIEW)).id,
+        the_run(plan(review.HANDLER, replace(SAID, issue=PULL_PLACE), REVIEW)).id,
     ]
     assert len(set(ids)) == len(ids)
 
 
 def test_run_ids_are_what_they_were_when_the_first_version_was_released() -> None:
     assert the_run(plan(run.HANDLER, SAID, RUN)).id == "a1a21326-1d4e-5e8f-99f2-1e3f0e4a5047"
-    assert the_run(plan(label.HANDLER, labelled("amp"), cause="event:1")).id == "48b01311-73ee-5185-86d0-62f1dbf193f9"
+    assert (
+        the_run(plan(label.HANDLER, labelled("amp"), event_key="event:1")).id == "48b01311-73ee-5185-86d0-62f1dbf193f9"
+    )
 
 
 def test_the_same_answer_is_given_once_and_another_again() -> None:
@@ -213,10 +217,10 @@ def test_everything_on_offer_is_described() -> None:
         for example in handler.examples:
             [command] = commands.parse(example, names=())
             assert isinstance(command, Command)
-            assert handler.wants(Ask(SAID, command, NAMES)), example
+            assert handler.matches(Invocation(SAID, command, NAMES)), example
 
 
 def test_nobodys_kind_matters_to_a_handler() -> None:
     """Who may ask is decided before: policy, not handlers."""
     machine = replace(SAID, actor=Actor(9, "x[bot]", ActorKind.BOT))
-    assert run.HANDLER.wants(Ask(machine, RUN, NAMES))
+    assert run.HANDLER.matches(Invocation(machine, RUN, NAMES))

@@ -6,5 +6,5 @@ from bot.cli.main import app
 from bot.dispatch import inbox
 
 if __name__ == "__main__":
-    inbox.RUNS = (inbox.Shape("run_v2", "runs_v2"), *inbox.RUNS)
+    inbox.RUNS = (inbox.WorkflowVersion("run_v2", "runs_v2"), *inbox.RUNS)
     app(prog_name="ampbot")

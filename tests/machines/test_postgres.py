@@ -55,6 +55,6 @@ def test_a_restart_under_load_loses_nothing(machines_with: With, server: Any, da
     rig.wait("the web to be ready again", rig.bot.ready, 60)
     assert refused, "what could not be stored was not accepted"
     for delivery in refused:
-        rig.github.world.outbox.redeliver(delivery)
+        rig.github.state.outbox.redeliver(delivery)
     rig.wait_idle(180)
     assert_each_done_once(machines, stories)

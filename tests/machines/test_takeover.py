@@ -117,6 +117,6 @@ def test_two_webs_store_one_delivery_once(machines_with: With) -> None:
     machines.rig.github.wait_deliveries()
     machines.rig.github.set_hook(machines.rig.app, f"{second.url}/webhook", machines.rig.secret)
     for delivery in machines.rig.github.deliveries:
-        machines.rig.github.world.outbox.redeliver(delivery)
+        machines.rig.github.state.outbox.redeliver(delivery)
     machines.rig.wait_idle(120)
     assert_each_done_once(machines, [(story, number)])

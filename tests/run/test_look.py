@@ -6,28 +6,28 @@ from typing import Any
 
 import pytest
 
-from bot.run.work import _look
-from bot.sandbox.client import OutputError, Ran, SandboxGoneError
+from bot.run.work import _poll
+from bot.sandbox.client import CommandResult, OutputError, SandboxGoneError
 
-CUT = Ran(137, "", "")
+CUT = CommandResult(137, "", "")
 
 
 class Box:
     """Answers its commands one after the other."""
 
-    def __init__(self, *answers: Ran | Exception) -> None:
+    def __init__(self, *answers: CommandResult | Exception) -> None:
         self._answers = list(answers)
 
-    async def run(self, *_: object, **__: object) -> Ran:
+    async def run(self, *_: object, **__: object) -> CommandResult:
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
 
-async def look(*answers: Ran | Exception) -> Any:
+async def look(*answers: CommandResult | Exception) -> Any:
     box: Any = Box(*answers)
-    return await _look(box, 0, 1, 0.1)
+    return await _poll(box, 0, 1, 0.1)
 
 
 async def test_a_sandbox_that_ended_in_the_midst_of_an_answer_is_gone() -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bot.context import World
-from bot.engine.retry import E2B_WAIT, outlast_e2b
+from bot.context import Context
+from bot.engine.retry import E2B_WAIT, retry_e2b
 from bot.model import RunState
 from bot.run import workflow
 from bot.run.prepare import lifetime
@@ -61,7 +61,7 @@ class Outage:
 async def test_an_outage_of_half_an_hour_is_outlasted(error: SandboxError) -> None:
     time = Time()
     outage = Outage(time, error, ends=time.now + 1_800)
-    assert await outlast_e2b(time.sleep, outage, until=time.now + 3_600, clock=time) == "result"
+    assert await retry_e2b(time.sleep, outage, until=time.now + 3_600, clock=time) == "result"
     assert set(time.slept) == {E2B_WAIT}
 
 
@@ -69,7 +69,7 @@ async def test_nobody_waits_for_longer_than_the_sandbox_may_live() -> None:
     time = Time()
     outage, until = Outage(time, SandboxError("away"), ends=float("inf")), time.now + 600
     with pytest.raises(SandboxError):
-        await outlast_e2b(time.sleep, outage, until=until, clock=time)
+        await retry_e2b(time.sleep, outage, until=until, clock=time)
     assert until - E2B_WAIT <= time.now < until
 
 
@@ -78,7 +78,7 @@ async def test_what_waiting_does_not_cure_is_raised_at_once(kind: type[SandboxEr
     time = Time()
     outage = Outage(time, kind("x"), ends=float("inf"))
     with pytest.raises(kind):
-        await outlast_e2b(time.sleep, outage, until=float("inf"), clock=time)
+        await retry_e2b(time.sleep, outage, until=float("inf"), clock=time)
     assert (outage.tries, time.slept) == (1, [])
 
 
@@ -91,66 +91,66 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     for module in ("bot.engine.retry", "bot.run.workflow", "bot.store.runs"):
         monkeypatch.setattr(f"{module}.now", time)
     # A default argument was bound before.
-    monkeypatch.setattr("bot.engine.retry.outlast_e2b.__kwdefaults__", {"clock": time})
+    monkeypatch.setattr("bot.engine.retry.retry_e2b.__kwdefaults__", {"clock": time})
     return time
 
 
-async def begun(world: World) -> None:
-    await world.database.write(lambda connection: runs.add(connection, REQUEST))
-    await world.database.write(lambda connection: runs.enter(connection, REQUEST.id, RunState.PREPARING))
+async def begun(context: Context) -> None:
+    await context.database.write(lambda connection: runs.add(connection, REQUEST))
+    await context.database.write(lambda connection: runs.set_state(connection, REQUEST.id, RunState.PREPARING))
 
 
-async def ended(world: World) -> tuple[RunState, bool]:
+async def ended(context: Context) -> tuple[RunState, bool]:
     """The run's state, and whether its end is decided."""
-    row = await world.database.read(lambda connection: runs.get(connection, REQUEST.id))
+    row = await context.database.read(lambda connection: runs.get(connection, REQUEST.id))
     return row.state, row.ending is not None
 
 
 @pytest.mark.parametrize("name", ["work", "collect"])
 async def test_a_stage_with_work_to_lose_outlasts_e2b(
-    world: World, time: Time, monkeypatch: pytest.MonkeyPatch, name: str
+    context: Context, time: Time, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    world = replace(world, sleep=time.sleep)
-    await begun(world)
+    context = replace(context, sleep=time.sleep)
+    await begun(context)
     outage = Outage(time, SandboxError("away"), ends=time.now + 1_800)
 
-    async def stage(_world: World, _run: Run) -> None:
+    async def stage(_world: Context, _run: Run) -> None:
         await outage()
 
     monkeypatch.setattr(workflow, name, stage)
-    assert await workflow.attempt(world, REQUEST.id, stage) is False
-    assert await ended(world) == (RunState.PREPARING, False)
+    assert await workflow.attempt(context, REQUEST.id, stage) is False
+    assert await ended(context) == (RunState.PREPARING, False)
     assert outage.tries > 100
 
 
 @pytest.mark.parametrize("name", ["work", "collect"])
 async def test_with_the_sandbox_gone_for_sure_the_run_ends(
-    world: World, time: Time, monkeypatch: pytest.MonkeyPatch, name: str
+    context: Context, time: Time, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    world = replace(world, sleep=time.sleep)
-    await begun(world)
+    context = replace(context, sleep=time.sleep)
+    await begun(context)
     began = time.now
     outage = Outage(time, SandboxError("away"), ends=float("inf"))
 
-    async def stage(_world: World, _run: Run) -> None:
+    async def stage(_world: Context, _run: Run) -> None:
         await outage()
 
     monkeypatch.setattr(workflow, name, stage)
-    assert await workflow.attempt(world, REQUEST.id, stage) is True
-    assert await ended(world) == (RunState.FAILED, True)
-    assert time.now - began <= lifetime(world.settings)
+    assert await workflow.attempt(context, REQUEST.id, stage) is True
+    assert await ended(context) == (RunState.FAILED, True)
+    assert time.now - began <= lifetime(context.settings)
 
 
 async def test_before_the_agent_works_nobody_waits_so_long(
-    world: World, time: Time, monkeypatch: pytest.MonkeyPatch
+    context: Context, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = replace(world, sleep=time.sleep)
-    await begun(world)
+    context = replace(context, sleep=time.sleep)
+    await begun(context)
     outage = Outage(time, SandboxError("away"), ends=float("inf"))
 
-    async def stage(_world: World, _run: Run) -> None:
+    async def stage(_world: Context, _run: Run) -> None:
         await outage()
 
     monkeypatch.setattr(workflow, "prepare", stage)
-    assert await workflow.attempt(world, REQUEST.id, stage) is True
+    assert await workflow.attempt(context, REQUEST.id, stage) is True
     assert (outage.tries, time.slept) == (1, [])

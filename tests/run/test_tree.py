@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from bot.changes.changeset import Change, ChangeSet, Status
 from bot.github.app import Token
 from bot.github.repository import Entry
-from bot.model import Pinned
+from bot.model import PinnedBase
 from bot.run import pack, tree
-from bot.run.tree import ENTRIES_A_REQUEST, INLINE_A_REQUEST, MOST_BLOBS, MOST_BYTES
+from bot.run.tree import ENTRIES_A_REQUEST, INLINE_A_REQUEST, MAX_BLOBS, MAX_BYTES
 from tests.sandbox.checkout import Tree, object_id, tree_id
 
 TEXT, PROGRAM, LINK = "100644", "100755", "120000"
 NOBODY: Any = None
-PINNED = Pinned("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk")
+PINNED = PinnedBase("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk")
 
 
 class GitHub:
@@ -148,19 +148,19 @@ async def test_large_texts_are_spread_over_requests_and_the_largest_go_as_blobs(
 
 async def test_blobs_go_up_a_few_at_a_time() -> None:
     github = await published(
-        BASE, BASE | {f"b{number}".encode(): (TEXT, b"\xff%d" % number) for number in range(MOST_BLOBS)}
+        BASE, BASE | {f"b{number}".encode(): (TEXT, b"\xff%d" % number) for number in range(MAX_BLOBS)}
     )
-    assert (len(github.requests), github.most_at_once) == (MOST_BLOBS + 1, 4)
+    assert (len(github.requests), github.most_at_once) == (MAX_BLOBS + 1, 4)
 
 
 @pytest.mark.parametrize(
     ("after", "large"),
     [
-        ({f"b{number}".encode(): (TEXT, b"\xff%d" % number) for number in range(MOST_BLOBS)}, False),
-        ({f"b{number}".encode(): (TEXT, b"\xff%d" % number) for number in range(MOST_BLOBS + 1)}, True),
+        ({f"b{number}".encode(): (TEXT, b"\xff%d" % number) for number in range(MAX_BLOBS)}, False),
+        ({f"b{number}".encode(): (TEXT, b"\xff%d" % number) for number in range(MAX_BLOBS + 1)}, True),
         ({f"b{number}".encode(): (TEXT, b"\xff") for number in range(100)}, False),
-        ({b"big": (TEXT, b"x" * MOST_BYTES)}, False),
-        ({b"big": (TEXT, b"x" * MOST_BYTES), b"more": (TEXT, b"x")}, True),
+        ({b"big": (TEXT, b"x" * MAX_BYTES)}, False),
+        ({b"big": (TEXT, b"x" * MAX_BYTES), b"more": (TEXT, b"x")}, True),
         ({}, False),
     ],
 )
@@ -168,7 +168,7 @@ async def test_what_is_large_goes_as_one_pack(monkeypatch: pytest.MonkeyPatch, a
     found = change_set({}, after)
     packed: list[object] = []
 
-    async def push(world: object, token: Token, change_set: ChangeSet, pinned: Pinned, run: str) -> str:
+    async def push(context: object, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str) -> str:
         packed.extend([change_set, pinned, run])
         return "by pack"
 

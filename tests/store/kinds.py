@@ -16,20 +16,20 @@ from sqlalchemy.engine import Connection
 from bot.agent.outcome import Failure, Outcome
 from bot.agent.stream import Usage
 from bot.events import effects
-from bot.events.effects import React, Reply, ShowStopped, StartRun, Unlabel
+from bot.events.effects import FinalizeStopped, React, RemoveLabel, Reply, StartRun
 from bot.model import (
     Actor,
     ActorKind,
     CommentKind,
+    CommentRef,
     Delivery,
     Ending,
-    Pinned,
-    Place,
+    IssueRef,
+    PinnedBase,
     Repo,
     RunKind,
     RunRequest,
     RunState,
-    Trigger,
 )
 from bot.store import deliveries, runs
 from bot.store.runs import Run
@@ -56,11 +56,11 @@ def _of_run(adapter: TypeAdapter[Any], write: Callable[[Connection, str, Any], o
 
 def _concluded(connection: Connection, run: str, value: Outcome) -> None:
     row: Run = runs.get(connection, run)
-    runs.concluded(connection, row, value)
+    runs.set_outcome(connection, row, value)
 
 
 def _planned(connection: Connection, _run: str, value: tuple[effects.Effect, ...]) -> None:
-    deliveries.decide(connection, GUID, effects.dump(value), "")
+    deliveries.store_plan(connection, GUID, effects.dump(value), "")
 
 
 def _plan(connection: Connection, _run: str) -> tuple[effects.Effect, ...]:
@@ -69,7 +69,7 @@ def _plan(connection: Connection, _run: str) -> tuple[effects.Effect, ...]:
 
 KINDS: Mapping[str, Kind] = {
     "runs.request": _of_run(runs._REQUEST, lambda connection, _, value: runs.add(connection, value), "request"),
-    "runs.pinned": _of_run(runs._PINNED, runs.pin, "pinned"),
+    "runs.pinned": _of_run(runs._PINNED, runs.record_base, "pinned"),
     "runs.outcome": _of_run(runs._OUTCOME, _concluded, "outcome"),
     "runs.ending": _of_run(runs._ENDING, runs.end, "ending"),
     "deliveries.plan": Kind(effects._PLAN, _planned, _plan, key="guid"),
@@ -101,8 +101,8 @@ def store(connection: Connection, kind: str, key: str, text: str) -> None:
 # --- whole values -----------------------------------------------------------------------------------
 
 
-def _place(repo: int, owner: str, installation: int, *, pull: bool = False) -> Place:
-    return Place(
+def _place(repo: int, owner: str, installation: int, *, pull: bool = False) -> IssueRef:
+    return IssueRef(
         repo=Repo(
             repo, owner, "pages", private=False, default_branch="main", archived=False, installation=installation
         ),
@@ -117,16 +117,16 @@ def _place(repo: int, owner: str, installation: int, *, pull: bool = False) -> P
 
 _MONA = Actor(41000042, "mona", ActorKind.USER)
 _EIGHTH, _STOPPED = _place(41000189, "octo8", 41000203), _place(41000420, "octo18", 41000434)
-_BODY, _STOP = Trigger(CommentKind.BODY, 0), Trigger(CommentKind.ISSUE, 3000000214)
+_BODY, _STOP = CommentRef(CommentKind.BODY, 0), CommentRef(CommentKind.ISSUE, 3000000214)
 
 # (kind, name of the stored value) -> what it is read as.
 LOADED: Mapping[tuple[str, str], Any] = {
     ("runs.request", "comment on a line of the diff"): RunRequest(
         id="a9e0b9b6-c146-5a22-8979-39255110ea8c",
         kind=RunKind.WORK,
-        place=_place(41000231, "octo10", 41000245, pull=True),
+        issue=_place(41000231, "octo10", 41000245, pull=True),
         actor=_MONA,
-        trigger=Trigger(CommentKind.LINE, 3000000107),
+        trigger=CommentRef(CommentKind.LINE, 3000000107),
         text="why?\n\n- answer: Because.",
         at="2026-11-27T17:19:33Z",
         path="app.py",
@@ -135,13 +135,13 @@ LOADED: Mapping[tuple[str, str], Any] = {
     ("runs.request", "review request to a team"): RunRequest(
         id="42593d0e-d058-5212-aa0b-3d7d3d7d53df",
         kind=RunKind.REVIEW,
-        place=_place(41000336, "octo15", 41000350, pull=True),
+        issue=_place(41000336, "octo15", 41000350, pull=True),
         actor=_MONA,
         trigger=_BODY,
         text="",
         at="2026-11-27T17:19:37Z",
     ),
-    ("runs.pinned", "work on a pull request"): Pinned(
+    ("runs.pinned", "work on a pull request"): PinnedBase(
         repo_name="octo9/pages",
         base_sha="5b5665ec75212f6a8593fb60742c640d44cb10db",
         base_tree="d4fc23c09ff5435713d4136b37fd2d79f3095e5e",
@@ -175,7 +175,7 @@ LOADED: Mapping[tuple[str, str], Any] = {
             RunRequest(
                 id="7461efde-8b3b-5fb1-9893-da1a403d76a0",
                 kind=RunKind.WORK,
-                place=_EIGHTH,
+                issue=_EIGHTH,
                 actor=_MONA,
                 trigger=_BODY,
                 text="",
@@ -183,10 +183,10 @@ LOADED: Mapping[tuple[str, str], Any] = {
             )
         ),
         React(_EIGHTH, _BODY, "eyes"),
-        Unlabel(_EIGHTH, "amp"),
+        RemoveLabel(_EIGHTH, "amp"),
     ),
     ("deliveries.plan", "stop keep"): (
-        ShowStopped(
+        FinalizeStopped(
             _STOPPED,
             _STOP,
             dropped=("2fa1d68c-6329-57a9-bfd4-cbfd7d5453f8",),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.model import Delivery
 from bot.store import deliveries
 from bot.store.database import Database
-from bot.store.deliveries import Stored
+from bot.store.deliveries import StoredDelivery
 from bot.store.tables import deliveries as table
 from tests.conftest import Do
 
@@ -24,7 +24,7 @@ def delivery(guid: str, digest: str | None = None, event: str = "issues") -> Del
 async def test_what_is_stored_comes_back_as_it_came(do: Do) -> None:
     assert await do(deliveries.add, delivery("a"))
     stored = await do(deliveries.get, "a")
-    assert stored == Stored("a", "issues", BODY, stored.received_at, None, None)
+    assert stored == StoredDelivery("a", "issues", BODY, stored.received_at, None, None)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ async def test_neither_a_guid_nor_a_digest_comes_twice(do: Do, guid: str, digest
 
 async def test_a_duplicate_changes_nothing_of_what_is_stored(do: Do) -> None:
     await do(deliveries.add, delivery("a", "x"))
-    await do(deliveries.decide, "a", "[]", "nothing")
+    await do(deliveries.store_plan, "a", "[]", "nothing")
     before = await do(deliveries.get, "a")
     await do(deliveries.add, Delivery("a", "other", "y", b"other"))
     assert await do(deliveries.get, "a") == before
@@ -52,17 +52,17 @@ async def test_of_many_at_once_one_is_stored_and_nobody_fails(do: Do) -> None:
 async def test_the_oldest_is_taken_up_first_and_once(do: Do) -> None:
     for guid in ("c", "a", "b"):
         await do(deliveries.add, delivery(guid))
-    assert await do(deliveries.untaken) == ("c", "a", "b")
-    assert await do(deliveries.untaken, 2) == ("c", "a")
-    await do(deliveries.take, "a")
-    await do(deliveries.take, "nobody")
-    assert await do(deliveries.untaken) == ("c", "b")
+    assert await do(deliveries.undispatched) == ("c", "a", "b")
+    assert await do(deliveries.undispatched, 2) == ("c", "a")
+    await do(deliveries.mark_dispatched, "a")
+    await do(deliveries.mark_dispatched, "nobody")
+    assert await do(deliveries.undispatched) == ("c", "b")
 
 
 async def test_a_plan_is_written_once(do: Do) -> None:
     await do(deliveries.add, delivery("a"))
-    await do(deliveries.decide, "a", "first", "because")
-    await do(deliveries.decide, "a", "second", "why not")
+    await do(deliveries.store_plan, "a", "first", "because")
+    await do(deliveries.store_plan, "a", "second", "why not")
     stored = await do(deliveries.get, "a")
     assert (stored.plan, stored.outcome) == ("first", "because")
 

@@ -37,7 +37,7 @@ async def told(database: Database, run: str) -> list[tuple[int, str]]:
 async def test_what_happens_to_a_run_is_told_in_order_and_once(do: Do, database: Database) -> None:
     await do(runs.add, request("a"))
     for state in (RunState.PREPARING, RunState.PREPARING, RunState.WORKING):
-        await do(runs.enter, "a", state)
+        await do(runs.set_state, "a", state)
     await do(runs.end, "a", ENDING)
     await do(runs.end, "a", ENDING)
     assert await told(database, "a") == [(0, "preparing"), (1, "working"), (2, "published")]
@@ -47,30 +47,30 @@ async def test_a_run_is_silent_when_it_left_the_queue_and_gives_no_sign(do: Do, 
     for run, number in (("waiting", 1), ("silent", 2), ("alive", 3), ("ended", 4)):
         await do(runs.add, request(run, number=number))
         if run != "waiting":
-            await do(runs.queued_in_engine, run)
-    await do(runs.release, await do(runs.get, "ended"))
+            await do(runs.mark_enqueued, run)
+    await do(runs.finish, await do(runs.get, "ended"))
     clock.now += 61
-    await do(runs.alive, frozenset({"alive"}))
-    await do(runs.alive, frozenset())
-    assert await do(runs.silent, 60.0) == (("silent", 1_000.0),)
+    await do(runs.heartbeat, frozenset({"alive"}))
+    await do(runs.heartbeat, frozenset())
+    assert await do(runs.stale, 60.0) == (("silent", 1_000.0),)
 
 
 async def test_a_delivery_is_silent_when_it_was_taken_and_gives_no_sign(do: Do, clock: Clock) -> None:
     for guid in ("waiting", "silent", "alive", "closed"):
         await do(deliveries.add, delivery(guid))
         if guid != "waiting":
-            await do(deliveries.take, guid)
+            await do(deliveries.mark_dispatched, guid)
     await do(deliveries.close, "closed")
     clock.now += 61
-    await do(deliveries.alive, frozenset({"alive"}))
-    assert await do(deliveries.silent, 60.0) == (("silent", 1_000.0),)
+    await do(deliveries.heartbeat, frozenset({"alive"}))
+    assert await do(deliveries.stale, 60.0) == (("silent", 1_000.0),)
 
 
 async def test_a_run_that_changes_hands_too_often_is_named(do: Do) -> None:
     for run, number in (("a", 1), ("b", 2)):
         await do(runs.add, request(run, number=number))
-    assert await do(runs.taken_over, ["a"], 1) == ()
-    assert await do(runs.taken_over, ["a", "b"], 1) == ("a",)
+    assert await do(runs.count_takeover, ["a"], 1) == ()
+    assert await do(runs.count_takeover, ["a", "b"], 1) == ("a",)
 
 
 async def test_a_mark_is_what_was_put_last(do: Do) -> None:

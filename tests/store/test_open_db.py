@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.rig.process import BotProcess
-from bot.store.open_db import opened
+from bot.store.open_db import open_database
 from bot.store.upgrade import UnusableError, migrate
 
 
@@ -102,7 +102,7 @@ def test_a_file_that_may_not_be_written(migrated: Path) -> None:
     """By the address, since no mode keeps root from writing."""
     with (
         pytest.raises(UnusableError, match=r"cannot be used: attempt to write a readonly database\. Check the path"),
-        opened(f"sqlite:///file:{migrated}?mode=ro&uri=true"),
+        open_database(f"sqlite:///file:{migrated}?mode=ro&uri=true"),
     ):
         pass
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from bot.agent.outcome import Failure, Outcome
 from bot.agent.stream import Usage
-from bot.model import CommentKind, Ending, Pinned, RunKind, RunRequest, RunState
+from bot.model import CommentKind, Ending, PinnedBase, RunKind, RunRequest, RunState
 from bot.store import runs
 from bot.store.database import Database
 from bot.store.runs import Run
@@ -24,7 +24,7 @@ from tests.conftest import Do
 from tests.events.deliveries import PLACE
 from tests.text.test_names import REQUEST
 
-PINNED = Pinned("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk", "fix", "me" * 20)
+PINNED = PinnedBase("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk", "fix", "me" * 20)
 OUTCOME = Outcome(
     ok=False,
     answer="ünï \x1b",
@@ -40,7 +40,7 @@ ENDING = Ending(RunState.PUBLISHED, "Opened #1.")
 
 def request(run: str, number: int = 7, repository: int = 10, installation: int = 99) -> RunRequest:
     repo = replace(PLACE.repo, id=repository, installation=installation)
-    return replace(REQUEST, id=run, place=replace(PLACE, repo=repo, number=number))
+    return replace(REQUEST, id=run, issue=replace(PLACE, repo=repo, number=number))
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +104,7 @@ async def test_adding_a_run_again_changes_nothing_and_tells_its_place(do: Do, da
     before = await do(runs.get, "b")
     assert await do(runs.add, replace(request("b"), text="something else")) == 1
     assert await do(runs.get, "b") == before
-    await do(runs.release, await do(runs.get, "a"))
+    await do(runs.finish, await do(runs.get, "a"))
     assert [await do(runs.add, request(run)) for run in ("a", "b", "c")] == [0, 0, 1]
     assert await active(database) == ["b"]
     assert (await do(runs.get, "a")).active is False
@@ -116,7 +116,7 @@ async def test_the_end_of_a_run_lets_the_oldest_in(do: Do, database: Database) -
     seen = []
     for run in ("c", "a", "b"):
         seen.append(await active(database))
-        await do(runs.release, await do(runs.get, run))
+        await do(runs.finish, await do(runs.get, run))
     assert seen == [["c"], ["a"], ["b"]]
     assert await active(database) == []
 
@@ -124,10 +124,10 @@ async def test_the_end_of_a_run_lets_the_oldest_in(do: Do, database: Database) -
 async def test_a_run_that_has_ended_is_never_let_in_again(do: Do, database: Database) -> None:
     await do(runs.add, request("a"))
     row = await do(runs.get, "a")
-    await do(runs.release, row)
+    await do(runs.finish, row)
     ended = await do(runs.get, "a")
-    await do(runs.release, row)  # a step that is run again
-    await do(runs.promote, 10, 7)
+    await do(runs.finish, row)  # a step that is run again
+    await do(runs.activate_next, 10, 7)
     assert await do(runs.get, "a") == ended
     assert (ended.active, ended.ended_at) == (False, 1_001.0)
     assert await active(database) == []
@@ -136,9 +136,9 @@ async def test_a_run_that_has_ended_is_never_let_in_again(do: Do, database: Data
 async def test_a_run_that_ends_in_line_lets_nobody_pass(do: Do, database: Database) -> None:
     for run in ("a", "b", "c"):
         await do(runs.add, request(run))
-    await do(runs.release, await do(runs.get, "b"))
+    await do(runs.finish, await do(runs.get, "b"))
     assert await active(database) == ["a"]
-    await do(runs.release, await do(runs.get, "a"))
+    await do(runs.finish, await do(runs.get, "a"))
     assert await active(database) == ["c"]
 
 
@@ -158,7 +158,7 @@ async def test_many_at_once_stand_in_one_line(do: Do, database: Database) -> Non
         [run] = holding
         seen.add(run)
         row = await do(runs.get, run)
-        await asyncio.gather(do(runs.release, row), do(runs.release, row), do(runs.add, request("late")))
+        await asyncio.gather(do(runs.finish, row), do(runs.finish, row), do(runs.add, request("late")))
     assert seen == {*names, "late"}
 
 
@@ -176,7 +176,7 @@ async def test_whatever_the_order_each_conversation_has_one_active_run_or_none_w
             assert runs.add(connection, request(f"{name:03}", number)) == len(waiting[number]) - 1
         else:
             gone = waiting[number].pop(chance.choice([0, 0, chance.randrange(len(waiting[number]))]))
-            runs.release(connection, runs.get(connection, gone))
+            runs.finish(connection, runs.get(connection, gone))
 
     for name in range(120):
         await sqlite.write(lambda connection, name=name: step(connection, name))  # type: ignore[misc]  # bound now
@@ -189,14 +189,14 @@ async def test_whatever_the_order_each_conversation_has_one_active_run_or_none_w
 async def test_the_engine_is_told_of_active_runs_once(do: Do) -> None:
     for run, number in (("b", 1), ("a", 2), ("c", 1)):
         await do(runs.add, request(run, number, installation=90 + number))
-    assert await do(runs.unqueued) == (("b", 91), ("a", 92))
-    assert await do(runs.unqueued, 1) == (("b", 91),)
-    await do(runs.queued_in_engine, "b")
-    assert await do(runs.unqueued) == (("a", 92),)
-    await do(runs.release, await do(runs.get, "b"))
-    assert await do(runs.unqueued) == (("a", 92), ("c", 91))
-    await do(runs.release, await do(runs.get, "a"))
-    assert await do(runs.unqueued) == (("c", 91),)
+    assert await do(runs.ready_to_enqueue) == (("b", 91), ("a", 92))
+    assert await do(runs.ready_to_enqueue, 1) == (("b", 91),)
+    await do(runs.mark_enqueued, "b")
+    assert await do(runs.ready_to_enqueue) == (("a", 92),)
+    await do(runs.finish, await do(runs.get, "b"))
+    assert await do(runs.ready_to_enqueue) == (("a", 92), ("c", 91))
+    await do(runs.finish, await do(runs.get, "a"))
+    assert await do(runs.ready_to_enqueue) == (("c", 91),)
 
 
 # --- a run's life -----------------------------------------------------------------------------------
@@ -204,16 +204,16 @@ async def test_the_engine_is_told_of_active_runs_once(do: Do) -> None:
 
 async def test_a_run_remembers_each_stage(do: Do) -> None:
     await do(runs.add, request("a"))
-    await do(runs.commented, "a", 2**40)
-    await do(runs.enter, "a", RunState.PREPARING)
-    await do(runs.pin, "a", PINNED)
-    await do(runs.in_sandbox, "a", "sbx-1")
-    await do(runs.enter, "a", RunState.WORKING)
-    await do(runs.concluded, await do(runs.get, "a"), OUTCOME)
-    await do(runs.committed, "a", "c0ffee", "amp/7-x")
-    await do(runs.opened, "a", 12)
+    await do(runs.set_comment, "a", 2**40)
+    await do(runs.set_state, "a", RunState.PREPARING)
+    await do(runs.record_base, "a", PINNED)
+    await do(runs.set_sandbox, "a", "sbx-1")
+    await do(runs.set_state, "a", RunState.WORKING)
+    await do(runs.set_outcome, await do(runs.get, "a"), OUTCOME)
+    await do(runs.set_commit, "a", "c0ffee", "amp/7-x")
+    await do(runs.set_pull, "a", 12)
     await do(runs.end, "a", ENDING)
-    await do(runs.release, await do(runs.get, "a"))
+    await do(runs.finish, await do(runs.get, "a"))
     found = await do(runs.get, "a")
     assert found == Run(
         id="a",
@@ -239,11 +239,11 @@ async def test_a_run_remembers_each_stage(do: Do) -> None:
 
 async def test_a_stage_that_is_begun_again_starts_no_clock_anew(do: Do) -> None:
     await do(runs.add, request("a"))
-    await do(runs.enter, "a", RunState.PREPARING)
-    await do(runs.enter, "a", RunState.WORKING)
+    await do(runs.set_state, "a", RunState.PREPARING)
+    await do(runs.set_state, "a", RunState.WORKING)
     first = await do(runs.get, "a")
-    await do(runs.enter, "a", RunState.PREPARING)
-    await do(runs.enter, "a", RunState.WORKING)
+    await do(runs.set_state, "a", RunState.PREPARING)
+    await do(runs.set_state, "a", RunState.WORKING)
     assert await do(runs.get, "a") == first
 
 
@@ -251,7 +251,7 @@ async def test_the_first_end_stands_and_no_stage_comes_after_it(do: Do) -> None:
     await do(runs.add, request("a"))
     await do(runs.end, "a", ENDING)
     await do(runs.end, "a", Ending(RunState.FAILED, "No."))
-    await do(runs.enter, "a", RunState.WORKING)
+    await do(runs.set_state, "a", RunState.WORKING)
     found = await do(runs.get, "a")
     assert (found.state, found.ending) == (RunState.PUBLISHED, ENDING)
 
@@ -263,9 +263,9 @@ async def test_progress_is_dated(do: Do, database: Database) -> None:
     await do(runs.add, request("a"))
     moments = [await progress()]
     steps: list[tuple[Any, ...]] = [
-        (runs.commented, "a", 1),
-        (runs.enter, "a", RunState.PREPARING),
-        (runs.append_lines, "a", 0, ((1, "x"),)),
+        (runs.set_comment, "a", 1),
+        (runs.set_state, "a", RunState.PREPARING),
+        (runs.append_transcript, "a", 0, ((1, "x"),)),
         (runs.end, "a", ENDING),
     ]
     for step in steps:
@@ -283,7 +283,7 @@ async def test_the_thread_of_a_conversation_is_its_newest(do: Do, database: Data
 
     for run, number, thread in (("a", 7, "T-1"), ("b", 7, "T-2"), ("c", 8, "T-3"), ("d", 7, None)):
         await do(runs.add, request(run, number))
-        await do(runs.concluded, await do(runs.get, run), replace(OUTCOME, thread=thread))
+        await do(runs.set_outcome, await do(runs.get, run), replace(OUTCOME, thread=thread))
     assert await of_conversations() == [(10, 7, "T-2", "b"), (10, 8, "T-3", "c")]
 
 
@@ -292,39 +292,39 @@ async def test_the_thread_of_a_conversation_is_its_newest(do: Do, database: Data
 
 async def test_an_artifact_is_kept_under_its_name(do: Do) -> None:
     content = bytes(range(256)) * 1_000
-    await do(runs.keep, "a", "changes", b"first")
-    await do(runs.keep, "a", "changes", content)
-    await do(runs.keep, "b", "changes", b"other")
-    assert await do(runs.kept, "a", "changes") == content
-    assert await do(runs.kept, "a", "nothing") is None
+    await do(runs.save_artifact, "a", "changes", b"first")
+    await do(runs.save_artifact, "a", "changes", content)
+    await do(runs.save_artifact, "b", "changes", b"other")
+    assert await do(runs.load_artifact, "a", "changes") == content
+    assert await do(runs.load_artifact, "a", "nothing") is None
 
 
 async def test_a_transcript_goes_on_where_it_stopped(do: Do) -> None:
     await do(runs.add, request("a"))
-    assert await do(runs.lines_from, "a") == (0, 0)
-    await do(runs.append_lines, "a", 0, ((6, '{"a"}'), (12, "ünï"), (13, "")))
-    await do(runs.append_lines, "a", 3, ())
-    assert await do(runs.lines_from, "a") == (3, 13)
-    await do(runs.append_lines, "a", 3, ((20, "last"),))
-    assert await do(runs.lines_from, "a") == (4, 20)
-    assert await do(runs.lines, "a") == ('{"a"}', "ünï", "", "last")
-    assert await do(runs.lines, "a", 2) == ("", "last")
-    assert await do(runs.lines, "b") == ()
+    assert await do(runs.transcript_position, "a") == (0, 0)
+    await do(runs.append_transcript, "a", 0, ((6, '{"a"}'), (12, "ünï"), (13, "")))
+    await do(runs.append_transcript, "a", 3, ())
+    assert await do(runs.transcript_position, "a") == (3, 13)
+    await do(runs.append_transcript, "a", 3, ((20, "last"),))
+    assert await do(runs.transcript_position, "a") == (4, 20)
+    assert await do(runs.transcript_lines, "a") == ('{"a"}', "ünï", "", "last")
+    assert await do(runs.transcript_lines, "a", 2) == ("", "last")
+    assert await do(runs.transcript_lines, "b") == ()
 
 
 async def test_a_transcript_line_is_never_written_twice(do: Do) -> None:
     await do(runs.add, request("a"))
-    await do(runs.append_lines, "a", 0, ((1, "x"),))
+    await do(runs.append_transcript, "a", 0, ((1, "x"),))
     with pytest.raises(sa.exc.IntegrityError):
-        await do(runs.append_lines, "a", 0, ((1, "x"),))
-    assert await do(runs.lines, "a") == ("x",)
+        await do(runs.append_transcript, "a", 0, ((1, "x"),))
+    assert await do(runs.transcript_lines, "a") == ("x",)
 
 
 async def test_a_line_of_any_bytes_can_be_stored(do: Do) -> None:
     line = b"\x00\x1b[0m\xff\xed\xa0\x80".decode("utf-8", "replace")
     await do(runs.add, request("a"))
-    await do(runs.append_lines, "a", 0, ((9, line),))
-    assert await do(runs.lines, "a") == (line.replace("\0", "\ufffd"),)
+    await do(runs.append_transcript, "a", 0, ((9, line),))
+    assert await do(runs.transcript_lines, "a") == (line.replace("\0", "\ufffd"),)
 
 
 async def test_a_trigger_of_each_kind_survives(do: Do) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bot.context import World
-from bot.dispatch.resolve import settle
+from bot.context import Context
+from bot.dispatch.resolve import resolve
 from bot.events import effects
-from bot.events.effects import ShowStopped, StartRun, StopRuns
-from bot.model import Actor, ActorKind, RunRequest, RunState, Trigger
+from bot.events.effects import FinalizeStopped, StartRun, StopRuns
+from bot.model import Actor, ActorKind, CommentRef, RunRequest, RunState
 from bot.store import kv, redelivery_attempts, runs, stale, stops, upgrade
 from bot.store.database import Database
-from bot.store.redelivery_attempts import Asked
+from bot.store.redelivery_attempts import RedeliveryAttempts
 from bot.sweep import comments, missed
 from tests.conftest import Do
 from tests.store.kinds import KINDS
@@ -40,17 +40,17 @@ def value(kind: str, name: str) -> Any:
     return found
 
 
-def stopped() -> ShowStopped:
+def stopped() -> FinalizeStopped:
     (plan, *_) = effects.load(json.dumps(value("deliveries.plan", "stop")))
-    assert isinstance(plan, ShowStopped)
+    assert isinstance(plan, FinalizeStopped)
     return plan
 
 
 def request(at: str, comment: int) -> RunRequest:
     """Something asked for in the conversation of the mark."""
     found: RunRequest = KINDS["runs.request"].adapter.validate_python(value("runs.request", "work on an issue"))
-    trigger = Trigger(stopped().trigger.kind, comment)
-    return replace(found, place=stopped().place, trigger=trigger, at=at)
+    trigger = CommentRef(stopped().trigger.kind, comment)
+    return replace(found, issue=stopped().issue, trigger=trigger, at=at)
 
 
 async def left(do: Do, name: str) -> None:
@@ -76,52 +76,54 @@ def test_every_mark_is_tested() -> None:
     ],
 )
 async def test_a_stop_meets_what_was_asked_for_before_it(
-    do: Do, world: World, at: str, comment: int, state: RunState
+    do: Do, context: Context, at: str, comment: int, state: RunState
 ) -> None:
     await left(do, STOP)
     late = request(at, comment)
-    await do(settle, world, StartRun(late))
+    await do(resolve, context, StartRun(late))
     assert (await do(runs.get, late.id)).state is state
     assert await do(stops.stopped_by, late.id) == ("mona" if state is RunState.STOPPED else "")
 
 
-async def test_a_stop_is_left_as_it_was(do: Do, world: World) -> None:
+async def test_a_stop_is_left_as_it_was(do: Do, context: Context) -> None:
     show = stopped()
     mona = Actor(41000042, "mona", ActorKind.USER)
-    await do(settle, world, StopRuns(show.place, "issue:3000000195", show.trigger, mona, AT, keep=False))
+    await do(resolve, context, StopRuns(show.issue, "issue:3000000195", show.trigger, mona, AT, keep=False))
     assert await mark(do, STOP) == MARKS[STOP]
 
 
-@pytest.mark.parametrize(("guid", "means"), [(COUNTED, Asked(1, 1795799981.527)), (BARE, Asked(3, float("inf")))])
-async def test_how_often_a_delivery_was_asked_for(do: Do, guid: str, means: Asked) -> None:
+@pytest.mark.parametrize(
+    ("guid", "means"), [(COUNTED, RedeliveryAttempts(1, 1795799981.527)), (BARE, RedeliveryAttempts(3, float("inf")))]
+)
+async def test_how_often_a_delivery_was_asked_for(do: Do, guid: str, means: RedeliveryAttempts) -> None:
     await left(do, f"asked:{guid}")
     assert await do(redelivery_attempts.get, guid) == means
 
 
 async def test_how_often_is_left_as_it_was(do: Do) -> None:
-    await do(redelivery_attempts.put, COUNTED, Asked(1, 1795799981.527))
+    await do(redelivery_attempts.put, COUNTED, RedeliveryAttempts(1, 1795799981.527))
     assert await mark(do, f"asked:{COUNTED}") == MARKS[f"asked:{COUNTED}"]
 
 
-async def test_when_the_database_was_made_and_last_alive(do: Do, world: World) -> None:
+async def test_when_the_database_was_made_and_last_alive(do: Do, context: Context) -> None:
     await left(do, "created")
     moment = float(MARKS["created"])
-    assert await missed._last_alive(world, 0.0) == moment
+    assert await missed._last_alive(context, 0.0) == moment
     await do(kv.put, "created", "1.0")
     await left(do, "alive")
-    assert await missed._last_alive(world, 0.0) == float(MARKS["alive"]) - missed.SLACK_SECONDS
+    assert await missed._last_alive(context, 0.0) == float(MARKS["alive"]) - missed.SLACK_SECONDS
 
 
-async def test_until_when_comments_were_looked_at(do: Do, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_until_when_comments_were_looked_at(do: Do, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[float] = []
 
     def made_again(_connection: object, since: float, _lag: float) -> frozenset[str]:
         looked.append(since)
         return frozenset()
 
-    monkeypatch.setattr(stale, "made_again", made_again)
+    monkeypatch.setattr(stale, "retried_effects", made_again)
     await left(do, "comments")
-    await comments.undouble(world)
+    await comments.delete_duplicates(context)
     assert looked == [float(MARKS["comments"])]
 
 

@@ -94,9 +94,9 @@ def leaked(rig: Rig, entries: Sequence[Entry]) -> list[str]:
         "commands": "\n".join(command.text for box in rig.e2b.records for command in box.commands),
     }
     found = []
-    for place, text in places.items():
-        found += [f"{name} in the {place}" for name, value in secrets.items() if value in text]
+    for issue, text in places.items():
+        found += [f"{name} in the {issue}" for name, value in secrets.items() if value in text]
         # There are hundreds of tokens and megabytes of text: one pass over it, not one for each.
         alike = set(re.findall(r"ghs_[\w.-]+", text))
-        found += [f"a token in the {place}" for token in rig.github.world.tokens if any(token in one for one in alike)]
+        found += [f"a token in the {issue}" for token in rig.github.state.tokens if any(token in one for one in alike)]
     return found

@@ -39,7 +39,7 @@ class Story:
         owner = f"octo{number}"
         repo = rig.github.create_repository(f"{owner}/pages", files=files, private=private, **more)
         for login, role in ((MAINTAINER, "write"), (STRANGER, "none" if private else "read")):
-            if rig.github.world.account(login) is None:
+            if rig.github.state.account(login) is None:
                 rig.github.create_user(login)
             rig.github.set_permission(repo, login, role)
         return cls(rig, repo, rig.github.install(rig.app, [repo]))

@@ -25,8 +25,8 @@ FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
 
 def deliveries_of(story: Story, text: str) -> list[Delivery]:
     """GitHub's log of attempts to tell the bot of this story's comments with this text."""
-    mine = [each for each in story.rig.github.deliveries if each.repository == story.repo.id]
-    return [each for each in mine if text in str(json.loads(each.body).get("comment", {}).get("body"))]
+    list_own = [each for each in story.rig.github.deliveries if each.repository == story.repo.id]
+    return [each for each in list_own if text in str(json.loads(each.body).get("comment", {}).get("body"))]
 
 
 def redeliver(rig: Rig, delivery: Delivery) -> None:

@@ -7,7 +7,7 @@ from tests.stories.story import Story
 
 def rows(story: Story, text: str) -> list[tuple[str, bool, int]]:
     """(outcome, closed, workflows) of each delivery of this story whose body holds `text`."""
-    mine = [each.guid for each in story.rig.github.deliveries if each.repository == story.repo.id]
+    list_own = [each.guid for each in story.rig.github.deliveries if each.repository == story.repo.id]
     found = story.rig.query(
         "SELECT guid, body, outcome, closed_at IS NOT NULL AS closed, "
         "(SELECT count(*) FROM workflow_status WHERE workflow_uuid = 'delivery:' || guid) AS workflows FROM deliveries"
@@ -15,7 +15,7 @@ def rows(story: Story, text: str) -> list[tuple[str, bool, int]]:
     return [
         (row["outcome"], bool(row["closed"]), row["workflows"])
         for row in found
-        if row["guid"] in mine and text.encode() in row["body"]
+        if row["guid"] in list_own and text.encode() in row["body"]
     ]
 
 

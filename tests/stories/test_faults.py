@@ -65,8 +65,8 @@ def only_in(story: Story, fault: Fault) -> Fault:
     """The fault, so that it strikes this story's repository and installation alone."""
     places = {"REPO": f"^/api/v3/repos/{story.repo.full_name}", "GIT": f"^/{story.repo.full_name}.git"}
     path = fault.path.replace("INSTALLATION", f"/installations/{story.installation.id}/")
-    for name, place in places.items():
-        path = path.replace(name, re.escape(place).replace(r"\^", "^"))
+    for name, issue in places.items():
+        path = path.replace(name, re.escape(issue).replace(r"\^", "^"))
     return replace(fault, path=path)
 
 

@@ -106,7 +106,7 @@ def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> No
     old = story.issue()
     story.say(old, "/amp help")
     pull = story.pull({"new.py": "print('new')\n"})
-    if rig.github.world.account("amp-reviewer") is None:
+    if rig.github.state.account("amp-reviewer") is None:
         rig.github.create_user("amp-reviewer")
     rig.github.set_permission(story.repo, "amp-reviewer", "write")
     sleep(rig)
@@ -159,7 +159,7 @@ def test_what_the_log_tells_is_asked_for_again_on_the_timer_and_nothing_twice(ri
     story.say(number, FIX)
     rig.github.wait_deliveries()
     wake(rig)
-    (mine,) = {
+    (list_own,) = {
         each.guid
         for each in rig.github.deliveries
         if each.event == "issue_comment"
@@ -168,7 +168,7 @@ def test_what_the_log_tells_is_asked_for_again_on_the_timer_and_nothing_twice(ri
         and each.repository == story.repo.id
         and json.loads(each.body)["sender"]["login"] == MAINTAINER
     }
-    attempts = [(each.redelivery, each.status_code) for each in rig.github.deliveries if each.guid == mine]
+    attempts = [(each.redelivery, each.status_code) for each in rig.github.deliveries if each.guid == list_own]
     assert attempts == [(False, 502), (True, 202)]
     assert story.states() == ["published"]
     assert "### ✅ Done" in story.only_answer(number)

@@ -18,7 +18,7 @@ SENTENCE = "only people with write access to this repository can ask ampbot to w
 
 def somebody(story: Story, role: str, *, kind: str = "User", login: str = "") -> str:
     login = login or f"{role}{story.repo.id}"
-    if story.rig.github.world.account(login) is None:
+    if story.rig.github.state.account(login) is None:
         story.rig.github.create_user(login, kind)
     story.rig.github.set_permission(story.repo, login, role)
     return login
@@ -79,9 +79,9 @@ def test_machines_are_not_answered(story: Story) -> None:
     mark = story.mark()
     story.say(number, ASK, by=somebody(story, "admin", kind="Bot", login="dependabot[bot]"))
     story.say(number, f"> quoted\n\n{ASK}", by=BOT)
-    with story.rig.github.world.lock:  # a person's browser, with our own App's hand
-        by = Actor(story.rig.github.world.person(MAINTAINER), story.rig.app)
-        issues.comment(story.rig.github.world, story.repo.issues[number], by, ASK)
+    with story.rig.github.state.lock:  # a person's browser, with our own App's hand
+        by = Actor(story.rig.github.state.person(MAINTAINER), story.rig.app)
+        issues.comment(story.rig.github.state, story.repo.issues[number], by, ASK)
     story.settle()
     assert outcomes(story)[-3:] == ["ignored: written by a machine"] * 3
     assert (story.runs(), story.requests(mark), len(story.comments(number))) == ([], [], 3)

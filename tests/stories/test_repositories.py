@@ -197,7 +197,7 @@ def test_a_default_branch_of_another_name(rig: Rig) -> None:
 def test_dots_dashes_and_underscores_in_names(rig: Rig) -> None:
     name = "octo-cats-2/my.site-2.0_git.io"
     repo = rig.github.create_repository(name, files=FILES)
-    if rig.github.world.account("mona-lisa-2") is None:
+    if rig.github.state.account("mona-lisa-2") is None:
         rig.github.create_user("mona-lisa-2")
     rig.github.set_permission(repo, "mona-lisa-2", "maintain")
     story = Story(rig, repo, rig.github.install(rig.app, [repo]))

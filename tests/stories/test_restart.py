@@ -112,8 +112,8 @@ def assert_undisturbed(story: Story, number: int, box: Box, output: str) -> None
         if block["type"] == "text" and block["text"].startswith("Step")
     ]
     assert spoken == [f"Step {part}.{step}." for part in range(PARTS) for step in range(STEPS)]
-    mine = [each.id for each in story.rig.e2b.records if each.given.metadata["repository"] == str(story.repo.id)]
-    assert mine == [box.id]
+    list_own = [each.id for each in story.rig.e2b.records if each.given.metadata["repository"] == str(story.repo.id)]
+    assert list_own == [box.id]
     assert story.states() == ["published"]
     assert story.change() == FIXED
     assert sorted(story.branches()) == sorted(["main", story.only_pull().head_ref])

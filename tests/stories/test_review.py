@@ -95,7 +95,7 @@ def test_a_review_is_bound_to_what_was_read_and_pushes_nothing(rig: Rig) -> None
 def staffed(rig_with: RigWith) -> Iterator[Rig]:
     """Where a machine user and a team stand for ampbot, and GitHub lets its own bot be asked."""
     rig = rig_with(AMPBOT_REVIEWERS="amp-reviewer, reviewers")
-    if rig.github.world.account("amp-reviewer") is None:
+    if rig.github.state.account("amp-reviewer") is None:
         rig.github.create_user("amp-reviewer")
     rig.github.settings.bots_may_review = True
     yield rig
@@ -119,7 +119,7 @@ def ask_bot(story: Story, pull: Pull) -> None:
 def test_there_are_ways_to_ask_without_a_word(staffed: Rig, ask: Callable[[Story, Pull], None]) -> None:
     story, pull = begin(staffed, answering(block("Good.", ROW)))
     user = "olga"
-    if staffed.github.world.account(user) is None:
+    if staffed.github.state.account(user) is None:
         staffed.github.create_user(user)
     staffed.github.request_review(story.repo, pull.number, MAINTAINER, user)
     story.settle()

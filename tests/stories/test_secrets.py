@@ -81,7 +81,7 @@ def test_a_hunt_for_credentials_finds_none(rig: Rig, box: Box) -> None:
     assert f"AMP_API_KEY={AMP_KEY}" in found
     assert f"{rig.github.url}/{story.repo.full_name}.git" in found
     assert found.count("could not read Username") == 2, "neither push nor fetch"
-    secrets = [*rig.github.world.tokens, rig.secret, rig.e2b.api_key, rig.app.private_key]
+    secrets = [*rig.github.state.tokens, rig.secret, rig.e2b.api_key, rig.app.private_key]
     everything = b"\0".join(box.files.values())
     assert [secret for secret in secrets for form in disguises(secret) if form in everything] == []
     assert set(story.branches()) == {"main", story.only_pull().head_ref}
@@ -121,7 +121,7 @@ def _check_commands(story: Story) -> None:
     (run,) = story.runs()
     (record,) = [each for each in story.rig.e2b.records if each.given.metadata["run"] == run["id"]]
     assert record.given.env == {}
-    tokens = [form.decode() for secret in story.rig.github.world.tokens for form in disguises(secret)]
+    tokens = [form.decode() for secret in story.rig.github.state.tokens for form in disguises(secret)]
     given = [
         (command.text.partition("\n")[2], name)  # behind the line that marks where its output begins
         for command in record.commands

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from bot.context import World
+from bot.context import Context
 from bot.github.delivery_log import Attempt
 from bot.github.errors import NotFoundError, UnavailableError
 from bot.model import Delivery
@@ -23,7 +23,7 @@ MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 class Hook:
     """GitHub's log of an App whose hook is reached or not, and a clock that only sleeping moves."""
 
-    world: World
+    context: Context
     moment: float = MADE
     reached: bool = False
     keeps: float = 3 * DAY
@@ -42,7 +42,7 @@ class Hook:
     async def sleep(self, seconds: float) -> None:
         self.moment += seconds
 
-    async def search(self, _world: World, since: float) -> None:
+    async def search(self, _world: Context, since: float) -> None:
         self.searched.append(since)
 
     async def attempts(self) -> AsyncIterator[Attempt]:
@@ -62,11 +62,11 @@ class Hook:
 
     async def deliver(self, guid: str, action: str = "created") -> None:
         if self.reached:
-            await self.world.database.write(lambda c: deliveries.add(c, Delivery(guid, "issue_comment", guid, b"{}")))
+            await self.context.database.write(lambda c: deliveries.add(c, Delivery(guid, "issue_comment", guid, b"{}")))
         self.log.append(Attempt(len(self.log), guid, self.moment, self.reached, "issue_comment", action))
 
     async def sweep(self, *, starting: bool = False) -> None:
-        await missed.fetch(self.world, starting=starting)
+        await missed.recover_deliveries(self.context, starting=starting)
 
     async def sweeps(self, seconds: float) -> None:
         """As on the timer."""
@@ -77,9 +77,9 @@ class Hook:
 
 
 @pytest.fixture
-async def hook(world: World, monkeypatch: pytest.MonkeyPatch) -> Hook:
-    made = Hook(world)
-    made.world = replace(world, github=made, sleep=made.sleep)  # type: ignore[arg-type]  # as much of GitHub as is needed
+async def hook(context: Context, monkeypatch: pytest.MonkeyPatch) -> Hook:
+    made = Hook(context)
+    made.context = replace(context, github=made, sleep=made.sleep)  # type: ignore[arg-type]  # as much of GitHub as is needed
     monkeypatch.setattr(missed, "now", made.now)
     monkeypatch.setattr(missed, "_search", made.search)
     await made.sweep(starting=True)  # so it knows since when it lives
@@ -106,7 +106,7 @@ async def test_while_the_hook_is_out_of_reach_it_is_asked_for_ever_less_often_an
     )
     hook.reached = True
     await hook.sweeps(70 * MINUTE)
-    assert await hook.world.database.read(lambda c: deliveries.known(c, ("one",))) == {"one"}
+    assert await hook.context.database.read(lambda c: deliveries.known(c, ("one",))) == {"one"}
     count = len(hook.asked)
     await hook.sweeps(DAY)
     assert len(hook.asked) == count
@@ -129,7 +129,7 @@ async def test_a_crash_in_every_sweep_gives_nothing_up(hook: Hook) -> None:
         await hook.sweep(starting=True)
     hook.reached = True
     await hook.sweeps(10 * MINUTE)
-    assert await hook.world.database.read(lambda c: deliveries.known(c, ("one",))) == {"one"}
+    assert await hook.context.database.read(lambda c: deliveries.known(c, ("one",))) == {"one"}
 
 
 async def test_what_github_refuses_to_deliver_is_looked_for_since_it_first_failed(hook: Hook) -> None:
@@ -166,7 +166,7 @@ async def test_the_log_is_read_no_farther_back_than_the_longest_pause(hook: Hook
 
 
 async def test_a_sweep_asks_for_so_many_and_the_next_for_the_rest(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(missed, "MOST_ASKED", 3)
+    monkeypatch.setattr(missed, "MAX_ASKED", 3)
     for number in range(7):
         await hook.deliver(f"{number}")
     hook.reached = True
@@ -177,8 +177,8 @@ async def test_a_sweep_asks_for_so_many_and_the_next_for_the_rest(hook: Hook, mo
     assert [guid for _, guid in hook.asked] == [str(number) for number in range(7)]
 
 
-async def test_a_count_without_a_time_is_read_as_it_was_written(world: World) -> None:
-    await world.database.write(lambda c: kv.put(c, "asked:one", "4"))
-    assert await world.database.read(lambda c: redelivery_attempts.get(c, "one")) == redelivery_attempts.Asked(
-        4, float("inf")
-    )
+async def test_a_count_without_a_time_is_read_as_it_was_written(context: Context) -> None:
+    await context.database.write(lambda c: kv.put(c, "asked:one", "4"))
+    assert await context.database.read(
+        lambda c: redelivery_attempts.get(c, "one")
+    ) == redelivery_attempts.RedeliveryAttempts(4, float("inf"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bot.context import World
+from bot.context import Context
 from bot.dispatch import inbox
 from bot.engine.workflows import Engine
 from bot.events.effects import Reply, dump
@@ -49,29 +49,29 @@ def e2b() -> Iterator[E2B]:
 
 
 async def test_only_sandboxes_that_a_live_run_needs_are_left(
-    world: World, e2b: E2B, monkeypatch: pytest.MonkeyPatch
+    context: Context, e2b: E2B, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def e2b_of(instance: str) -> Sandboxes:
         return Sandboxes(e2b.api_key, instance=instance, api_url=e2b.url, sandbox_url=e2b.url)
 
-    mine, theirs = e2b_of("ampbot"), e2b_of("another")
-    world = replace(world, sandboxes=mine)
+    list_own, theirs = e2b_of("ampbot"), e2b_of("another")
+    context = replace(context, sandboxes=list_own)
 
     async def box(of: Sandboxes, run: str) -> str:
         return (await of.create(run, "amp", seconds=600, repository=10)).id
 
-    live, unwritten, ended, unknown = [await box(mine, run) for run in ("live", "unwritten", "ended", "unknown")]
-    doubled, other = await box(mine, "doubled"), await box(theirs, "unknown-to-us")
+    live, unwritten, ended, unknown = [await box(list_own, run) for run in ("live", "unwritten", "ended", "unknown")]
+    doubled, other = await box(list_own, "doubled"), await box(theirs, "unknown-to-us")
     for number, run in enumerate(("live", "unwritten", "ended", "doubled")):
-        await world.database.write(lambda c, r=run, n=number: runs.add(c, request(r, n + 1)))  # type: ignore[misc]  # bound now
+        await context.database.write(lambda c, r=run, n=number: runs.add(c, request(r, n + 1)))  # type: ignore[misc]  # bound now
     for run, sandbox in (("live", live), ("ended", ended), ("doubled", "another")):
-        await world.database.write(lambda c, r=run, s=sandbox: runs.in_sandbox(c, r, s))  # type: ignore[misc]  # as above
-    await world.database.write(lambda c: runs.release(c, runs.get(c, "ended")))
+        await context.database.write(lambda c, r=run, s=sandbox: runs.set_sandbox(c, r, s))  # type: ignore[misc]  # as above
+    await context.database.write(lambda c: runs.finish(c, runs.get(c, "ended")))
 
-    await sandboxes.reap(world)
+    await sandboxes.reap(context)
     assert set(e2b.boxes) == {live, unwritten, unknown, doubled, other}, "what is young may yet be written down"
     monkeypatch.setattr(sandboxes, "YOUNG_SECONDS", -60.0)
-    await sandboxes.reap(world)
+    await sandboxes.reap(context)
     assert set(e2b.boxes) == {live, unwritten, other}
 
 
@@ -102,22 +102,22 @@ class Thread:
     [(20.0, "12", [12]), (20.0, "99", [11]), (2.0, "12", [11, 12, 13])],
     ids=["the row's stays", "else the oldest", "one that was tried once is not looked at"],
 )
-async def test_of_comments_made_twice_one_stays(world: World, took: float, held: str, left: list[int]) -> None:
+async def test_of_comments_made_twice_one_stays(context: Context, took: float, held: str, left: list[int]) -> None:
     thread = Thread(11, 12, 13)
-    world = replace(world, github=thread)  # type: ignore[arg-type]  # as much of GitHub as is needed
+    context = replace(context, github=thread)  # type: ignore[arg-type]  # as much of GitHub as is needed
     plan = dump((Reply(PLACE, "reply:issue:1:a", "text", "2026-01-01T00:00:00Z"),))
     done = now() - 60
-    await world.database.write(lambda c: deliveries.add(c, Delivery("one", "issue_comment", "d", b"{}")))
-    await world.database.write(lambda c: deliveries.decide(c, "one", plan, "1 effects"))
-    await world.database.write(
+    await context.database.write(lambda c: deliveries.add(c, Delivery("one", "issue_comment", "d", b"{}")))
+    await context.database.write(lambda c: deliveries.store_plan(c, "one", plan, "1 effects"))
+    await context.database.write(
         lambda c: c.execute(
             effects_table.insert().values(key="reply:issue:1:a", tried_at=done - took, done_at=done, result=held)
         )
     )
-    await comments.undouble(world)
+    await comments.delete_duplicates(context)
     assert [comment.id for comment in thread.found] == left
     thread.found = [Comment(1, "", "", ""), Comment(2, "", "", "")]
-    await comments.undouble(world)
+    await comments.delete_duplicates(context)
     assert len(thread.found) == 2, "each is looked at once"
 
 
@@ -125,9 +125,9 @@ async def test_of_comments_made_twice_one_stays(world: World, took: float, held:
 
 
 @pytest.fixture
-async def engine(world: World) -> AsyncIterator[Engine]:
+async def engine(context: Context) -> AsyncIterator[Engine]:
     """One on which every workflow fails."""
-    made = Engine(world.settings.database_url)
+    made = Engine(context.settings.database_url)
 
     async def fail(argument: str) -> None:
         raise ValueError(argument)
@@ -148,24 +148,24 @@ async def ended(engine: Engine, keys: list[str]) -> None:
 
 
 async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_on(
-    world: World, engine: Engine
+    context: Context, engine: Engine
 ) -> None:
-    await world.database.write(lambda c: deliveries.add(c, Delivery("one", "issue_comment", "d", b"{}")))
-    await world.database.write(lambda c: deliveries.take(c, "one"))
+    await context.database.write(lambda c: deliveries.add(c, Delivery("one", "issue_comment", "d", b"{}")))
+    await context.database.write(lambda c: deliveries.mark_dispatched(c, "one"))
     for run in ("a", "b"):
-        await world.database.write(lambda c, r=run: runs.add(c, request(r)))  # type: ignore[misc]  # bound now
-    await world.database.write(lambda c: runs.commented(c, "a", 0))
-    await world.database.write(lambda c: runs.queued_in_engine(c, "a"))
+        await context.database.write(lambda c, r=run: runs.add(c, request(r)))  # type: ignore[misc]  # bound now
+    await context.database.write(lambda c: runs.set_comment(c, "a", 0))
+    await context.database.write(lambda c: runs.mark_enqueued(c, "a"))
     for tries in range(4):
-        assert [row["closed_at"] for row in await rows(world.database, deliveries_table)] == [None]
-        assert [row["active"] for row in await rows(world.database, runs_table)] == [True, False]
-        await revive.revive(world, engine)
+        assert [row["closed_at"] for row in await rows(context.database, deliveries_table)] == [None]
+        assert [row["active"] for row in await rows(context.database, runs_table)] == [True, False]
+        await revive.requeue(context, engine)
         suffix = f":{tries}" if tries else ""
         await ended(engine, [f"delivery:one{suffix}", f"a{suffix}"])
-    await revive.revive(world, engine)
-    (delivery,) = await rows(world.database, deliveries_table)
+    await revive.requeue(context, engine)
+    (delivery,) = await rows(context.database, deliveries_table)
     assert (delivery["outcome"], delivery["plan"], delivery["closed_at"] is None) == ("given up", "[]", False)
-    first, second = await rows(world.database, runs_table)
+    first, second = await rows(context.database, runs_table)
     assert (first["state"], first["active"], first["ended_at"] is None) == ("failed", False, False)
     assert (second["state"], second["active"]) == ("queued", True)
     assert await engine.alive(["delivery:one:4", "a:4"]) == {}
@@ -183,7 +183,7 @@ class Nothing:
         return 0
 
 
-async def test_words_go_after_weeks_and_ids_after_months(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_words_go_after_weeks_and_ids_after_months(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     ages = {"new": 1.0, "old": 40.0, "ancient": 100.0}
     moment = now()
     for number, (name, days) in enumerate(ages.items()):
@@ -193,18 +193,18 @@ async def test_words_go_after_weeks_and_ids_after_months(world: World, monkeypat
 
         def write(connection: sa.Connection, name: str = name, number: int = number) -> None:
             deliveries.add(connection, Delivery(name, "issues", name, b"words"))
-            deliveries.decide(connection, name, "[]", "1 effects")
+            deliveries.store_plan(connection, name, "[]", "1 effects")
             deliveries.close(connection, name)
             runs.add(connection, request(name, number + 1))
-            runs.append_lines(connection, name, 0, ((1, "words"),))
-            runs.keep(connection, name, "changes", b"words")
+            runs.append_transcript(connection, name, 0, ((1, "words"),))
+            runs.save_artifact(connection, name, "changes", b"words")
             runs.end(connection, name, ENDING)
-            runs.release(connection, runs.get(connection, name))
-            effects_made.hold(connection, name, "x")
+            runs.finish(connection, runs.get(connection, name))
+            effects_made.acquire(connection, name, "x")
 
-        await world.database.write(write)
-    await world.database.write(lambda c: deliveries.add(c, Delivery("open", "issues", "open", b"words")))
-    await world.database.write(
+        await context.database.write(write)
+    await context.database.write(lambda c: deliveries.add(c, Delivery("open", "issues", "open", b"words")))
+    await context.database.write(
         lambda c: c.execute(
             marks.insert(),
             [
@@ -215,28 +215,28 @@ async def test_words_go_after_weeks_and_ids_after_months(world: World, monkeypat
         )
     )
     for _ in range(2):
-        await retention.forget(world, Nothing())  # type: ignore[arg-type]  # as much of an engine as is needed
+        await retention.purge(context, Nothing())  # type: ignore[arg-type]  # as much of an engine as is needed
         kept = {
             row["guid"]: (row["body"], row["plan"], row["digest"])
-            for row in await rows(world.database, deliveries_table)
+            for row in await rows(context.database, deliveries_table)
         }
         assert kept == {
             "new": (b"words", "[]", "new"),
             "old": (b"", None, "old"),
             "open": (b"words", None, "open"),
         }
-        assert {row["id"] for row in await rows(world.database, runs_table)} == {"new", "old"}
-        assert {row["key"] for row in await rows(world.database, effects_table)} == {"new", "old"}
+        assert {row["id"] for row in await rows(context.database, runs_table)} == {"new", "old"}
+        assert {row["key"] for row in await rows(context.database, effects_table)} == {"new", "old"}
         for table in (transcript, artifacts, run_events):
-            assert {row["run"] for row in await rows(world.database, table)} == {"new"}
-        assert {row["name"] for row in await rows(world.database, marks)} == {"asked:b", "created", "oldest_code"}
+            assert {row["run"] for row in await rows(context.database, table)} == {"new"}
+        assert {row["name"] for row in await rows(context.database, marks)} == {"asked:b", "created", "oldest_code"}
 
 
 # --- the loop ---------------------------------------------------------------------------------------
 
 
 async def test_one_parts_trouble_does_not_keep_the_others_from_theirs(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
 
@@ -248,12 +248,12 @@ async def test_one_parts_trouble_does_not_keep_the_others_from_theirs(
 
         return work
 
-    monkeypatch.setattr("bot.sweep.missed.fetch", part("missed", fails=True))
-    monkeypatch.setattr("bot.sweep.revive.revive", part("revive"))
+    monkeypatch.setattr("bot.sweep.missed.recover_deliveries", part("missed", fails=True))
+    monkeypatch.setattr("bot.sweep.revive.requeue", part("revive"))
     monkeypatch.setattr("bot.sweep.sandboxes.reap", part("sandboxes"))
-    monkeypatch.setattr("bot.sweep.comments.undouble", part("comments"))
-    monkeypatch.setattr("bot.sweep.retention.forget", part("retention"))
-    assert await loop.sweep_once(world, Nothing(), starting=True, tidy=True) is False  # type: ignore[arg-type]  # unused
+    monkeypatch.setattr("bot.sweep.comments.delete_duplicates", part("comments"))
+    monkeypatch.setattr("bot.sweep.retention.purge", part("retention"))
+    assert await loop.sweep_once(context, Nothing(), starting=True, tidy=True) is False  # type: ignore[arg-type]  # unused
     assert done == ["missed", "revive", "sandboxes", "comments", "retention"]
 
 
@@ -292,18 +292,18 @@ class Refusing:
     ids=["refused", "nobody is left to tell", "away for longer than a sweep may take"],
 )
 async def test_an_end_that_is_refused_again_rests_for_an_hour(
-    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, again: bool
+    context: Context, monkeypatch: pytest.MonkeyPatch, error: Exception, again: bool
 ) -> None:
     monkeypatch.setattr(endings, "SAY_SECONDS", 0.2 if isinstance(error, UnavailableError) else 20.0)
-    world = replace(world, github=Refusing(error))  # type: ignore[arg-type]  # as much of GitHub as is needed
-    await world.database.write(lambda c: runs.add(c, request("one", 1)))
-    await world.database.write(lambda c: runs.commented(c, "one", 5))
-    await world.database.write(lambda c: runs.end(c, "one", ENDING))
-    await world.database.write(lambda c: runs.release(c, runs.get(c, "one")))
+    context = replace(context, github=Refusing(error))  # type: ignore[arg-type]  # as much of GitHub as is needed
+    await context.database.write(lambda c: runs.add(c, request("one", 1)))
+    await context.database.write(lambda c: runs.set_comment(c, "one", 5))
+    await context.database.write(lambda c: runs.end(c, "one", ENDING))
+    await context.database.write(lambda c: runs.finish(c, runs.get(c, "one")))
     before = now() - 2 * 3600
-    await world.database.write(lambda c: c.execute(runs_table.update().values(unshown_at=before)))
-    await endings.show(world)
-    (row,) = await rows(world.database, runs_table)
+    await context.database.write(lambda c: c.execute(runs_table.update().values(unshown_at=before)))
+    await endings.retry_reports(context)
+    (row,) = await rows(context.database, runs_table)
     assert (row["unshown_at"] is not None) == again
     if again:
         assert row["unshown_at"] > now() - 60

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bot.events import commands
-from bot.text.markdown import MOST, code, defuse, line, plain, quote
+from bot.text.markdown import MOST, code, line, plain, quote, sanitize
 
 J = "\u2060"
 
@@ -65,7 +65,7 @@ PROSE = {
 
 @pytest.mark.parametrize(("text", "shown"), PROSE.values(), ids=PROSE.keys())
 def test_prose_is_taken_apart(text: str, shown: str) -> None:
-    assert defuse(text) == shown
+    assert sanitize(text) == shown
 
 
 CODE = {
@@ -85,7 +85,7 @@ CODE = {
 
 @pytest.mark.parametrize("text", CODE.values(), ids=CODE.keys())
 def test_code_is_left_as_it_is(text: str) -> None:
-    assert defuse(text) == text
+    assert sanitize(text) == text
 
 
 NOT_CODE = {
@@ -107,7 +107,7 @@ NOT_CODE = {
 
 @pytest.mark.parametrize("text", NOT_CODE.values(), ids=NOT_CODE.keys())
 def test_what_only_looks_like_code_is_taken_apart(text: str) -> None:
-    shown = defuse(text)
+    shown = sanitize(text)
     assert "@bob" not in shown
     assert "<script" not in shown
 
@@ -124,7 +124,7 @@ SETTLED = {
 
 @pytest.mark.parametrize(("text", "shown"), SETTLED.values(), ids=SETTLED.keys())
 def test_what_parsers_read_differently_is_made_plain(text: str, shown: str) -> None:
-    assert defuse(text) == shown
+    assert sanitize(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_what_parsers_read_differently_is_made_plain(text: str, shown: str) -> N
     ],
 )
 def test_an_open_fence_is_closed_and_no_other_opened(text: str, end: str) -> None:
-    assert defuse(text) == text + end
+    assert sanitize(text) == text + end
 
 
 @pytest.mark.parametrize(
@@ -154,12 +154,12 @@ def test_an_open_fence_is_closed_and_no_other_opened(text: str, end: str) -> Non
     ],
 )
 def test_long_text_is_cut_with_a_word_about_it_and_stays_harmless(text: str, most: int, shown: str) -> None:
-    assert defuse(text, most) == shown
+    assert sanitize(text, most) == shown
 
 
 @pytest.mark.parametrize("text", ["<a" * MOST, "&#64;" * MOST, "@a" * MOST, "#1" * MOST, "\n" * MOST, "```\n" * MOST])
 def test_what_grows_by_being_made_harmless_still_fits(text: str) -> None:
-    assert len(defuse(text)) <= MOST
+    assert len(sanitize(text)) <= MOST
     assert len(line(text, 2_000)) <= 2_000
     assert len(plain(text)) <= 200
 
@@ -294,7 +294,7 @@ def test_the_judge_sees_what_is_alive() -> None:
 @example("[^`#1`]")
 @example('http://y<v`<b a="">`')
 def test_no_text_acts_on_github(text: str) -> None:
-    assert alive(defuse(text)) == []
+    assert alive(sanitize(text)) == []
     assert alive(quote(text)) == []
     assert alive(f"- `a`: {line(text, 2_000)}") == []
 
@@ -302,16 +302,16 @@ def test_no_text_acts_on_github(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_no_text_reaches_beyond_its_place(text: str) -> None:
-    shown = _GITHUB.render(f"{defuse(text)}\n\nCloses it\n\n---\nend")
+    shown = _GITHUB.render(f"{sanitize(text)}\n\nCloses it\n\n---\nend")
     assert shown.endswith("<p>Closes it</p>\n<hr />\n<p>end</p>\n")
 
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.integers(min_value=60, max_value=200))
 def test_no_text_commands_us_or_exceeds_its_room(text: str, most: int) -> None:
-    for shown in (defuse(text, most), quote(text), line(text, most)):
+    for shown in (sanitize(text, most), quote(text), line(text, most)):
         assert commands.parse(shown, names=("v", "x")) == ()
-    assert len(defuse(text, most)) <= most
+    assert len(sanitize(text, most)) <= most
     assert len(line(text, most)) <= most
     assert len(plain(text, most)) <= most
 

@@ -12,9 +12,9 @@ from bot.agent.outcome import Failure, Outcome
 from bot.agent.stream import Usage
 from bot.changes.changeset import Change, Violation
 from bot.events import commands
-from bot.model import Actor, ActorKind, Ending, Pinned, RunKind, RunRequest, RunState
+from bot.model import Actor, ActorKind, Ending, PinnedBase, RunKind, RunRequest, RunState
 from bot.text import messages
-from bot.text.messages import Price
+from bot.text.messages import RunCost
 from tests.events.deliveries import ACTOR, PLACE, PULL_PLACE
 from tests.text.test_markdown import TEXTS, alive
 from tests.text.test_names import REQUEST
@@ -22,12 +22,12 @@ from tests.text.test_names import REQUEST
 GITHUB_MOST = 65_536
 J = "\u2060"
 MARK = "<!-- ampbot:run:0123abcd-89ef-5000-8000-000000000000 -->"
-REVIEW = replace(REQUEST, kind=RunKind.REVIEW, place=PULL_PLACE, text="")
-PINNED = Pinned("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk")
+REVIEW = replace(REQUEST, kind=RunKind.REVIEW, issue=PULL_PLACE, text="")
+PINNED = PinnedBase("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk")
 USAGE = Usage(input_tokens=1_000, output_tokens=234, cache_read=20_000, cache_creation=5)
 OUTCOME = Outcome(ok=True, answer="", error="", failure=None, thread="T-1", usage=USAGE, turns=3, duration_ms=1_000)
-PRICE = Price(83.4, OUTCOME, "https://ampcode.com/threads/T-1")
-CHEAP = Price(4.2, None, None)
+PRICE = RunCost(83.4, OUTCOME, "https://ampcode.com/threads/T-1")
+CHEAP = RunCost(4.2, None, None)
 TOOK = (
     "<sub>1 min 23 s · 21,005 tokens in, 234 out · [Amp thread](https://ampcode.com/threads/T-1) · run `0123abcd`</sub>"
 )
@@ -123,10 +123,13 @@ def test_every_state_has_its_comment() -> None:
     [
         (PRICE, TOOK),
         (CHEAP, "<sub>4 s · run `0123abcd`</sub>"),
-        (Price(0, replace(OUTCOME, thread=None), None), "<sub>0 s · 21,005 tokens in, 234 out · run `0123abcd`</sub>"),
+        (
+            RunCost(0, replace(OUTCOME, thread=None), None),
+            "<sub>0 s · 21,005 tokens in, 234 out · run `0123abcd`</sub>",
+        ),
     ],
 )
-def test_what_a_run_took(price: Price, line: str) -> None:
+def test_what_a_run_took(price: RunCost, line: str) -> None:
     assert messages.price_line(REQUEST.id, price) == line
 
 
@@ -216,7 +219,7 @@ DID_NOT = {
 def test_an_end_that_did_not_work_says_what_is_left_and_what_to_do(ending: Ending) -> None:
     assert ending.state in (RunState.REFUSED, RunState.FAILED)
     left = ("kept", "lost", "othing was changed", "othing was published", "othing to start from", "othing to push to")
-    assert any(word in ending.say for word in left) or ending == messages.archived()
+    assert any(word in ending.message for word in left) or ending == messages.archived()
     todo = (
         "ask again",
         "try again",
@@ -228,9 +231,9 @@ def test_an_end_that_did_not_work_says_what_is_left_and_what_to_do(ending: Endin
         "Amp plan",
         "set `",
     )
-    assert any(word in ending.say.lower() for word in map(str.lower, todo)), ending.say
-    assert alive(ending.say) == []
-    assert commands.parse(ending.say, names=("ampbot", "bob")) == ()
+    assert any(word in ending.message.lower() for word in map(str.lower, todo)), ending.message
+    assert alive(ending.message) == []
+    assert commands.parse(ending.message, names=("ampbot", "bob")) == ()
 
 
 def test_an_amp_that_failed_is_quoted() -> None:
@@ -243,15 +246,15 @@ def test_an_amp_that_failed_is_quoted() -> None:
 
 def test_many_refused_paths_are_counted() -> None:
     ending = messages.refused_paths([Violation(f"f{number}`", "is a symbolic link") for number in range(22)])
-    rows = [row for row in ending.say.split("\n") if row.startswith("- ")]
+    rows = [row for row in ending.message.split("\n") if row.startswith("- ")]
     assert (len(rows), rows[0], rows[-1]) == (21, "- `` f0` ``: is a symbolic link", "- … and 2 more")
 
 
 def test_a_branch_that_moved_leaves_the_work_beside_it() -> None:
     ending = messages.branch_moved("fix", "amp/7-x", "https://github.com/o/r/compare/fix...amp/7-x", "Done.")
     assert ending.state is RunState.PUBLISHED
-    assert "The work is on `amp/7-x`: [look at it](https://github.com/o/r/compare/fix...amp/7-x)" in ending.say
-    assert ending.say.endswith("\n\nDone.")
+    assert "The work is on `amp/7-x`: [look at it](https://github.com/o/r/compare/fix...amp/7-x)" in ending.message
+    assert ending.message.endswith("\n\nDone.")
 
 
 # --- replies ----------------------------------------------------------------------------------------
@@ -301,7 +304,7 @@ def test_a_commit_names_its_run_and_who_asked() -> None:
     ],
 )
 def test_a_title_is_one_line_and_never_empty(title: str, proposed: str | None, shown: str) -> None:
-    assert messages.pull_title(replace(REQUEST, place=replace(PLACE, title=title)), proposed) == shown
+    assert messages.pull_title(replace(REQUEST, issue=replace(PLACE, title=title)), proposed) == shown
 
 
 def test_a_pull_request_closes_its_issue_and_says_who_asked_and_on_what_it_was_made() -> None:
@@ -313,7 +316,7 @@ def test_a_pull_request_closes_its_issue_and_says_who_asked_and_on_what_it_was_m
 
 
 def test_a_review_says_what_fits_no_line() -> None:
-    rows = [messages.homeless_comment("a`b.py", 3, "Ask @bob\n\n- why?")]
+    rows = [messages.off_diff_comment("a`b.py", 3, "Ask @bob\n\n- why?")]
     assert messages.review_body(REVIEW, "All well.", rows, CHEAP) == (
         f"{MARK}\n\nAll well.\n\n**On lines outside the diff**\n\n- ``a`b.py:3``: Ask @{J}bob - why?\n\n"
         "<sub>4 s · run `0123abcd`</sub>"
@@ -328,7 +331,7 @@ def test_a_review_says_what_fits_no_line() -> None:
 
 def everything(words: str) -> list[str]:
     """Every body that holds somebody's words, where GitHub would be told of them."""
-    request = replace(REQUEST, text=words, place=replace(PLACE, title=words))
+    request = replace(REQUEST, text=words, issue=replace(PLACE, title=words))
     error = replace(OUTCOME, ok=False, error=words)
     endings = [
         messages.pull_opened(1, words, changes(1)),
@@ -340,7 +343,7 @@ def everything(words: str) -> list[str]:
         messages.github_refused(words),
         messages.agent_failed(error, kept=True),
     ]
-    rows = [messages.homeless_comment(words[:200], 1, words)] * 50
+    rows = [messages.off_diff_comment(words[:200], 1, words)] * 50
     return [
         messages.progress(request, RunState.WORKING, latest=words),
         messages.pull_body(request, PINNED, words, PRICE),

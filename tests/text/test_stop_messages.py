@@ -9,7 +9,7 @@ import pytest
 from bot.changes.changeset import Change
 from bot.model import Ending, RunState
 from bot.text import stop_messages
-from bot.text.messages import HEADS, Price
+from bot.text.messages import HEADINGS, RunCost
 from bot.text.stop_messages import Last, Running
 from tests.text.test_names import REQUEST
 
@@ -30,17 +30,17 @@ ENDS = [
 @pytest.mark.parametrize("ending", ENDS)
 def test_a_stopped_run_says_who_stopped_it_and_calls_nobody(ending: Ending) -> None:
     assert ending.state is RunState.STOPPED
-    assert ending.say.startswith("Stopped by mona")
-    assert "@omar" not in ending.say
+    assert ending.message.startswith("Stopped by mona")
+    assert "@omar" not in ending.message
 
 
 def test_nothing_is_said_twice() -> None:
-    said = [ending.say for ending in ENDS]
+    said = [ending.message for ending in ENDS]
     assert len(set(said)) == len(said) - 1, "collecting is to a reader a part of the work"
 
 
 def test_every_end_has_its_head() -> None:
-    assert set(HEADS) == {state for state in RunState if state.ended}
+    assert set(HEADINGS) == {state for state in RunState if state.ended}
 
 
 def test_a_run_that_waits_for_a_place_is_told_from_one_at_work() -> None:
@@ -51,7 +51,7 @@ def test_a_run_that_waits_for_a_place_is_told_from_one_at_work() -> None:
 
 
 def test_the_last_run_is_told_with_its_price() -> None:
-    last = Last(REQUEST, RunState.FAILED, None, Price(3.0, None, None))
+    last = Last(REQUEST, RunState.FAILED, None, RunCost(3.0, None, None))
     assert stop_messages.status(None, (), last, 0.0) == (
         "Nothing is running here, and nothing waits in line.\n\n**Last: ⚠️ It did not work out**\n\n"
         "> **alice:** fix it\n\n<sub>3 s · run `0123abcd`</sub>"

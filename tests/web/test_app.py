@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 from starlette.types import Message
 
-from bot.context import World
+from bot.context import Context
 from bot.rig.contract import fixtures
 from bot.store.database import Database
 from bot.store.tables import deliveries
@@ -41,24 +41,24 @@ def signed(
     }
 
 
-def client(world: World) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(create_app(world)), base_url="http://ampbot")
+def client(context: Context) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(create_app(context)), base_url="http://ampbot")
 
 
-async def rows(world: World) -> list[Row[Any]]:
+async def rows(context: Context) -> list[Row[Any]]:
     query = sa.select(deliveries).order_by(deliveries.c.received_at)
-    return await world.database.read(lambda connection: list(connection.execute(query)))
+    return await context.database.read(lambda connection: list(connection.execute(query)))
 
 
-async def test_a_delivery_is_stored_before_it_is_answered(world: World) -> None:
-    async with client(world) as github:
+async def test_a_delivery_is_stored_before_it_is_answered(context: Context) -> None:
+    async with client(context) as github:
         answer = await github.post("/webhook", content=BODY, headers=signed())
     assert (answer.status_code, answer.json()) == (202, {"delivery": GUID, "stored": True})
-    [row] = await rows(world)
+    [row] = await rows(context)
     digest = hashlib.sha256(b"issue_comment\0" + BODY).hexdigest()
     assert (row.guid, row.event, row.digest, row.body) == (GUID, "issue_comment", digest, BODY)
     assert (row.taken_at, row.closed_at, row.outcome, row.plan) == (None, None, None, None)
-    assert world.work.is_set()
+    assert context.work.is_set()
 
 
 @pytest.mark.parametrize(
@@ -76,17 +76,17 @@ async def test_a_delivery_is_stored_before_it_is_answered(world: World) -> None:
     ],
 )
 async def test_what_is_refused_is_told_why_and_not_stored(
-    world: World, body: bytes, headers: dict[str, str], content: bytes, status: int
+    context: Context, body: bytes, headers: dict[str, str], content: bytes, status: int
 ) -> None:
-    async with client(world) as github:
+    async with client(context) as github:
         answer = await github.post("/webhook", content=content, headers=signed(body) | headers)
     assert answer.status_code == status
     assert answer.json()["error"].endswith(".")
-    assert await rows(world) == []
-    assert not world.work.is_set()
+    assert await rows(context) == []
+    assert not context.work.is_set()
 
 
-async def test_a_body_that_turns_out_too_long_is_refused_and_never_held_whole(world: World) -> None:
+async def test_a_body_that_turns_out_too_long_is_refused_and_never_held_whole(context: Context) -> None:
     sent = 0
 
     async def flood() -> AsyncIterator[bytes]:
@@ -95,13 +95,13 @@ async def test_a_body_that_turns_out_too_long_is_refused_and_never_held_whole(wo
             sent += 1
             yield bytes(1024 * 1024)
 
-    async with client(world) as github:
+    async with client(context) as github:
         answer = await github.post("/webhook", content=flood(), headers=signed())
     assert (answer.status_code, sent) == (413, 26)
-    assert await rows(world) == []
+    assert await rows(context) == []
 
 
-async def test_a_sender_that_goes_away_in_the_middle_leaves_nothing(world: World) -> None:
+async def test_a_sender_that_goes_away_in_the_middle_leaves_nothing(context: Context) -> None:
     sent: list[Message] = []
     half: Message = {"type": "http.request", "body": BODY[:9], "more_body": True}
     events = iter([half, {"type": "http.disconnect"}])
@@ -114,22 +114,22 @@ async def test_a_sender_that_goes_away_in_the_middle_leaves_nothing(world: World
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await create_app(world)(scope, receive, send)
+    await create_app(context)(scope, receive, send)
     assert sent[0]["status"] == 400
-    assert await rows(world) == []
+    assert await rows(context) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 10_000, b"null"])
-async def test_what_is_signed_is_stored_whatever_it_is(world: World, body: bytes) -> None:
-    async with client(world) as github:
+async def test_what_is_signed_is_stored_whatever_it_is(context: Context, body: bytes) -> None:
+    async with client(context) as github:
         answer = await github.post("/webhook", content=body, headers=signed(body, event="ping"))
     assert answer.status_code == 202
-    assert [row.body for row in await rows(world)] == [body]
+    assert [row.body for row in await rows(context)] == [body]
 
 
-async def test_the_secret_before_is_accepted_while_it_is_rotated(world: World) -> None:
+async def test_the_secret_before_is_accepted_while_it_is_rotated(context: Context) -> None:
     rotating = replace(
-        world, settings=world.settings.model_copy(update={"webhook_secret_previous": world.settings.amp_api_key})
+        context, settings=context.settings.model_copy(update={"webhook_secret_previous": context.settings.amp_api_key})
     )
     async with client(rotating) as github:
         before = await github.post("/webhook", content=BODY, headers=signed(secret="amp-secret"))
@@ -147,24 +147,24 @@ async def test_the_secret_before_is_accepted_while_it_is_rotated(world: World) -
         ("another", "issue_comment", BODY + b" ", True),
     ],
 )
-async def test_a_delivery_is_stored_once(world: World, guid: str, event: str, body: bytes, stored: bool) -> None:
-    async with client(world) as github:
+async def test_a_delivery_is_stored_once(context: Context, guid: str, event: str, body: bytes, stored: bool) -> None:
+    async with client(context) as github:
         await github.post("/webhook", content=BODY, headers=signed())
-        world.work.clear()
+        context.work.clear()
         answer = await github.post("/webhook", content=body, headers=signed(body, guid=guid, event=event))
     assert (answer.status_code, answer.json()) == (202, {"delivery": guid, "stored": stored})
-    assert [row.guid for row in await rows(world)] == [GUID, *([guid] if stored else [])]
-    assert world.work.is_set() is stored
+    assert [row.guid for row in await rows(context)] == [GUID, *([guid] if stored else [])]
+    assert context.work.is_set() is stored
 
 
-async def test_of_fifty_at_once_one_is_stored_and_all_are_accepted(database: Database, world: World) -> None:
-    world = replace(world, database=database)
-    async with client(world) as github:
+async def test_of_fifty_at_once_one_is_stored_and_all_are_accepted(database: Database, context: Context) -> None:
+    context = replace(context, database=database)
+    async with client(context) as github:
         posts = (github.post("/webhook", content=BODY, headers=signed(guid=f"g-{number % 2}")) for number in range(50))
         answers = await asyncio.gather(*posts)
     assert {answer.status_code for answer in answers} == {202}
     assert sum(answer.json()["stored"] for answer in answers) == 1
-    assert len(await rows(world)) == 1
+    assert len(await rows(context)) == 1
 
 
 def unusable(kind: str, folder: Path) -> Database:
@@ -181,9 +181,9 @@ def unusable(kind: str, folder: Path) -> Database:
 
 
 @pytest.mark.parametrize("kind", ["no folder", "read-only", "no tables", "broken"])
-async def test_what_cannot_be_stored_is_not_accepted(world: World, tmp_path: Path, kind: str) -> None:
+async def test_what_cannot_be_stored_is_not_accepted(context: Context, tmp_path: Path, kind: str) -> None:
     database = unusable(kind, tmp_path)
-    broken = replace(world, database=database)
+    broken = replace(context, database=database)
     async with client(broken) as github:
         answer = await github.post("/webhook", content=BODY, headers=signed())
         ready = await github.get("/readyz")
@@ -194,12 +194,14 @@ async def test_what_cannot_be_stored_is_not_accepted(world: World, tmp_path: Pat
         {"error": "The delivery could not be stored. Redeliver it later."},
     )
     assert (ready.status_code, ready.json()["ok"], healthy.status_code) == (503, False, 200)
-    assert not world.work.is_set()
+    assert not context.work.is_set()
 
 
-async def test_a_delivery_that_could_not_be_stored_is_stored_when_it_comes_again(world: World, tmp_path: Path) -> None:
+async def test_a_delivery_that_could_not_be_stored_is_stored_when_it_comes_again(
+    context: Context, tmp_path: Path
+) -> None:
     database = Database(f"sqlite:///{tmp_path}/later/ampbot.sqlite3")
-    later = replace(world, database=database)
+    later = replace(context, database=database)
     async with client(later) as github:
         refused = await github.post("/webhook", content=BODY, headers=signed())
         await asyncio.to_thread((tmp_path / "later").mkdir)
@@ -210,28 +212,28 @@ async def test_a_delivery_that_could_not_be_stored_is_stored_when_it_comes_again
     database.close()
 
 
-async def test_it_says_whether_it_lives_and_whether_it_can_store(world: World) -> None:
-    async with client(world) as anybody:
+async def test_it_says_whether_it_lives_and_whether_it_can_store(context: Context) -> None:
+    async with client(context) as anybody:
         answers = [await anybody.get("/healthz"), await anybody.get("/readyz")]
         assert [(answer.status_code, answer.json()) for answer in answers] == [(200, {"ok": True})] * 2
         assert (await anybody.get("/webhook")).status_code == 405
         assert (await anybody.post("/")).status_code == 404
 
 
-async def test_every_recorded_payload_is_accepted_and_stored_as_it_came(world: World) -> None:
+async def test_every_recorded_payload_is_accepted_and_stored_as_it_came(context: Context) -> None:
     examples = json.loads(await asyncio.to_thread(fixtures.webhook_examples().read_text))
     recorded = [
         (f"{kind['name']}-{number}", kind["name"], json.dumps(example).encode())
         for kind in examples
         for number, example in enumerate(kind["examples"])
     ]
-    async with client(world) as github:
+    async with client(context) as github:
         for guid, event, body in recorded:
             answer = await github.post(
                 "/webhook", content=body, headers=signed(body, guid=guid.replace("_", "-"), event=event)
             )
             assert answer.status_code == 202, (guid, answer.text)
-    stored = [(row.event, row.body) for row in await rows(world)]
+    stored = [(row.event, row.body) for row in await rows(context)]
     # Some were recorded twice: the same event and body is one delivery.
     assert stored == list(dict.fromkeys((event, body) for _, event, body in recorded))
     assert (len(recorded), len({event for _, event, _ in recorded})) == (329, 58)

@@ -191,7 +191,7 @@ async def test_what_the_headers_show_is_refused_before_the_body_is_read(
     refused = await read(headers(**changes), aiter(body), [SECRET], cap=1000)
     assert isinstance(refused, Rejected)
     assert (refused.status, body.taken) == (status, 0)
-    assert word in refused.say
+    assert word in refused.message
 
 
 async def test_a_wrong_signature_is_refused_whatever_the_body_is() -> None:
@@ -201,7 +201,7 @@ async def test_a_wrong_signature_is_refused_whatever_the_body_is() -> None:
         refused = await receive(sent=sent)
         assert isinstance(refused, Rejected)
         assert refused.status == 401
-        assert "webhook secret" in refused.say
+        assert "webhook secret" in refused.message
 
 
 async def test_identity_is_no_encoding_and_a_charset_no_other_type() -> None:
@@ -238,7 +238,7 @@ async def test_a_sender_that_stalls_is_given_up_on() -> None:
 async def test_a_form_without_payload_is_refused(form: bytes) -> None:
     refused = await receive(form, headers(form, Content_Type="application/x-www-form-urlencoded"))
     assert isinstance(refused, Rejected)
-    assert (refused.status, "`payload`" in refused.say) == (400, True)
+    assert (refused.status, "`payload`" in refused.message) == (400, True)
 
 
 async def test_the_default_cap_is_githubs_25_mb() -> None:

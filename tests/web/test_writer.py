@@ -18,14 +18,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.context import World
+from bot.context import Context
 from bot.model import Delivery
 from bot.store import deliveries as stored
 from bot.store.database import Database
 from bot.store.tables import deliveries
 from bot.store.upgrade import migrate
 from bot.web import writer as module
-from bot.web.writer import NotStoredError, Receiver
+from bot.web.writer import DeliveryWriter, NotStoredError
 from tests.web.test_app import GUID, client, signed
 
 # GitHub hangs up after 10 seconds; a loaded test machine takes some of its own.
@@ -97,12 +97,12 @@ TROUBLES = [
 
 @pytest.mark.parametrize(("kind", "trouble"), TROUBLES)
 async def test_in_trouble_it_answers_503_in_time_and_recovers_by_itself(
-    request: pytest.FixtureRequest, world: World, kind: str, trouble: Trouble
+    request: pytest.FixtureRequest, context: Context, kind: str, trouble: Trouble
 ) -> None:
     database: Database = request.getfixturevalue(kind)
-    world = replace(world, database=database)
+    context = replace(context, database=database)
     large = json.dumps({"x": "x" * 200_000}).encode()
-    async with client(world) as github:
+    async with client(context) as github:
         before = await github.post("/webhook", content=b"{}", headers=signed(b"{}", guid="a"))
         with trouble(database):
             began = time.monotonic()
@@ -126,12 +126,12 @@ async def test_in_trouble_it_answers_503_in_time_and_recovers_by_itself(
 
 
 async def test_those_who_wait_patiently_for_a_lock_do_not_keep_the_receiver_waiting(
-    world: World, sqlite: Database
+    context: Context, sqlite: Database
 ) -> None:
     with locked_sqlite(sqlite):
         patient = [asyncio.create_task(sqlite.write(lambda c: c.execute(deliveries.delete()))) for _ in range(12)]
         await asyncio.sleep(0.2)
-        async with client(world) as github:
+        async with client(context) as github:
             answer = await github.post("/webhook", content=b"{}", headers=signed(b"{}"))
         assert answer.status_code == 503
         assert not any(task.done() for task in patient)
@@ -139,10 +139,10 @@ async def test_those_who_wait_patiently_for_a_lock_do_not_keep_the_receiver_wait
 
 
 async def test_a_database_that_says_nothing_is_not_waited_for(
-    world: World, sqlite: Database, monkeypatch: pytest.MonkeyPatch
+    context: Context, sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as PostgreSQL behind a network that swallows everything."""
-    monkeypatch.setattr(module, "LONGEST", 0.3)
+    monkeypatch.setattr(module, "DEADLINE", 0.3)
     silent = asyncio.Event()
     write = sqlite.write
 
@@ -150,14 +150,14 @@ async def test_a_database_that_says_nothing_is_not_waited_for(
         await silent.wait()
         return await write(work, patience=patience)
 
-    receiver = Receiver(sqlite)
+    receiver = DeliveryWriter(sqlite)
     monkeypatch.setattr(sqlite, "write", stuck)
     with pytest.raises(NotStoredError, match="no answer"):
         await receiver.store(delivery("a"))
     with pytest.raises(NotStoredError, match="no answer"):
         await receiver.store(delivery("b"))
     silent.set()
-    monkeypatch.setattr(module, "LONGEST", 20.0)
+    monkeypatch.setattr(module, "DEADLINE", 20.0)
     assert await receiver.store(delivery("c"))
     # The first one's commit went through after all. That is allowed: sent again, it is recognised.
     assert await guids(sqlite) == ["a", "c"]
@@ -172,7 +172,7 @@ async def test_those_who_arrive_during_a_commit_share_the_next(database: Databas
         commits += 1
 
     sa.event.listen(database.engine, "commit", count)
-    receiver = Receiver(database)
+    receiver = DeliveryWriter(database)
     fresh = await asyncio.gather(*(receiver.store(delivery(f"g{number:02}")) for number in range(50)))
     assert (fresh, commits) == ([True] * 50, 1)
     assert await guids(database) == [f"g{number:02}" for number in range(50)]
@@ -182,7 +182,7 @@ async def test_those_who_arrive_during_a_commit_share_the_next(database: Databas
 
 
 async def test_of_equal_ones_in_a_group_one_is_new(database: Database) -> None:
-    receiver = Receiver(database)
+    receiver = DeliveryWriter(database)
     group = [delivery("a", "x"), delivery("a", "x"), delivery("b", "x"), delivery("c", "y"), delivery("d", "z")]
     fresh = await asyncio.gather(*(receiver.store(one) for one in group))
     assert sum(fresh[:3]) == 1
@@ -192,7 +192,7 @@ async def test_of_equal_ones_in_a_group_one_is_new(database: Database) -> None:
 
 
 async def test_what_is_answered_can_be_seen_by_others_at_once(database: Database) -> None:
-    receiver = Receiver(database)
+    receiver = DeliveryWriter(database)
     other = Database(database._url.render_as_string(hide_password=False))
 
     async def post(guid: str) -> bool:
@@ -206,7 +206,7 @@ async def test_what_is_answered_can_be_seen_by_others_at_once(database: Database
 async def test_groups_of_two_processes_with_the_same_deliveries_do_not_block_each_other(postgres: Database) -> None:
     """GitHub's own retries through two machines: the same rows, met in different orders."""
     other = Database(postgres._url.render_as_string(hide_password=False))
-    here, there = Receiver(postgres), Receiver(other)
+    here, there = DeliveryWriter(postgres), DeliveryWriter(other)
     for turn in range(20):
         group = [delivery(f"{turn}-{number}") for number in range(20)]
         fresh = await asyncio.gather(
@@ -228,7 +228,7 @@ async def test_one_that_cannot_be_stored_does_not_keep_out_those_beside_it(
         return fresh
 
     monkeypatch.setattr(stored, "add_all", picky)
-    receiver = Receiver(sqlite)
+    receiver = DeliveryWriter(sqlite)
     group = [delivery("a"), delivery("bad"), delivery("b")]
     results = await asyncio.gather(*(receiver.store(one) for one in group), return_exceptions=True)
     assert (results[0], str(results[1]), results[2]) == (True, "ValueError", True)
@@ -238,7 +238,7 @@ async def test_one_that_cannot_be_stored_does_not_keep_out_those_beside_it(
 async def test_an_exception_nobody_thought_of_leaves_nobody_unanswered(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receiver = Receiver(sqlite)
+    receiver = DeliveryWriter(sqlite)
 
     def broken(*_: object) -> tuple[bool, ...]:
         raise LookupError
@@ -250,8 +250,8 @@ async def test_an_exception_nobody_thought_of_leaves_nobody_unanswered(
     assert await receiver.store(delivery("a"))
 
 
-async def test_a_connection_of_before_a_restart_costs_no_delivery(postgres: Database, world: World) -> None:
-    async with client(replace(world, database=postgres)) as github:
+async def test_a_connection_of_before_a_restart_costs_no_delivery(postgres: Database, context: Context) -> None:
+    async with client(replace(context, database=postgres)) as github:
         await github.post("/webhook", content=b"{}", headers=signed(b"{}", guid="a"))
         await postgres.write(
             lambda c: c.execute(
@@ -286,10 +286,10 @@ def remount(folder: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
 
 
-async def test_a_disk_that_is_full_and_has_room_again(world: World, small_disk: Path) -> None:
+async def test_a_disk_that_is_full_and_has_room_again(context: Context, small_disk: Path) -> None:
     database = Database(f"sqlite:///{small_disk}/ampbot.sqlite3")
     await asyncio.to_thread(migrate, database)
-    full = replace(world, database=database)
+    full = replace(context, database=database)
     body = json.dumps({"x": "x" * 100_000}).encode()
 
     async def post(github: httpx.AsyncClient, guid: str) -> int:
@@ -311,9 +311,9 @@ async def test_a_disk_that_is_full_and_has_room_again(world: World, small_disk: 
     database.close()
 
 
-async def test_a_handle_that_can_only_read_is_not_kept(world: World, sqlite: Database) -> None:
+async def test_a_handle_that_can_only_read_is_not_kept(context: Context, sqlite: Database) -> None:
     """As SQLite opens one while the file may not be written: it stays so for as long as it is open."""
-    async with client(world) as github:
+    async with client(context) as github:
         await github.post("/webhook", content=b"{}", headers=signed(b"{}", guid="a"))
         await sqlite.read(lambda connection: connection.exec_driver_sql("PRAGMA query_only=ON"))
         answer = await github.post("/webhook", content=b"[]", headers=signed(b"[]", guid="b"))
@@ -321,14 +321,16 @@ async def test_a_handle_that_can_only_read_is_not_kept(world: World, sqlite: Dat
     assert await guids(sqlite) == ["a", "b"]
 
 
-async def test_a_disk_that_was_read_only_at_the_start_is_written_once_it_can_be(world: World, small_disk: Path) -> None:
+async def test_a_disk_that_was_read_only_at_the_start_is_written_once_it_can_be(
+    context: Context, small_disk: Path
+) -> None:
     """SQLite would keep a handle that it had to open for reading alone for as long as the process lives."""
     database = Database(f"sqlite:///{small_disk}/ampbot.sqlite3")
     await asyncio.to_thread(migrate, database)
     database.close()
     await asyncio.to_thread(remount, small_disk, "ro")
     database = Database(f"sqlite:///{small_disk}/ampbot.sqlite3")
-    async with client(replace(world, database=database)) as github:
+    async with client(replace(context, database=database)) as github:
         refused = [
             (await github.post("/webhook", content=b"{}", headers=signed(b"{}", guid=GUID))).status_code
             for _ in range(3)

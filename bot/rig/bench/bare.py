@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.context import World
+from bot.context import Context
 from bot.rig.bench.load import SECRET
 from bot.service import uvicorn_config
 from bot.store.database import Database
@@ -42,7 +42,7 @@ def create_bare(*, parses: bool) -> Starlette:
 
         delivery = await read(request.headers, chunks(), (SECRET,))
         if isinstance(delivery, Rejected):
-            return JSONResponse({"error": delivery.say}, delivery.status)
+            return JSONResponse({"error": delivery.message}, delivery.status)
         if parses:
             json.loads(delivery.body)
         return JSONResponse({"delivery": delivery.guid, "stored": False}, 202)
@@ -54,7 +54,7 @@ def create_ours(url: str) -> Starlette:
     """The web side alone; the stand-ins for the rest are never touched."""
     nobody: Any = None
     secrets: Any = _Secrets()
-    return create_app(World(secrets, Database(url), github=nobody, sandboxes=nobody, redact=nobody))
+    return create_app(Context(secrets, Database(url), github=nobody, sandboxes=nobody, redact=nobody))
 
 
 def main(port: str, url: str | None = None) -> None:

@@ -206,7 +206,7 @@ def _reactions(rig: Rig) -> list[float]:
     """Seconds from each comment to the end of the request that put 👀 on it."""
     made = {
         comment.id: comment.created_at
-        for repo in rig.github.world.repositories.values()
+        for repo in rig.github.state.repositories.values()
         for issue in repo.issues.values()
         for comment in issue.comments.values()
     }
@@ -227,11 +227,11 @@ def _queue(rig: Rig, count: int) -> None:
     database = Database(rig.database_url)
     for index in range(count):
         model = models[index % len(models)]
-        place = replace(model.place, number=1000 + index // len(models))
-        request = replace(model, id=str(uuid.uuid4()), place=place)
+        place = replace(model.issue, number=1000 + index // len(models))
+        request = replace(model, id=str(uuid.uuid4()), issue=place)
         with database.engine.begin() as connection:
             runs.add(connection, request)
-            runs.commented(connection, request.id, 0)
+            runs.set_comment(connection, request.id, 0)
     database.close()
     waiting = "SELECT count(*) AS n FROM runs WHERE queued_in_engine_at IS NULL AND ended_at IS NULL"
     began = time.monotonic()

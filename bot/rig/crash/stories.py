@@ -39,7 +39,7 @@ def stage(rig: Rig, story: str) -> Scene:
     """A fresh repository, and in it an issue or a pull request to ask in."""
     github = rig.github
     repo = github.create_repository(f"crash{next(_numbers)}/pages", files=FILES)
-    if github.world.account(PERSON) is None:
+    if github.state.account(PERSON) is None:
         github.create_user(PERSON)
     github.set_permission(repo, PERSON, "write")
     installed = github.install(rig.app, [repo])

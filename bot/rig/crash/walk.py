@@ -104,7 +104,7 @@ class Walk:
     def walk(self, story: str, golden: Golden, point: Point) -> Death:
         """Tell the story once more, kill the bot at `point`, start it again, and compare the ends."""
         # Each walk is a world of its own: what the one before it asked of GitHub does not count.
-        self.rig.github.world.meter.reset()
+        self.rig.github.state.meter.reset()
         scene = stage(self.rig, story)
         self._settle()
         since = time.time()
@@ -142,7 +142,7 @@ class Walk:
         arrived = {delivery.guid for delivery in log if delivery.status == "OK"}
         for delivery in log:
             if delivery.guid not in arrived:
-                self.rig.github.world.outbox.redeliver(delivery)
+                self.rig.github.state.outbox.redeliver(delivery)
 
     # --- waiting ------------------------------------------------------------------------------------
 

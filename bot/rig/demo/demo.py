@@ -88,7 +88,7 @@ def demo(options: Options) -> int:
     """Run it; the exit code is 0 only if the pull request exists."""
     console = Console(stderr=options.json, highlight=False)
     if problem := refusal(options):
-        console.print(f"[red]{escape(problem.say)}[/]")
+        console.print(f"[red]{escape(problem.message)}[/]")
         return 2
     if options.github == "live":
         from bot.rig.demo.live import live
@@ -184,8 +184,8 @@ def _play(rig: Rig, repository: str, number: int, ask: str | None, shown: _Show)
     rig.wait_idle()
     total = time.time() - started
     pull = rig.query("SELECT pull FROM runs")[0]["pull"]
-    with rig.github.world.lock:
-        repo = rig.github.world.repository(repository)
+    with rig.github.state.lock:
+        repo = rig.github.state.repository(repository)
         assert repo is not None
         said = tuple(Said(c.author.account.login, c.body) for c in repo.issues[number].comments.values())
     return Result(
@@ -256,8 +256,8 @@ def _close(console: Console, rig: Rig, repository: str, made: Result) -> None:
         console.print("\n[yellow]No pull request. ampbot's comment says why:[/]\n")
         console.print(escape(made.comments[-1].body if made.comments else "(no comment)"))
         return
-    with rig.github.world.lock:
-        repo = rig.github.world.repository(repository)
+    with rig.github.state.lock:
+        repo = rig.github.state.repository(repository)
         assert repo is not None
         diff = repo.bare.run("diff", "--no-color", f"{pull.commit}^", pull.commit).decode("utf-8", "replace")
     lines = diff.splitlines()

@@ -49,7 +49,7 @@ def live(repo: str, ask: str | None, *, local_sandbox: bool, as_json: bool, cons
     """Exit code 0 only if the run published or answered; 2 where something is missing to begin with."""
     loaded = configuration.load()
     token = os.environ.get("GITHUB_TOKEN", "")
-    missing = [problem.say for problem in loaded] if not isinstance(loaded, Settings) else []
+    missing = [problem.message for problem in loaded] if not isinstance(loaded, Settings) else []
     if not token:
         missing.append("GITHUB_TOKEN is not set. The token of a person with write access, who opens the issue.")
     if missing or not isinstance(loaded, Settings):
@@ -57,8 +57,8 @@ def live(repo: str, ask: str | None, *, local_sandbox: bool, as_json: bool, cons
             console.print(f"[red]{escape(say)}[/]")
         return 2
     try:
-        with _connected(loaded, token, repo) as world, _sandboxes(local_sandbox) as more:
-            made = _play(world, ask or ASK, more, console)
+        with _connected(loaded, token, repo) as state, _sandboxes(local_sandbox) as more:
+            made = _play(state, ask or ASK, more, console)
     except httpx.HTTPError as error:
         console.print(f"[red]{escape(str(error))}[/]")
         return 2
@@ -95,28 +95,28 @@ def _sandboxes(local: bool) -> Iterator[dict[str, str]]:
         yield addresses | {"E2B_API_KEY": e2b.api_key, "AMPBOT_E2B_TEMPLATE": "amp"}
 
 
-def _play(world: _Live, ask: str, more: dict[str, str], console: Console) -> Result:
-    path = f"/repos/{world.repository['full_name']}"
-    issue = _ok(world.http.post(f"{path}/issues", json={"title": "Try ampbot", "body": "Does it work here?"}))
+def _play(state: _Live, ask: str, more: dict[str, str], console: Console) -> Result:
+    path = f"/repos/{state.repository['full_name']}"
+    issue = _ok(state.http.post(f"{path}/issues", json={"title": "Try ampbot", "body": "Does it work here?"}))
     console.print(f"issue {issue['html_url']}")
     with tempfile.TemporaryDirectory(prefix="ampbot-live-") as folder:
         database = f"sqlite:///{Path(folder) / 'ampbot.sqlite3'}"
-        bot = BotProcess(Path(folder), _environment(world.settings) | {"AMPBOT_DATABASE_URL": database} | more)
+        bot = BotProcess(Path(folder), _environment(state.settings) | {"AMPBOT_DATABASE_URL": database} | more)
         bot.start()
         try:
             started = time.time()
             text = ask if ask.lstrip().startswith("/amp") else f"/amp {ask}"
-            comment = _ok(world.http.post(f"{path}/issues/{issue['number']}/comments", json={"body": text}))
-            _deliver(world, bot, issue, comment)
+            comment = _ok(state.http.post(f"{path}/issues/{issue['number']}/comments", json={"body": text}))
+            _deliver(state, bot, issue, comment)
             run = _ended(database, bot)
             total = time.time() - started
         finally:
             bot.stop()
-    said = _ok(world.http.get(f"{path}/issues/{issue['number']}/comments"))
+    said = _ok(state.http.get(f"{path}/issues/{issue['number']}/comments"))
     marks = moments(bot.log)
     begun, over = marks.get("agent at work"), marks.get("agent ended")
     return Result(
-        pull_request=_pull(world, path, run["pull"]) if run["pull"] else None,
+        pull_request=_pull(state, path, run["pull"]) if run["pull"] else None,
         comments=tuple(Said(one["user"]["login"], one["body"]) for one in said),
         github_requests=None,
         sandbox_requests=None,
@@ -139,17 +139,17 @@ def _environment(settings: Settings) -> dict[str, str]:
     return given
 
 
-def _deliver(world: _Live, bot: BotProcess, issue: dict[str, Any], comment: dict[str, Any]) -> None:
+def _deliver(state: _Live, bot: BotProcess, issue: dict[str, Any], comment: dict[str, Any]) -> None:
     payload = {
         "action": "created",
         "issue": issue,
         "comment": comment,
-        "repository": world.repository,
-        "sender": world.person,
-        "installation": {"id": world.installation, "node_id": ""},
+        "repository": state.repository,
+        "sender": state.person,
+        "installation": {"id": state.installation, "node_id": ""},
     }
     body = json.dumps(payload).encode()
-    secret = world.settings.webhook_secret.get_secret_value().encode()
+    secret = state.settings.webhook_secret.get_secret_value().encode()
     headers = {
         "Content-Type": "application/json",
         "X-GitHub-Event": "issue_comment",
@@ -184,11 +184,11 @@ _STATUS = {
 }
 
 
-def _pull(world: _Live, path: str, number: int) -> PullRequest:
-    pull = _ok(world.http.get(f"{path}/pulls/{number}"))
-    tree = _ok(world.http.get(f"{path}/git/trees/{pull['head']['sha']}", params={"recursive": "1"}))
+def _pull(state: _Live, path: str, number: int) -> PullRequest:
+    pull = _ok(state.http.get(f"{path}/pulls/{number}"))
+    tree = _ok(state.http.get(f"{path}/git/trees/{pull['head']['sha']}", params={"recursive": "1"}))
     modes = {entry["path"]: entry["mode"] for entry in tree["tree"]}
-    files = _ok(world.http.get(f"{path}/pulls/{number}/files", params={"per_page": 100}))
+    files = _ok(state.http.get(f"{path}/pulls/{number}/files", params={"per_page": 100}))
     return PullRequest(
         number=number,
         title=pull["title"],

@@ -76,8 +76,8 @@ def git_requests(rig: Rig, since: int) -> int:
 
 def pull_request(rig: Rig, repository: str, number: int) -> PullRequest:
     """The pull request as GitHub has it."""
-    with rig.github.world.lock:
-        repo = rig.github.world.repository(repository)
+    with rig.github.state.lock:
+        repo = rig.github.state.repository(repository)
         assert repo is not None
         pull = repo.issues[number].pull
         assert pull is not None

@@ -16,7 +16,7 @@ from bot.rig.rig import Rig
 def stand(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, ...], webhook: str) -> int:
     """Serve until interrupted. Exit code 2 where an argument makes no sense."""
     if repo is not None and (problem := repository_problem(repo)):
-        print(problem.say, file=sys.stderr)
+        print(problem.message, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="ampbot-rig-") as folder, Rig(Path(folder)) as rig:
         try:

@@ -19,7 +19,7 @@ from bot.rig.github.effects.reviews import Remark
 from bot.rig.github.records import Account, App, Comment, Installation, Issue, Pull, Repository, Review
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.scenario import Content
-from bot.rig.github.state import Settings, World
+from bot.rig.github.state import Settings, State
 from bot.rig.github.transport import Transport
 from bot.rig.github.users import People
 from bot.rig.github.webhooks import Delivery, Handling
@@ -59,10 +59,10 @@ class GitHub(People):
         self._temporary = None
         if root is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="rig-github-", ignore_cleanup_errors=True)
-        super().__init__(World(Path(self._temporary.name) if self._temporary else root or Path(), clock))
-        self._transport = Transport(self.world)
+        super().__init__(State(Path(self._temporary.name) if self._temporary else root or Path(), clock))
+        self._transport = Transport(self.state)
         self._webhook_workers = webhook_workers
-        self.server = Server(application.build(self.world, self._transport), port=port)
+        self.server = Server(application.build(self.state, self._transport), port=port)
 
     @property
     def url(self) -> str:
@@ -74,17 +74,17 @@ class GitHub(People):
 
     @property
     def settings(self) -> Settings:
-        return self.world.settings
+        return self.state.settings
 
     def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
         self._transport.prepare()
         self.server.start()
-        self.world.url = self.server.url
-        self.world.outbox.start(self._webhook_workers)
+        self.state.url = self.server.url
+        self.state.outbox.start(self._webhook_workers)
 
     def stop(self) -> None:
-        self.world.outbox.stop()
+        self.state.outbox.stop()
         self.server.stop()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -100,27 +100,27 @@ class GitHub(People):
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as plain data that is equal for equal states: no ids, times or tokens."""
-        return snapshot.snapshot(self.world)
+        return snapshot.snapshot(self.state)
 
     # --- webhooks -----------------------------------------------------------------------------
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The log of attempts, oldest first."""
-        return tuple(self.world.outbox.log)
+        return tuple(self.state.outbox.log)
 
     def handle_deliveries(self, handling: Handling) -> None:
         """Drop, double, delay or hold back what is sent from now on; `Handling()` ends that."""
-        self.world.outbox.handling = handling
+        self.state.outbox.handling = handling
 
     def release_deliveries(self, *, shuffle: Random | None = None, reverse: bool = False) -> int:
         """Send what was held back, in another order if wanted; how many there were."""
-        return self.world.outbox.release(shuffle=shuffle, reverse=reverse)
+        return self.state.outbox.release(shuffle=shuffle, reverse=reverse)
 
     def wait_deliveries(self, timeout: float = 10.0) -> bool:
         """Wait until every delivery is answered or failed (`timeout` in seconds); whether that came to pass."""
-        return self.world.outbox.wait(timeout)
+        return self.state.outbox.wait(timeout)
 
     def forget_deliveries(self) -> None:
         """Empty the log, as time does on GitHub."""
-        self.world.outbox.log.clear()
+        self.state.outbox.log.clear()

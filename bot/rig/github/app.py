@@ -27,7 +27,7 @@ from bot.rig.github.rest import (
 )
 from bot.rig.github.rest.call import Answer
 from bot.rig.github.snapshot import snapshot
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 from bot.rig.github.transport import SERVICES, Transport
 
 _API = "/api/v3"
@@ -35,26 +35,26 @@ _API = "/api/v3"
 _AREAS = (apps, users, checks, labels, issues, reviews, pulls, gitdata, repositories)
 
 
-def build(world: World, transport: Transport) -> Starlette:
-    rest = router.Router(world, [route for area in _AREAS for route in area.routes])
-    graphql = GraphQL(world)
-    pages = Pages(world)
+def build(state: State, transport: Transport) -> Starlette:
+    rest = router.Router(state, [route for area in _AREAS for route in area.routes])
+    graphql = GraphQL(state)
+    pages = Pages(state)
 
     async def serve_rest(request: Request) -> Response:
         raw = request.scope["raw_path"].decode("latin-1").removeprefix(_API)
-        asked = await _read(request, world, raw)
+        asked = await _read(request, state, raw)
         if asked is None:
             return JSONResponse({"message": "Payload too large", "status": "413"}, 413)
         return _response(await run_in_threadpool(rest.answer, asked))
 
     async def serve_graphql(request: Request) -> Response:
-        asked = await _read(request, world, "/graphql")
+        asked = await _read(request, state, "/graphql")
         if asked is None:
             return JSONResponse({"message": "Payload too large", "status": "413"}, 413)
         return _response(await run_in_threadpool(graphql.answer, asked))
 
     async def serve_state(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(snapshot, world))
+        return JSONResponse(await run_in_threadpool(snapshot, state))
 
     def page(render: Callable[[Mapping[str, Any]], tuple[int, str]]) -> Callable[[Request], Any]:
         async def serve(request: Request) -> Response:
@@ -90,13 +90,13 @@ def _with(serve: Callable[[Request], Any], service: str) -> Callable[[Request], 
     return endpoint
 
 
-async def _read(request: Request, world: World, path: str) -> router.Request | None:
+async def _read(request: Request, state: State, path: str) -> router.Request | None:
     """The request in whole; None when its body is larger than GitHub takes, or breaks off."""
     body = bytearray()
     try:
         async for piece in request.stream():
             body += piece
-            if len(body) > world.settings.body_bytes:
+            if len(body) > state.settings.body_bytes:
                 return None
     except ClientDisconnect:  # nobody waits for what is answered to half a body
         return None

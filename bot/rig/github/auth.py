@@ -11,7 +11,7 @@ import jwt
 
 from bot.rig.github.records import Account, Actor, App, Installation, Repository, Token
 from bot.rig.github.refusal import Refusal
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 _LEVELS = {"read": 1, "write": 2, "admin": 3}
 _LONGEST_JWT = 600  # seconds: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
@@ -80,7 +80,7 @@ class Identity:
 NOBODY = Identity()
 
 
-def identify(world: World, header: str | None) -> Identity:
+def identify(state: State, header: str | None) -> Identity:
     """The identity behind an Authorization header. Raises Refusal (401, 403, 404).
 
     Needs no lock, so that requests are counted before they wait for one.
@@ -94,8 +94,8 @@ def identify(world: World, header: str | None) -> Identity:
     elif kind.lower() not in ("bearer", "token"):
         raise bad_credentials()
     if value.count(".") == 2 and not value.startswith("ghs_"):
-        return Identity(app=_app_of(world, value))
-    token = living_token(world, value)
+        return Identity(app=_app_of(state, value))
+    token = living_token(state, value)
     if token is None:
         raise bad_credentials()
     if token.installation is not None and token.installation.suspended_at is not None:
@@ -103,9 +103,9 @@ def identify(world: World, header: str | None) -> Identity:
     return Identity(token=token)
 
 
-def living_token(world: World, value: str) -> Token | None:
-    token = world.tokens.get(value)
-    if token is None or token.revoked or token.expires_at <= world.now():
+def living_token(state: State, value: str) -> Token | None:
+    token = state.tokens.get(value)
+    if token is None or token.revoked or token.expires_at <= state.now():
         return None
     if token.installation is not None and token.installation.removed:
         return None
@@ -124,13 +124,13 @@ def password_of(encoded: str) -> str:
         return ""
 
 
-def _app_of(world: World, value: str) -> App:
+def _app_of(state: State, value: str) -> App:
     try:
         claims = jwt.decode(value, options={"verify_signature": False})
         issuer = str(claims.get("iss", ""))
     except jwt.InvalidTokenError:
         raise _no_jwt() from None
-    app = next((app for app in list(world.apps.values()) if issuer in (str(app.id), app.client_id)), None)
+    app = next((app for app in list(state.apps.values()) if issuer in (str(app.id), app.client_id)), None)
     if app is None:
         raise Refusal(404, "Integration not found")
     try:
@@ -143,7 +143,7 @@ def _app_of(world: World, value: str) -> App:
         )
     except jwt.InvalidTokenError:
         raise _no_jwt() from None
-    now = world.now()
+    now = state.now()
     issued, expires = claims.get("iat"), claims.get("exp")
     if not isinstance(issued, int) or issued > now:
         raise Refusal(
@@ -166,24 +166,24 @@ def _no_jwt() -> Refusal:
 
 
 def mint(
-    world: World, installation: Installation, permissions: Mapping[str, str], repositories: frozenset[int] | None
+    state: State, installation: Installation, permissions: Mapping[str, str], repositories: frozenset[int] | None
 ) -> Token:
     """A new installation token with one hour to live."""
     token = Token(
         value=_long_token(installation.app),
-        expires_at=float(int(world.now() + world.settings.token_seconds)),
+        expires_at=float(int(state.now() + state.settings.token_seconds)),
         installation=installation,
         repositories=repositories,
         permissions=dict(permissions),
     )
-    world.tokens[token.value] = token
+    state.tokens[token.value] = token
     return token
 
 
-def mint_for_person(world: World, account: Account) -> Token:
+def mint_for_person(state: State, account: Account) -> Token:
     """A classic personal token that may do all its owner may."""
     token = Token(value=f"ghp_{secrets.token_hex(18)}", expires_at=float("inf"), account=account)
-    world.tokens[token.value] = token
+    state.tokens[token.value] = token
     return token
 
 

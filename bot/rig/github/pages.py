@@ -17,7 +17,7 @@ from bot.rig.github.effects.measure import changes, is_mergeable
 from bot.rig.github.git import Bare
 from bot.rig.github.markup import render
 from bot.rig.github.records import Account, Comment, Issue, IssueEvent, Reaction, Repository, Review, ReviewComment
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 Page = tuple[int, str]
 _EMOJI = {
@@ -36,8 +36,8 @@ _LARGEST = 200_000  # characters of a file that a page shows
 class Pages:
     """Each page is rendered from the path's parameters to a status and its HTML."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
             autoescape=True,
@@ -67,8 +67,8 @@ class Pages:
         ]
 
     def _home(self, _: Mapping[str, Any]) -> Page:
-        with self._world.lock:
-            return self._render("home.html", repositories=list(self._world.repositories.values()), repo=None)
+        with self._state.lock:
+            return self._render("home.html", repositories=list(self._state.repositories.values()), repo=None)
 
     def _repository(self, given: Mapping[str, Any]) -> Page:
         return self._tree({**given, "path": ""})
@@ -80,7 +80,7 @@ class Pages:
         return self._list(given, pulls=True)
 
     def _list(self, given: Mapping[str, Any], *, pulls: bool) -> Page:
-        with self._world.lock:
+        with self._state.lock:
             repo = self._repo(given)
             if repo is None:
                 return self._missing()
@@ -88,7 +88,7 @@ class Pages:
             return self._render("list.html", repo=repo, issues=found[::-1], pulls=pulls)
 
     def _issue(self, given: Mapping[str, Any]) -> Page:
-        with self._world.lock:
+        with self._state.lock:
             repo = self._repo(given)
             issue = repo.issues.get(given["number"]) if repo else None
             if repo is None or issue is None:
@@ -116,7 +116,7 @@ class Pages:
         return self._text(given, diff.patch)
 
     def _text(self, given: Mapping[str, Any], written: Callable[[Bare, str, str], str]) -> Page:
-        with self._world.lock:
+        with self._state.lock:
             repo = self._repo(given)
             issue = repo.issues.get(given["number"]) if repo else None
             if repo is None or issue is None or issue.pull is None:
@@ -125,7 +125,7 @@ class Pages:
             return 200, written(repo.bare, base or issue.pull.base_sha, issue.pull.head_sha)
 
     def _commit(self, given: Mapping[str, Any]) -> Page:
-        with self._world.lock:
+        with self._state.lock:
             repo = self._repo(given)
             oid = repo.bare.resolve(f"{given['sha']}^{{commit}}") if repo else None
             if repo is None or oid is None:
@@ -137,7 +137,7 @@ class Pages:
             return self._render("commit.html", repo=repo, commit=commit, files=files, verified=verified)
 
     def _tree(self, given: Mapping[str, Any]) -> Page:
-        with self._world.lock:
+        with self._state.lock:
             repo = self._repo(given)
             if repo is None:
                 return self._missing()
@@ -160,7 +160,7 @@ class Pages:
             return self._render("file.html", **about, commit=commit, content=shown, size=len(content))
 
     def _repo(self, given: Mapping[str, Any]) -> Repository | None:
-        return self._world.repository(f"{given['owner']}/{given['name']}")
+        return self._state.repository(f"{given['owner']}/{given['name']}")
 
     def _missing(self) -> Page:
         return 404, self._render("missing.html", repo=None)[1]

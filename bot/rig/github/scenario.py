@@ -11,7 +11,7 @@ from bot.rig.github.effects import apps
 from bot.rig.github.effects.emit import emit
 from bot.rig.github.git import Bare, Change, Signature, head_of
 from bot.rig.github.records import ROLES, Account, Actor, App, Hook, Installation, Repository, Rule, Team
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 # A file's content, or its mode and content; None takes the file away.
 Content = str | bytes | tuple[str, bytes] | None
@@ -22,36 +22,36 @@ _FIRST_COMMIT = 1_700_000_000  # repositories made from `files` have the same co
 class Stage:
     """Everything here may be called at any time after `start`."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, state: State) -> None:
+        self.state = state
 
     # --- accounts -----------------------------------------------------------------------------
 
     def create_user(self, login: str, kind: str = "User") -> Account:
         """A person, or with kind `Organization` one of those. Raises ValueError when the login is taken."""
-        with self.world.lock:
-            if login.lower() in self.world.accounts:
+        with self.state.lock:
+            if login.lower() in self.state.accounts:
                 raise ValueError(f"the login {login!r} is taken")
-            account = Account(self.world.next_account_id(), login, kind, self.world.now())
-            self.world.accounts[login.lower()] = account
+            account = Account(self.state.next_account_id(), login, kind, self.state.now())
+            self.state.accounts[login.lower()] = account
             return account
 
     def delete_user(self, login: str) -> None:
         """The account goes; what it wrote stays, by nobody."""
-        with self.world.lock:
-            self.world.person(login).deleted = True
+        with self.state.lock:
+            self.state.person(login).deleted = True
 
     def create_team(self, organization: str, slug: str) -> Team:
-        with self.world.lock:
+        with self.state.lock:
             owner = self._account(organization, "Organization")
-            team = Team(self.world.next_account_id(), owner, slug, slug.title())
-            self.world.teams.append(team)
+            team = Team(self.state.next_account_id(), owner, slug, slug.title())
+            self.state.teams.append(team)
             return team
 
     def personal_token(self, login: str) -> str:
         """A token with which a person may speak REST, GraphQL and git."""
-        with self.world.lock:
-            return mint_for_person(self.world, self.world.person(login)).value
+        with self.state.lock:
+            return mint_for_person(self.state, self.state.person(login)).value
 
     # --- repositories -------------------------------------------------------------------------
 
@@ -69,11 +69,11 @@ class Stage:
         Raises ValueError when the name is taken or `source` has no commit.
         """
         owner, _, name = full_name.partition("/")
-        with self.world.lock:
-            if self.world.repository(full_name) is not None:
+        with self.state.lock:
+            if self.state.repository(full_name) is not None:
                 raise ValueError(f"there is a repository {full_name!r} already")
-            number = self.world.next_account_id()
-            path = self.world.root / f"{number}.git"
+            number = self.state.next_account_id()
+            path = self.state.root / f"{number}.git"
             if source is not None:
                 head = head_of(source)
                 if head is None:
@@ -91,10 +91,10 @@ class Stage:
             return self._add(self._account(owner, "Organization"), name, number, bare, default_branch, private=private)
 
     def fork(self, repo: Repository | str, user: str) -> Repository:
-        with self.world.lock:
-            parent, owner = self._repo(repo), self.world.person(user)
-            number = self.world.next_account_id()
-            bare = Bare.clone(parent.bare.path, self.world.root / f"{number}.git")
+        with self.state.lock:
+            parent, owner = self._repo(repo), self.state.person(user)
+            number = self.state.next_account_id()
+            bare = Bare.clone(parent.bare.path, self.state.root / f"{number}.git")
             forked = self._add(owner, parent.name, number, bare, parent.default_branch, private=parent.private)
             forked.parent = parent
             return forked
@@ -103,19 +103,19 @@ class Stage:
         self, owner: Account, name: str, number: int, bare: Bare, default_branch: str, *, private: bool
     ) -> Repository:
         bare.set_head(default_branch)
-        now = self.world.now()
+        now = self.state.now()
         repo = Repository(number, owner, name, private, default_branch, bare, now, now)
         repo.first_tips = tuple(sorted(set(bare.refs().values())))
-        self.world.repositories[number] = repo
-        self.world.names[repo.full_name.lower()] = number
+        self.state.repositories[number] = repo
+        self.state.names[repo.full_name.lower()] = number
         return repo
 
     def set_permission(self, repo: Repository | str, user: str, role: str) -> None:
         """admin, maintain, write, triage, read or none; everyone may read a public repository."""
         if role not in ROLES:
             raise ValueError(f"a role is one of {', '.join(ROLES)}, not {role!r}")
-        with self.world.lock:
-            self._repo(repo).roles[self.world.person(user).id] = role
+        with self.state.lock:
+            self._repo(repo).roles[self.state.person(user).id] = role
 
     def protect(
         self,
@@ -129,42 +129,42 @@ class Stage:
         why: str = "Changes must be made through a pull request.",
     ) -> None:
         """Refuse deeds on refs such as `refs/heads/main` or `refs/heads/*` to everyone."""
-        with self.world.lock:
+        with self.state.lock:
             self._repo(repo).rules.append(Rule(pattern, create, update, delete, force, why))
 
     def archive(self, repo: Repository | str, *, archived: bool = True) -> None:
-        with self.world.lock:
+        with self.state.lock:
             self._repo(repo).archived = archived
 
     def set_private(self, repo: Repository | str, *, private: bool) -> None:
-        with self.world.lock:
+        with self.state.lock:
             self._repo(repo).private = private
 
     def rename(self, repo: Repository | str, name: str, user: str) -> None:
         """The old name goes on leading here."""
-        with self.world.lock:
+        with self.state.lock:
             found = self._repo(repo)
             before, found.name = found.name, name
-            self.world.names[found.full_name.lower()] = found.id
+            self.state.names[found.full_name.lower()] = found.id
             changes = {"repository": {"name": {"from": before}}}
             self._repository_event(found, user, "renamed", changes)
 
     def transfer(self, repo: Repository | str, owner: str, user: str) -> None:
         """To another account: the installations of the old one no longer reach it."""
-        with self.world.lock:
-            found, by = self._repo(repo), self.world.person(user)
+        with self.state.lock:
+            found, by = self._repo(repo), self.state.person(user)
             before = found.owner
             found.owner = self._account(owner, "Organization")
-            self.world.names[found.full_name.lower()] = found.id
+            self.state.names[found.full_name.lower()] = found.id
             changes = {"owner": {"from": {"login": before.login, "id": before.id}}}
             self._repository_event(found, user, "transferred", changes)
-            for installation in self.world.installations.values():
+            for installation in self.state.installations.values():
                 if installation.account is before and found.id in installation.repositories:
-                    apps.remove_repository(self.world, installation, found, by)
+                    apps.remove_repository(self.state, installation, found, by)
 
     def _repository_event(self, repo: Repository, user: str, action: str, changes: object) -> None:
-        actor = Actor(self.world.person(user))
-        emit(self.world, repo, "repository", actor, {"action": action, "changes": changes})
+        actor = Actor(self.state.person(user))
+        emit(self.state, repo, "repository", actor, {"action": action, "changes": changes})
 
     # --- Apps ---------------------------------------------------------------------------------
 
@@ -181,11 +181,11 @@ class Stage:
         owner: str = "ampbot-makers",
     ) -> App:
         """With a private key (PEM) only its public half is kept; without, `app.private_key` holds a new one."""
-        with self.world.lock:
+        with self.state.lock:
             made, public = keys.generate() if private_key is None else ("", keys.public_of(private_key))
-            app_id = app_id or self.world.next_account_id()
-            now = self.world.now()
-            bot = Account(self.world.next_account_id(), f"{slug}[bot]", "Bot", now)
+            app_id = app_id or self.state.next_account_id()
+            now = self.state.now()
+            bot = Account(self.state.next_account_id(), f"{slug}[bot]", "Bot", now)
             app = App(
                 id=app_id,
                 slug=slug,
@@ -194,18 +194,18 @@ class Stage:
                 bot=bot,
                 public_key=public,
                 private_key=made,
-                hook=Hook(self.world.next_account_id(), webhook_url, webhook_secret),
+                hook=Hook(self.state.next_account_id(), webhook_url, webhook_secret),
                 permissions={"metadata": "read", **permissions},
                 events=tuple(events),
                 created_at=now,
             )
             bot.app = app
-            self.world.accounts[bot.login.lower()] = bot
-            self.world.apps[app_id] = app
+            self.state.accounts[bot.login.lower()] = bot
+            self.state.apps[app_id] = app
             return app
 
     def set_hook(self, app: App, url: str, secret: str) -> None:
-        with self.world.lock:
+        with self.state.lock:
             app.hook.url, app.hook.secret = url, secret
 
     def install(self, app: App, repositories: Sequence[Repository | str], *, user: str | None = None) -> Installation:
@@ -213,29 +213,29 @@ class Stage:
 
         Raises ValueError when they belong to several accounts.
         """
-        with self.world.lock:
+        with self.state.lock:
             found = [self._repo(repo) for repo in repositories]
             if len({repo.owner for repo in found}) != 1:
                 raise ValueError("an installation is on repositories of one account")
-            by = self.world.person(user) if user else found[0].owner
-            return apps.install(self.world, app, found, by)
+            by = self.state.person(user) if user else found[0].owner
+            return apps.install(self.state, app, found, by)
 
     def suspend(self, installation: Installation, *, suspended: bool = True) -> None:
-        with self.world.lock:
+        with self.state.lock:
             change = apps.suspend if suspended else apps.unsuspend
-            change(self.world, installation, installation.account)
+            change(self.state, installation, installation.account)
 
     def uninstall(self, installation: Installation) -> None:
-        with self.world.lock:
-            apps.uninstall(self.world, installation, installation.account)
+        with self.state.lock:
+            apps.uninstall(self.state, installation, installation.account)
 
     def expire_tokens(self) -> int:
         """Let every living installation token run out now; how many there were."""
-        with self.world.lock:
-            now = self.world.now()
+        with self.state.lock:
+            now = self.state.now()
             living = [
                 token
-                for token in self.world.tokens.values()
+                for token in self.state.tokens.values()
                 if token.installation is not None and not token.revoked and token.expires_at > now
             ]
             for token in living:
@@ -245,12 +245,12 @@ class Stage:
     # --- look-ups -----------------------------------------------------------------------------
 
     def _account(self, login: str, kind: str) -> Account:
-        return self.world.account(login) or self.create_user(login, kind)
+        return self.state.account(login) or self.create_user(login, kind)
 
     def _repo(self, repo: Repository | str) -> Repository:
         if isinstance(repo, Repository):
             return repo
-        found = self.world.repository(repo)
+        found = self.state.repository(repo)
         if found is None:
             raise KeyError(f"there is no repository {repo!r}; create it first")
         return found

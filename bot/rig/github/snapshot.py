@@ -12,28 +12,28 @@ from typing import Any
 
 from bot.rig.github.git import Bare
 from bot.rig.github.records import Actor, CheckRun, Comment, Issue, Pull, Reaction, Repository, Review, ReviewComment
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 Plain = dict[str, Any]
 
 
-def snapshot(world: World) -> Plain:
+def snapshot(state: State) -> Plain:
     """JSON-able. Repositories stand by their names."""
-    with world.lock:
+    with state.lock:
         return {
             "repositories": {
                 repo.full_name: of_repository(repo, Commits(repo))
-                for repo in sorted(world.repositories.values(), key=lambda repo: repo.full_name)
+                for repo in sorted(state.repositories.values(), key=lambda repo: repo.full_name)
             },
             "installations": [
                 {
                     "app": each.app.slug,
                     "account": each.account.login,
-                    "repositories": sorted(world.repositories[number].full_name for number in each.repositories),
+                    "repositories": sorted(state.repositories[number].full_name for number in each.repositories),
                     "suspended": each.suspended_at is not None,
                     "removed": each.removed,
                 }
-                for each in world.installations.values()
+                for each in state.installations.values()
             ],
         }
 

@@ -52,7 +52,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
 
-class World:
+class State:
     """The state and its look-ups. Hold `lock` to read or change anything."""
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:

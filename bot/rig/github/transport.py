@@ -24,7 +24,7 @@ from bot.rig.github.git import ENVIRONMENT, ZERO
 from bot.rig.github.pktline import Command, Report, commands
 from bot.rig.github.records import Repository
 from bot.rig.github.refusal import Refusal
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 _PIECE = 64 * 1024
 _CHALLENGE = {"www-authenticate": 'Basic realm="GitHub"'}
@@ -35,9 +35,9 @@ SERVICES = ("info/refs", "git-upload-pack", "git-receive-pack")
 class Transport:
     """Serves `/OWNER/NAME[.git]/info/refs`, `/git-upload-pack` and `/git-receive-pack`."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._hooks = world.root / "hooks"
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._hooks = state.root / "hooks"
 
     def prepare(self) -> None:
         push_rules.install(self._hooks)
@@ -54,7 +54,7 @@ class Transport:
         except Refusal as refusal:
             return PlainTextResponse(refusal.message, refusal.status, refusal.headers)
         if service == "info/refs" and repo.full_name.lower() != name.lower():
-            return RedirectResponse(f"{self._world.url}/{repo.full_name}.git/info/refs?{request.url.query}", 301)
+            return RedirectResponse(f"{self._state.url}/{repo.full_name}.git/info/refs?{request.url.query}", 301)
         try:
             if service == "git-receive-pack":
                 return await self._receive(request, repo, identity)
@@ -63,9 +63,9 @@ class Transport:
             return Response(status_code=400)
 
     def _admit(self, request: Request, name: str, *, push: bool) -> tuple[Repository, Identity]:
-        with self._world.lock:
+        with self._state.lock:
             identity = self._identity(request)
-            repo = self._world.repository(name)
+            repo = self._state.repository(name)
             if repo is None or not identity.sees(repo):
                 if identity is NOBODY:
                     raise Refusal(401, "Repository not found.", headers=_CHALLENGE)
@@ -86,7 +86,7 @@ class Transport:
         if not header.lower().startswith("basic "):
             raise refusal
         try:
-            identity = identify(self._world, header)
+            identity = identify(self._state, header)
         except Refusal as other:
             if other.status == 403:
                 raise
@@ -112,7 +112,7 @@ class Transport:
                 repo.rules,
                 default_branch=repo.default_branch,
                 workflows=identity.allows(repo, "workflows", "write"),
-                largest=self._world.settings.file_bytes,
+                largest=self._state.settings.file_bytes,
             )
             process = await self._start(request, repo, "git-receive-pack", rules)
             output, _ = await process.communicate(body)
@@ -126,14 +126,14 @@ class Transport:
         return Response(answer, status, headers)
 
     def _follow(self, repo: Repository, identity: Identity, asked: Mapping[str, Command], report: Report) -> None:
-        with self._world.lock:
+        with self._state.lock:
             for ref, reason in report.results.items():
                 command = asked.get(ref)
                 if reason is None and command is not None and command.old != command.new:
                     before = None if command.old == ZERO else command.old
                     after = None if command.new == ZERO else command.new
                     forced = bool(before and after and not repo.bare.is_ancestor(before, after))
-                    ref_moved(self._world, repo, identity.actor, ref, before, after, forced=forced)
+                    ref_moved(self._state, repo, identity.actor, ref, before, after, forced=forced)
 
     async def _start(
         self, request: Request, repo: Repository, service: str, extra: Mapping[str, str]

@@ -16,7 +16,7 @@ class People(Stage):
     """Repositories are given by name or as they are, people by their login. Refusals are raised as Refusal."""
 
     def _by(self, user: str) -> Actor:
-        return Actor(self.world.person(user))
+        return Actor(self.state.person(user))
 
     # --- conversations ------------------------------------------------------------------------
 
@@ -28,8 +28,8 @@ class People(Stage):
         body: str | None = None,
         labels: Sequence[str] = (),
     ) -> Issue:
-        with self.world.lock:
-            return issues.open_issue(self.world, self._repo(repo), self._by(user), title, body, labels)
+        with self.state.lock:
+            return issues.open_issue(self.state, self._repo(repo), self._by(user), title, body, labels)
 
     def edit_issue(
         self,
@@ -41,56 +41,56 @@ class People(Stage):
         body: str | None = None,
     ) -> None:
         """Of a pull request as well."""
-        with self.world.lock:
+        with self.state.lock:
             issue = issue_of(self._repo(repo), number)
-            issues.edit_issue(self.world, issue, self._by(user), title, body)
+            issues.edit_issue(self.state, issue, self._by(user), title, body)
 
     def comment(self, repo: Repository | str, number: int, user: str, body: str) -> Comment:
-        with self.world.lock:
-            return issues.comment(self.world, issue_of(self._repo(repo), number), self._by(user), body)
+        with self.state.lock:
+            return issues.comment(self.state, issue_of(self._repo(repo), number), self._by(user), body)
 
     def edit_comment(self, comment: Comment, user: str, body: str) -> None:
-        with self.world.lock:
-            issues.edit_comment(self.world, comment, self._by(user), body)
+        with self.state.lock:
+            issues.edit_comment(self.state, comment, self._by(user), body)
 
     def delete_comment(self, comment: Comment, user: str) -> None:
-        with self.world.lock:
-            issues.delete_comment(self.world, comment, self._by(user))
+        with self.state.lock:
+            issues.delete_comment(self.state, comment, self._by(user))
 
     def react(self, target: Issue | Comment | ReviewComment, user: str, content: str) -> Reaction:
-        with self.world.lock:
-            return issues.react(self.world, target, self._by(user), content)[0]
+        with self.state.lock:
+            return issues.react(self.state, target, self._by(user), content)[0]
 
     def label(self, repo: Repository | str, number: int, user: str, name: str) -> None:
-        with self.world.lock:
-            issues.add_labels(self.world, issue_of(self._repo(repo), number), self._by(user), [name])
+        with self.state.lock:
+            issues.add_labels(self.state, issue_of(self._repo(repo), number), self._by(user), [name])
 
     def unlabel(self, repo: Repository | str, number: int, user: str, name: str) -> None:
-        with self.world.lock:
-            issues.remove_label(self.world, issue_of(self._repo(repo), number), self._by(user), name)
+        with self.state.lock:
+            issues.remove_label(self.state, issue_of(self._repo(repo), number), self._by(user), name)
 
     def assign(self, repo: Repository | str, number: int, user: str, assignee: str) -> None:
         """Whoever it is: what GitHub lets one assign is checked on REST only."""
-        with self.world.lock:
-            who = self.world.person(assignee)
-            issues.assign(self.world, issue_of(self._repo(repo), number), self._by(user), who)
+        with self.state.lock:
+            who = self.state.person(assignee)
+            issues.assign(self.state, issue_of(self._repo(repo), number), self._by(user), who)
 
     def unassign(self, repo: Repository | str, number: int, user: str, assignee: str) -> None:
-        with self.world.lock:
-            who = self.world.person(assignee)
-            issues.unassign(self.world, issue_of(self._repo(repo), number), self._by(user), who)
+        with self.state.lock:
+            who = self.state.person(assignee)
+            issues.unassign(self.state, issue_of(self._repo(repo), number), self._by(user), who)
 
     def close(self, repo: Repository | str, number: int, user: str) -> None:
-        with self.world.lock:
-            issues.set_state(self.world, issue_of(self._repo(repo), number), self._by(user), "closed")
+        with self.state.lock:
+            issues.set_state(self.state, issue_of(self._repo(repo), number), self._by(user), "closed")
 
     def reopen(self, repo: Repository | str, number: int, user: str) -> None:
-        with self.world.lock:
-            issues.set_state(self.world, issue_of(self._repo(repo), number), self._by(user), "open")
+        with self.state.lock:
+            issues.set_state(self.state, issue_of(self._repo(repo), number), self._by(user), "open")
 
     def lock(self, repo: Repository | str, number: int, user: str, *, locked: bool = True) -> None:
-        with self.world.lock:
-            issues.lock(self.world, issue_of(self._repo(repo), number), self._by(user), locked=locked)
+        with self.state.lock:
+            issues.lock(self.state, issue_of(self._repo(repo), number), self._by(user), locked=locked)
 
     # --- commits ------------------------------------------------------------------------------
 
@@ -103,33 +103,33 @@ class People(Stage):
         message: str = "Change",
     ) -> str:
         """A commit on top of the branch, which is made from the default branch if it is not there."""
-        with self.world.lock:
+        with self.state.lock:
             found = self._repo(repo)
             bare, before = found.bare, found.bare.branch(branch)
             parent = before or bare.branch(found.default_branch)
             base = bare.commit(parent).tree if parent else None
             tree = bare.write_tree(base, changes_of(bare, files))
-            by = self.world.signature(self.world.person(user))
+            by = self.state.signature(self.state.person(user))
             commit = bare.write_commit(tree, [parent] if parent else [], message, by, by)
             self._push(found, branch, user, before, commit, forced=False)
             return commit
 
     def force_push(self, repo: Repository | str, branch: str, commit: str, user: str) -> None:
         """Point the branch at any commit that the repository has."""
-        with self.world.lock:
+        with self.state.lock:
             found = self._repo(repo)
             self._push(found, branch, user, found.bare.branch(branch), commit, forced=True)
 
     def delete_branch(self, repo: Repository | str, branch: str, user: str) -> None:
-        with self.world.lock:
-            refs.delete_ref(self.world, self._repo(repo), self._by(user), f"refs/heads/{branch}")
+        with self.state.lock:
+            refs.delete_ref(self.state, self._repo(repo), self._by(user), f"refs/heads/{branch}")
 
     def _push(self, repo: Repository, branch: str, user: str, before: str | None, after: str, *, forced: bool) -> None:
         issues.refuse_archived(repo)
         ref = f"refs/heads/{branch}"
         refs.check_rules(repo, ref, "create" if before is None else "force" if forced else "update")
         repo.bare.set_ref(ref, after)
-        refs.ref_moved(self.world, repo, self._by(user), ref, before, after, forced=forced)
+        refs.ref_moved(self.state, repo, self._by(user), ref, before, after, forced=forced)
 
     # --- pull requests ------------------------------------------------------------------------
 
@@ -145,24 +145,24 @@ class People(Stage):
         draft: bool = False,
     ) -> Pull:
         """From a branch, or from a fork's: `(fork, branch)`."""
-        with self.world.lock:
+        with self.state.lock:
             found = self._repo(repo)
             head_repository, branch = (found, head) if isinstance(head, str) else head
             proposal = Proposal(title, body, head_repository, branch, base or found.default_branch, draft)
-            return pulls.open_pull(self.world, found, self._by(user), proposal)
+            return pulls.open_pull(self.state, found, self._by(user), proposal)
 
     def mark_ready(self, repo: Repository | str, number: int, user: str, *, ready: bool = True) -> None:
-        with self.world.lock:
-            pulls.set_draft(self.world, pull_of(self._repo(repo), number), self._by(user), draft=not ready)
+        with self.state.lock:
+            pulls.set_draft(self.state, pull_of(self._repo(repo), number), self._by(user), draft=not ready)
 
     def request_review(self, repo: Repository | str, number: int, user: str, reviewer: str) -> None:
         """Of a login or a team's slug. Of an App's bot only with `settings.bots_may_review`, as on GitHub."""
-        with self.world.lock:
+        with self.state.lock:
             pull = pull_of(self._repo(repo), number)
-            is_team = self.world.team(pull.repository.owner, reviewer) is not None
+            is_team = self.state.team(pull.repository.owner, reviewer) is not None
             named = ([], [reviewer]) if is_team else ([reviewer], [])
-            asked = pulls.reviewers_named(self.world, pull, *named)
-            pulls.request_reviews(self.world, pull, self._by(user), *asked)
+            asked = pulls.reviewers_named(self.state, pull, *named)
+            pulls.request_reviews(self.state, pull, self._by(user), *asked)
 
     def submit_review(
         self,
@@ -175,9 +175,9 @@ class People(Stage):
         remarks: Sequence[Remark] = (),
     ) -> Review:
         """event: COMMENT, APPROVE or REQUEST_CHANGES."""
-        with self.world.lock:
+        with self.state.lock:
             return reviews.create_review(
-                self.world,
+                self.state,
                 pull_of(self._repo(repo), number),
                 self._by(user),
                 body=body,
@@ -189,21 +189,21 @@ class People(Stage):
         self, repo: Repository | str, number: int, user: str, remark: Remark, *, reply_to: int | None = None
     ) -> ReviewComment:
         """On a line of the diff; with `reply_to`, the id of a comment, only the remark's body counts."""
-        with self.world.lock:
+        with self.state.lock:
             pull = pull_of(self._repo(repo), number)
             if reply_to is not None:
-                return reviews.reply(self.world, pull.comments[reply_to], self._by(user), remark.body)
-            return reviews.comment(self.world, pull, self._by(user), remark, None)
+                return reviews.reply(self.state, pull.comments[reply_to], self._by(user), remark.body)
+            return reviews.comment(self.state, pull, self._by(user), remark, None)
 
     def edit_review_comment(self, comment: ReviewComment, user: str, body: str) -> None:
-        with self.world.lock:
-            reviews.edit_comment(self.world, comment, self._by(user), body)
+        with self.state.lock:
+            reviews.edit_comment(self.state, comment, self._by(user), body)
 
     def merge(self, repo: Repository | str, number: int, user: str) -> str:
         """The merge commit."""
-        with self.world.lock:
+        with self.state.lock:
             pull = pull_of(self._repo(repo), number)
-            return merging.merge(self.world, pull, self._by(user))
+            return merging.merge(self.state, pull, self._by(user))
 
     # --- checks -------------------------------------------------------------------------------
 
@@ -211,10 +211,10 @@ class People(Stage):
         """One of a check run's own buttons, known by the identifier that the App gave it."""
         if identifier not in [action["identifier"] for action in run.actions]:
             raise KeyError(f"the check run has no button {identifier!r}")
-        with self.world.lock:
+        with self.state.lock:
             asked = {"requested_action": {"identifier": identifier}}
-            checks.announce(self.world, run, self._by(user), "requested_action", asked)
+            checks.announce(self.state, run, self._by(user), "requested_action", asked)
 
     def rerequest_check(self, run: CheckRun, user: str) -> None:
-        with self.world.lock:
-            checks.announce(self.world, run, self._by(user), "rerequested")
+        with self.state.lock:
+            checks.announce(self.state, run, self._by(user), "rerequested")

@@ -26,10 +26,10 @@ def gather(
     rig: Rig, gestures: tuple[Gesture, ...], starts: tuple[float, ...], broken: tuple[str, ...] = ()
 ) -> Evidence:
     """Everything there is to see. The bot should be idle: what is under way counts as not done."""
-    world = rig.github.world
+    state = rig.github.state
     journal = rig.github.server.journal.entries
-    with world.lock:
-        repositories = tuple(world.repositories.values())
+    with state.lock:
+        repositories = tuple(state.repositories.values())
         said = tuple(each for repository in repositories for each in _said(repository))
         thumbed = frozenset(each for repository in repositories for each in _thumbed(repository))
         made = tuple(each for repository in repositories for each in _made(repository))
@@ -201,7 +201,7 @@ def leaks(rig: Rig, journal: tuple[Entry, ...]) -> Iterator[str]:
         # There are hundreds of tokens and megabytes of text: one pass over it, not one for each.
         alike = set(re.findall(r"ghs_[\w.-]+", text))
         yield from (
-            f"a token in the {place}" for token in rig.github.world.tokens if any(token in one for one in alike)
+            f"a token in the {place}" for token in rig.github.state.tokens if any(token in one for one in alike)
         )
 
 

@@ -20,7 +20,7 @@ from bot.rig.soak.users import REVIEWER, People
 
 # Gestures come at this pace a second, unless so many runs are under way that the machine has enough to do.
 PACE = 3.0
-MOST_OPEN_RUNS = 14
+MAX_OPEN_RUNS = 14
 # Deliveries a second that ask nothing.
 NOISE = 10.0
 # Mean seconds between two of them.
@@ -204,12 +204,12 @@ class _Soak:
         ]
         if self._plan.redeliver:
             for each in missing:
-                self._rig.github.world.outbox.redeliver(each)
+                self._rig.github.state.outbox.redeliver(each)
         return len(missing)
 
     def _is_busy(self) -> bool:
         (row,) = self._rig.query("SELECT COUNT(*) AS open FROM runs WHERE ended_at IS NULL")
-        return bool(row["open"] >= MOST_OPEN_RUNS)
+        return bool(row["open"] >= MAX_OPEN_RUNS)
 
     def _idle(self) -> bool:
         waiting = "SELECT 1 FROM deliveries WHERE closed_at IS NULL UNION ALL SELECT 1 FROM runs WHERE ended_at IS NULL"

@@ -19,7 +19,7 @@ _SIDES = (Side.BEFORE, Side.AFTER)
 # Shorter than the bot's second look waits (bot/engine/find_or_create.py).
 LONGEST_LAG = 3.0
 # A fault that finds nothing to strike is taken away with the next ones: never more than so many wait.
-MOST_WAITING = 12
+MAX_WAITING = 12
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Trouble:
     def _at_github(self) -> None:
         random, side = self.random, self.random.choice(_SIDES)
         table = self.rig.github.server.faults
-        if len(table.faults) >= MOST_WAITING:
+        if len(table.faults) >= MAX_WAITING:
             table.clear()
         fault = random.choice(
             (
@@ -118,7 +118,7 @@ class Trouble:
     def _at_e2b(self) -> None:
         random = self.random
         table = self.rig.e2b.server.faults
-        if len(table.faults) >= MOST_WAITING:
+        if len(table.faults) >= MAX_WAITING:
             table.clear()
         start, create = "/process.Process/Start$", "^/v2/sandboxes$"
         table.add(

@@ -236,7 +236,7 @@ class People:
         self._deliver(guid, event, body[:-1] + f', "soak": "{guid}"}}'.encode())
 
     def _again(self) -> None:
-        self.rig.github.world.outbox.redeliver(self._old())
+        self.rig.github.state.outbox.redeliver(self._old())
 
     def _again_under_another_guid(self) -> None:
         old = self._old()
@@ -251,11 +251,11 @@ class People:
         return str(uuid.UUID(int=self.noise.getrandbits(128), version=4))
 
     def _deliver(self, guid: str, event: str, body: bytes) -> None:
-        world = self.rig.github.world
+        state = self.rig.github.state
         delivery = Delivery(
-            world.next_id(), guid, self.rig.app, event, json.loads(body).get("action"), None, None, body
+            state.next_id(), guid, self.rig.app, event, json.loads(body).get("action"), None, None, body
         )
-        world.outbox.redeliver(delivery)
+        state.outbox.redeliver(delivery)
 
     # --- the small print ----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.agent.answer import LineComment, Review, split_answer
-from bot.agent.cli import CUR, OLD, command, identify
+from bot.agent.cli import CUR, OLD, identify, run_command
 from bot.agent.outcome import Failure, Outcome, conclude
 from bot.agent.stream import AgentEvent, Dropped, Ended, Started, Stream, Text, ToolResult, ToolUse
 from tests.rig.amp.conftest import Amp, Result
@@ -25,7 +25,7 @@ class Run:
 
 
 def run(amp: Amp, prompt: str, *, key: str = "sgamp_good", thread: str | None = None) -> Run:
-    argv = command(ERA[amp.era], binary="amp", settings_file="settings.json", thread=thread)
+    argv = run_command(ERA[amp.era], binary="amp", settings_file="settings.json", thread=thread)
     ended = amp.run(*argv[1:], stdin=prompt, key=key)
     stream = Stream()
     events: list[AgentEvent] = []
@@ -115,7 +115,7 @@ def test_a_key_that_is_not_good(amp: Amp, key: str, cur: Failure, old: Failure) 
 
 
 def test_an_option_of_the_other_era(old: Amp) -> None:
-    ended = old.run(*command(CUR, binary="amp", settings_file="s", thread=None)[1:], stdin="answer: Done.")
+    ended = old.run(*run_command(CUR, binary="amp", settings_file="s", thread=None)[1:], stdin="answer: Done.")
     assert conclude(Stream(), ended.code, ended.stderr).failure is Failure.OPTION
 
 

@@ -58,14 +58,14 @@ def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_what_cannot_work_or_is_unsafe_is_refused_with_a_sentence(options: Options, says: str) -> None:
     problem = refusal(options)
     assert problem is not None
-    assert says in problem.say
+    assert says in problem.message
 
 
 def test_a_repository_without_a_commit_is_refused(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     problem = refusal(Options(repo=str(tmp_path)))
     assert problem is not None
-    assert "no commit yet" in problem.say
+    assert "no commit yet" in problem.message
 
 
 def test_the_sample_ends_in_a_pull_request_and_one_line_of_json() -> None:

@@ -158,11 +158,11 @@ def hub(hook: Hook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub
 @pytest.fixture
 def scene(hub: GitHub, hook: Hook, http: httpx.Client, request: pytest.FixtureRequest) -> Iterator[Scene]:
     name = re.sub(r"\W+", "-", request.node.name)[:60].strip("-")
-    owner = f"acme-{len(hub.world.repositories)}"
+    owner = f"acme-{len(hub.state.repositories)}"
     repo = hub.create_repository(f"{owner}/{name}", private=True, files=FILES)
     hub.set_permission(repo, "ann", "write")
     hub.set_permission(repo, "bob", "read")
-    app = hub.world.apps[APP_ID]
+    app = hub.state.apps[APP_ID]
     made = Scene(hub, app, hub.install(app, [repo]), repo, hook, http)
     hub.wait_deliveries()
     hook.received.clear()
@@ -170,7 +170,7 @@ def scene(hub: GitHub, hook: Hook, http: httpx.Client, request: pytest.FixtureRe
     first, errors = len(hub.server.journal.entries), len(hub.server.errors)
     yield made
     hub.wait_deliveries()
-    hub.world.meter.reset()
+    hub.state.meter.reset()
     assert hub.server.errors[errors:] == ()
     contract = Contract.load()
     wrong = [

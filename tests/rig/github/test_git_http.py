@@ -80,7 +80,7 @@ def test_a_private_repository_is_closed_to(scene: Scene, git: Git, held: str, st
     other = scene.github.create_repository(f"{scene.repo.owner.login}/other", private=True, files={"a": "b"})
     scene.github.install(scene.app, [other])
     revoked, expired = scene.token(), scene.token()
-    scene.github.world.tokens[expired].expires_at = scene.github.world.now() - 1
+    scene.github.state.tokens[expired].expires_at = scene.github.state.now() - 1
     scene.ask("DELETE", "/installation/token", revoked)
     tokens = {
         "nothing": None,

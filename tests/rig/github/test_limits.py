@@ -74,7 +74,7 @@ def test_points_are_limited_by_the_minute(limited: Scene) -> None:
 def test_so_are_requests_at_once(limited: Scene) -> None:
     _limit(limited.github, Limits(concurrent=2))
     token = limited.token()
-    with ThreadPoolExecutor(4) as pool, limited.github.world.lock:
+    with ThreadPoolExecutor(4) as pool, limited.github.state.lock:
         asked = [pool.submit(limited.ask, "GET", "{repo}", token) for _ in range(4)]
         # Nobody passes the lock held here, so that whoever has an answer was refused before it.
         refused = list(islice(as_completed(asked, timeout=10), 2))

@@ -40,7 +40,7 @@ def test_the_same_story_ends_in_the_same_state_at_any_time(tmp_path: Path) -> No
 
 CHANGES: dict[str, Callable[[GitHub], object]] = {
     "a comment": lambda hub: hub.comment("acme/widgets", 1, "ann", "more"),
-    "a reaction": lambda hub: hub.react(hub.world.repositories[41_000_014].issues[1], "ann", "eyes"),
+    "a reaction": lambda hub: hub.react(hub.state.repositories[41_000_014].issues[1], "ann", "eyes"),
     "a label": lambda hub: hub.unlabel("acme/widgets", 1, "ann", "amp"),
     "a commit": lambda hub: hub.push_commit("acme/widgets", "topic", {"b": "x"}, "ann"),
     "a commit's message": lambda hub: hub.push_commit("acme/widgets", "new", {}, "ann", "other words"),

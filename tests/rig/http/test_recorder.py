@@ -21,7 +21,7 @@ WORD = {"word": "x" * 100}
 BODY = JSONResponse(WORD).body
 
 
-class World:
+class State:
     """A stand-in small enough to see through: it counts effects and can stream without end."""
 
     def __init__(self) -> None:
@@ -69,81 +69,81 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    with world.server:
-        yield world
+def state() -> Iterator[State]:
+    state = State()
+    with state.server:
+        yield state
 
 
 @pytest.fixture
-def client(world: World) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=world.server.url, timeout=10) as client:
+def client(state: State) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=state.server.url, timeout=10) as client:
         yield client
 
 
 def test_request_and_answer_are_in_the_journal_when_the_client_has_the_answer(
-    world: World, client: httpx.Client
+    state: State, client: httpx.Client
 ) -> None:
     client.post("/effect?q=1%2F2", content=b"hello", headers={"Authorization": "Bearer s"})
-    entry = world.entry
+    entry = state.entry
     assert (entry.number, entry.method, entry.path, entry.query) == (1, "POST", "/effect", "q=1%2F2")
     assert (entry.body, entry.status, entry.answer, entry.fault) == (b"hello", 201, BODY, None)
     assert entry.headers["authorization"].startswith("Bearer ")
     assert entry.answer_headers["content-type"] == "application/json"
 
 
-def test_a_path_is_recorded_as_it_was_sent(world: World, client: httpx.Client) -> None:
+def test_a_path_is_recorded_as_it_was_sent(state: State, client: httpx.Client) -> None:
     client.get("/repos/a/b/contents/with%2Fslash%20and%20caf%C3%A9")
-    assert world.entry.path == "/repos/a/b/contents/with%2Fslash%20and%20caf%C3%A9"
+    assert state.entry.path == "/repos/a/b/contents/with%2Fslash%20and%20caf%C3%A9"
 
 
-def test_a_body_is_recorded_even_if_the_app_never_reads_it(world: World, client: httpx.Client) -> None:
+def test_a_body_is_recorded_even_if_the_app_never_reads_it(state: State, client: httpx.Client) -> None:
     client.post("/deaf", content=b"unheard")
-    assert (world.entry.status, world.entry.body) == (401, b"unheard")
+    assert (state.entry.status, state.entry.body) == (401, b"unheard")
 
 
 @pytest.mark.parametrize(
     ("framing", "half"),
     [(b"content-length: 9", b"half"), (b"transfer-encoding: chunked", b"4\r\nhalf\r\n")],
 )
-def test_a_body_that_breaks_off_has_no_effect(world: World, client: httpx.Client, framing: bytes, half: bytes) -> None:
-    url = httpx.URL(world.server.url)
+def test_a_body_that_breaks_off_has_no_effect(state: State, client: httpx.Client, framing: bytes, half: bytes) -> None:
+    url = httpx.URL(state.server.url)
     with socket.create_connection((url.host, url.port or 0)) as connection:
         connection.sendall(b"POST /effect HTTP/1.1\r\nhost: x\r\n" + framing + b"\r\n\r\n" + half)
     client.post("/effect", content=b"whole")
-    world.server.stop()
-    assert (world.effects, world.server.errors) == ([b"whole"], ())
-    assert [(entry.status, entry.body) for entry in world.server.journal.entries] == [
+    state.server.stop()
+    assert (state.effects, state.server.errors) == ([b"whole"], ())
+    assert [(entry.status, entry.body) for entry in state.server.journal.entries] == [
         (None, b"half"),
         (201, b"whole"),
     ]
 
 
 @pytest.mark.parametrize("size", [WHOLE, WHOLE + 1])
-def test_a_body_reaches_the_app_whole_however_large(world: World, client: httpx.Client, size: int) -> None:
+def test_a_body_reaches_the_app_whole_however_large(state: State, client: httpx.Client, size: int) -> None:
     client.post("/effect", content=b"x" * size)
-    assert ([len(body) for body in world.effects], len(world.entry.body)) == ([size], WHOLE)
+    assert ([len(body) for body in state.effects], len(state.entry.body)) == ([size], WHOLE)
 
 
-def test_a_body_of_unknown_length_reaches_the_app_and_the_journal(world: World, client: httpx.Client) -> None:
+def test_a_body_of_unknown_length_reaches_the_app_and_the_journal(state: State, client: httpx.Client) -> None:
     client.post("/effect", content=iter([b"one ", b"two"]))
-    assert (world.effects, world.entry.body) == ([b"one two"], b"one two")
+    assert (state.effects, state.entry.body) == ([b"one two"], b"one two")
 
 
-def test_an_answer_is_streamed_and_a_client_that_leaves_is_noticed(world: World, client: httpx.Client) -> None:
+def test_an_answer_is_streamed_and_a_client_that_leaves_is_noticed(state: State, client: httpx.Client) -> None:
     with client.stream("GET", "/endless") as answer:
         pieces = answer.iter_raw()
         assert next(pieces) == b"data: 1\n\n"  # though the app has not ended its answer
-        assert world.streaming.wait(10)
-        assert (world.server.journal.entries, world.server.journal.under_way) == ((), 1)
-    assert world.left.wait(10)
+        assert state.streaming.wait(10)
+        assert (state.server.journal.entries, state.server.journal.under_way) == ((), 1)
+    assert state.left.wait(10)
 
 
-def test_a_bug_of_the_stand_in_is_a_500_and_is_kept_for_the_test(world: World, client: httpx.Client) -> None:
+def test_a_bug_of_the_stand_in_is_a_500_and_is_kept_for_the_test(state: State, client: httpx.Client) -> None:
     assert client.get("/broken").status_code == 500
-    world.server.stop()
-    assert [repr(error) for error in world.server.errors] == ["LookupError('a bug in the stand-in')"]
-    assert (world.entry.status, world.entry.fault) == (500, None)
+    state.server.stop()
+    assert [repr(error) for error in state.server.errors] == ["LookupError('a bug in the stand-in')"]
+    assert (state.entry.status, state.entry.fault) == (500, None)
 
 
 ANSWERED = [
@@ -159,98 +159,98 @@ ANSWERED = [
 @pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize(("fault", "status"), ANSWERED, ids=lambda case: getattr(case, "kind", None))
 def test_a_replaced_answer_comes_before_or_after_the_effect(
-    world: World, client: httpx.Client, fault: Fault, status: int, side: Side
+    state: State, client: httpx.Client, fault: Fault, status: int, side: Side
 ) -> None:
-    world.server.faults.add(fault_table.from_json({**fault_table.to_json(fault), "side": side}))
+    state.server.faults.add(fault_table.from_json({**fault_table.to_json(fault), "side": side}))
     answer = client.post("/effect", content=b"ask")
-    assert (answer.status_code, world.effects) == (status, [b"ask"] if side is Side.AFTER else [])
-    assert (world.entry.fault, world.entry.status, world.entry.body) == (fault.kind, status, b"ask")
-    assert world.entry.answer == answer.content
+    assert (answer.status_code, state.effects) == (status, [b"ask"] if side is Side.AFTER else [])
+    assert (state.entry.fault, state.entry.status, state.entry.body) == (fault.kind, status, b"ask")
+    assert state.entry.answer == answer.content
 
     assert client.post("/effect", content=b"again").status_code == 201  # over the same connection
 
 
 @pytest.mark.parametrize("side", list(Side))
-def test_a_timeout_drops_the_connection_without_an_answer(world: World, client: httpx.Client, side: Side) -> None:
-    world.server.faults.add(Fault("timeout", side=side, seconds=0.05))
+def test_a_timeout_drops_the_connection_without_an_answer(state: State, client: httpx.Client, side: Side) -> None:
+    state.server.faults.add(Fault("timeout", side=side, seconds=0.05))
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         client.post("/effect", content=b"ask")
-    assert world.effects == ([b"ask"] if side is Side.AFTER else [])
-    assert (world.entry.status, world.entry.answer, world.entry.fault) == (None, b"", "timeout")
-    assert world.entry.seconds >= 0.05
+    assert state.effects == ([b"ask"] if side is Side.AFTER else [])
+    assert (state.entry.status, state.entry.answer, state.entry.fault) == (None, b"", "timeout")
+    assert state.entry.seconds >= 0.05
 
 
-def test_a_client_that_gives_up_first_ends_a_timeout(world: World, client: httpx.Client) -> None:
-    world.server.faults.add(Fault("timeout", seconds=3600))
+def test_a_client_that_gives_up_first_ends_a_timeout(state: State, client: httpx.Client) -> None:
+    state.server.faults.add(Fault("timeout", seconds=3600))
     with pytest.raises(httpx.ReadTimeout):
         client.post("/effect", content=b"ask", timeout=0.05)
     assert client.post("/effect", content=b"again").status_code == 201
-    assert [body for body in world.effects if body != b"again"] == []
+    assert [body for body in state.effects if body != b"again"] == []
 
 
-def test_a_cut_answer_ends_halfway_with_its_full_length_promised(world: World, client: httpx.Client) -> None:
-    world.server.faults.add(Fault("cut"))
+def test_a_cut_answer_ends_halfway_with_its_full_length_promised(state: State, client: httpx.Client) -> None:
+    state.server.faults.add(Fault("cut"))
     with pytest.raises(httpx.RemoteProtocolError, match=f"received {len(BODY) // 2} bytes, expected {len(BODY)}"):
         client.post("/effect", content=b"ask")
-    assert world.effects == [b"ask"]
-    assert (world.entry.status, world.entry.answer) == (201, BODY[: len(BODY) // 2])
+    assert state.effects == [b"ask"]
+    assert (state.entry.status, state.entry.answer) == (201, BODY[: len(BODY) // 2])
 
 
-def test_a_dripping_answer_arrives_whole_and_late(world: World, client: httpx.Client) -> None:
-    world.server.faults.add(Fault("drip", seconds=0.2))
+def test_a_dripping_answer_arrives_whole_and_late(state: State, client: httpx.Client) -> None:
+    state.server.faults.add(Fault("drip", seconds=0.2))
     answer = client.post("/effect", content=b"ask")
     assert (answer.status_code, answer.json()) == (201, WORD)
-    assert world.entry.seconds >= 0.2
+    assert state.entry.seconds >= 0.2
 
 
 @pytest.mark.parametrize("side", list(Side))
-def test_a_delay_changes_nothing_but_the_time(world: World, client: httpx.Client, side: Side) -> None:
-    world.server.faults.add(Fault("delay", side=side, seconds=0.05))
+def test_a_delay_changes_nothing_but_the_time(state: State, client: httpx.Client, side: Side) -> None:
+    state.server.faults.add(Fault("delay", side=side, seconds=0.05))
     assert client.post("/effect", content=b"ask").json() == WORD
-    assert (world.effects, world.entry.fault) == ([b"ask"], "delay")
-    assert world.entry.seconds >= 0.05
+    assert (state.effects, state.entry.fault) == ([b"ask"], "delay")
+    assert state.entry.seconds >= 0.05
 
 
 @pytest.mark.parametrize("side", list(Side))
-def test_a_call_is_made_on_its_side_of_the_effect(world: World, client: httpx.Client, side: Side) -> None:
+def test_a_call_is_made_on_its_side_of_the_effect(state: State, client: httpx.Client, side: Side) -> None:
     seen: list[tuple[fault_table.Request, list[bytes]]] = []
-    world.server.faults.add(
-        Fault("call", side=side, skip=1, call=lambda request: seen.append((request, list(world.effects))))
+    state.server.faults.add(
+        Fault("call", side=side, skip=1, call=lambda request: seen.append((request, list(state.effects))))
     )
     client.post("/effect", content=b"one")
     client.post("/effect", content=b"two")
     there = [b"one", b"two"] if side is Side.AFTER else [b"one"]
     assert seen == [(fault_table.Request(2, "POST", "/effect"), there)]
-    assert world.effects == [b"one", b"two"]
+    assert state.effects == [b"one", b"two"]
 
 
-def test_a_delay_and_an_error_strike_the_same_request(world: World, client: httpx.Client) -> None:
-    world.server.faults.add(Fault("delay", seconds=0.05), Fault("error", side=Side.AFTER))
+def test_a_delay_and_an_error_strike_the_same_request(state: State, client: httpx.Client) -> None:
+    state.server.faults.add(Fault("delay", seconds=0.05), Fault("error", side=Side.AFTER))
     assert client.post("/effect", content=b"ask").status_code == 502
-    assert (world.effects, world.entry.fault) == ([b"ask"], "delay+error")
+    assert (state.effects, state.entry.fault) == ([b"ask"], "delay+error")
 
 
 def test_an_error_after_the_effect_of_an_endless_answer_does_not_wait_for_its_end(
-    world: World, client: httpx.Client
+    state: State, client: httpx.Client
 ) -> None:
-    world.server.faults.add(Fault("error", side=Side.AFTER))
+    state.server.faults.add(Fault("error", side=Side.AFTER))
     assert client.get("/endless").status_code == 502
-    assert world.effects == [b"endless"]
-    assert world.left.wait(10)
+    assert state.effects == [b"endless"]
+    assert state.left.wait(10)
 
 
-def test_an_endless_answer_can_be_cut(world: World, client: httpx.Client) -> None:
-    world.server.faults.add(Fault("cut"))
+def test_an_endless_answer_can_be_cut(state: State, client: httpx.Client) -> None:
+    state.server.faults.add(Fault("cut"))
     with client.stream("GET", "/endless") as answer:
         pieces = answer.iter_raw()
         assert next(pieces) == b"data"
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
             next(pieces)
-    assert world.entry.answer == b"data"
+    assert state.entry.answer == b"data"
 
 
-def test_an_endless_answer_can_drip(world: World, client: httpx.Client) -> None:
-    world.server.faults.add(Fault("drip"))
+def test_an_endless_answer_can_drip(state: State, client: httpx.Client) -> None:
+    state.server.faults.add(Fault("drip"))
     with client.stream("GET", "/endless") as answer:
         received = b""
         for piece in answer.iter_raw():

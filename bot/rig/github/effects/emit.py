@@ -8,14 +8,14 @@ from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.accounts import user
 from bot.rig.github.shapes.pulls import whole_pull
 from bot.rig.github.shapes.repositories import repository
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 
-def emit(world: World, repo: Repository, event: str, actor: Actor, payload: Json, *, only: App | None = None) -> None:
+def emit(state: State, repo: Repository, event: str, actor: Actor, payload: Json, *, only: App | None = None) -> None:
     """Queue deliveries of `event`; repository, organization, sender and installation are added here."""
-    whole = {**payload, "repository": repository(world.url, repo), "sender": user(world.url, actor.account)}
+    whole = {**payload, "repository": repository(state.url, repo), "sender": user(state.url, actor.account)}
     if repo.owner.kind == "Organization":
-        api = f"{world.url}/api/v3/orgs/{repo.owner.login}"
+        api = f"{state.url}/api/v3/orgs/{repo.owner.login}"
         whole["organization"] = {
             "login": repo.owner.login,
             "id": repo.owner.id,
@@ -27,15 +27,15 @@ def emit(world: World, repo: Repository, event: str, actor: Actor, payload: Json
             "issues_url": f"{api}/issues",
             "members_url": f"{api}/members{{/member}}",
             "public_members_url": f"{api}/public_members{{/member}}",
-            "avatar_url": f"{world.url}/avatars/u/{repo.owner.id}?v=4",
+            "avatar_url": f"{state.url}/avatars/u/{repo.owner.id}?v=4",
             "description": None,
         }
-    for installation in world.installations.values():
+    for installation in state.installations.values():
         covers = repo.id in installation.repositories
         listens = only in (None, installation.app) and not installation.removed
         if covers and listens and installation.suspended_at is None:
             origin = {"id": installation.id, "node_id": installation.node_id}
-            world.outbox.emit(
+            state.outbox.emit(
                 event,
                 {**whole, "installation": origin},
                 app=installation.app,
@@ -44,9 +44,9 @@ def emit(world: World, repo: Repository, event: str, actor: Actor, payload: Json
             )
 
 
-def emit_pull(world: World, pull: Pull, action: str, actor: Actor, extra: Json | None = None) -> None:
+def emit_pull(state: State, pull: Pull, action: str, actor: Actor, extra: Json | None = None) -> None:
     """An event `pull_request`. Whether it merges is not known yet when GitHub sends it."""
     commits, files = changes(pull)
-    shape = whole_pull(world.url, pull, len(commits), files, None)
+    shape = whole_pull(state.url, pull, len(commits), files, None)
     payload = {"action": action, "number": pull.number, "pull_request": shape, **(extra or {})}
-    emit(world, pull.repository, "pull_request", actor, payload)
+    emit(state, pull.repository, "pull_request", actor, payload)

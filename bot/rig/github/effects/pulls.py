@@ -14,7 +14,7 @@ from bot.rig.github.records import Account, Actor, Pull, Repository, Team
 from bot.rig.github.refusal import Refusal, custom, missing
 from bot.rig.github.shapes.accounts import team as team_shape
 from bot.rig.github.shapes.accounts import user
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Proposal:
     maintainer_can_modify: bool = True
 
 
-def open_pull(world: World, repo: Repository, actor: Actor, proposal: Proposal) -> Pull:
+def open_pull(state: State, repo: Repository, actor: Actor, proposal: Proposal) -> Pull:
     """Raises Refusal in GitHub's words when the branches do not make a pull request."""
     refuse_archived(repo)
     check_body("PullRequest", proposal.body)
@@ -49,14 +49,14 @@ def open_pull(world: World, repo: Repository, actor: Actor, proposal: Proposal) 
             raise Refusal.invalid(
                 custom("PullRequest", "head", f"A pull request already exists for {owner}:{proposal.head}.")
             )
-    issue = new_issue(world, repo, actor, proposal.title, proposal.body)
+    issue = new_issue(state, repo, actor, proposal.title, proposal.body)
     ref = f"refs/pull/{issue.number}/head"
     if crosses:
         repo.bare.take(proposal.head_repository.bare, head, ref)
     _check_history(repo, proposal, base, head)
     repo.bare.set_ref(ref, head)
     pull = Pull(
-        id=world.next_id(),
+        id=state.next_id(),
         issue=issue,
         head_repository=proposal.head_repository,
         head_ref=proposal.head,
@@ -68,7 +68,7 @@ def open_pull(world: World, repo: Repository, actor: Actor, proposal: Proposal) 
     )
     issue.pull = pull
     repo.issues[issue.number] = issue
-    emit_pull(world, pull, "opened", actor)
+    emit_pull(state, pull, "opened", actor)
     return pull
 
 
@@ -83,42 +83,42 @@ def _check_history(repo: Repository, proposal: Proposal, base: str, head: str) -
         raise Refusal.invalid({"resource": "PullRequest", "code": "custom", "message": said})
 
 
-def set_draft(world: World, pull: Pull, actor: Actor, *, draft: bool) -> None:
+def set_draft(state: State, pull: Pull, actor: Actor, *, draft: bool) -> None:
     refuse_archived(pull.repository)
     if pull.draft != draft:
         pull.draft = draft
-        record(world, pull.issue, actor, "convert_to_draft" if draft else "ready_for_review")
-        emit_pull(world, pull, "converted_to_draft" if draft else "ready_for_review", actor)
+        record(state, pull.issue, actor, "convert_to_draft" if draft else "ready_for_review")
+        emit_pull(state, pull, "converted_to_draft" if draft else "ready_for_review", actor)
 
 
-def retarget(world: World, pull: Pull, actor: Actor, base: str) -> None:
+def retarget(state: State, pull: Pull, actor: Actor, base: str) -> None:
     tip = pull.repository.bare.branch(base)
     if tip is None:
         raise Refusal.invalid(missing("PullRequest", "base", "invalid"))
     change = {"base": {"ref": {"from": pull.base_ref}, "sha": {"from": pull.base_sha}}}
     pull.base_ref, pull.base_sha = base, tip
-    announce(world, pull.issue, actor, "edited", {"changes": change})
+    announce(state, pull.issue, actor, "edited", {"changes": change})
 
 
 def branch_moved(
-    world: World, repo: Repository, actor: Actor, branch: str, before: str | None, after: str | None
+    state: State, repo: Repository, actor: Actor, branch: str, before: str | None, after: str | None
 ) -> None:
     """Open pull requests follow their head branch, and end with it."""
-    kin = [each for each in world.repositories.values() if each is repo or each is repo.parent]
+    kin = [each for each in state.repositories.values() if each is repo or each is repo.parent]
     for pull in [pull for each in kin for pull in each.pulls if pull.issue.state == "open"]:
         if pull.head_repository is repo and pull.head_ref == branch:
             if after is None:
-                set_state(world, pull.issue, actor, "closed")
+                set_state(state, pull.issue, actor, "closed")
             else:
-                _synchronize(world, pull, actor, repo, before, after)
+                _synchronize(state, pull, actor, repo, before, after)
         elif pull.repository is repo and pull.base_ref == branch:
             if after is None:
-                set_state(world, pull.issue, actor, "closed")
+                set_state(state, pull.issue, actor, "closed")
             elif repo.bare.is_ancestor(pull.head_sha, after):
-                _merged(world, pull, actor, after)
+                _merged(state, pull, actor, after)
 
 
-def _synchronize(world: World, pull: Pull, actor: Actor, head: Repository, before: str | None, after: str) -> None:
+def _synchronize(state: State, pull: Pull, actor: Actor, head: Repository, before: str | None, after: str) -> None:
     bare = pull.repository.bare
     ref = f"refs/pull/{pull.number}/head"
     if pull.crosses:
@@ -127,9 +127,9 @@ def _synchronize(world: World, pull: Pull, actor: Actor, head: Repository, befor
         bare.set_ref(ref, after)
     pull.head_sha = after
     pull.base_sha = bare.branch(pull.base_ref) or pull.base_sha
-    pull.issue.updated_at = world.now()
+    pull.issue.updated_at = state.now()
     _mark_outdated(pull)
-    emit_pull(world, pull, "synchronize", actor, {"before": before or git.ZERO, "after": after})
+    emit_pull(state, pull, "synchronize", actor, {"before": before or git.ZERO, "after": after})
 
 
 def _mark_outdated(pull: Pull) -> None:
@@ -145,15 +145,15 @@ def _mark_outdated(pull: Pull) -> None:
 
 
 def reviewers_named(
-    world: World, pull: Pull, logins: Sequence[str], slugs: Sequence[str]
+    state: State, pull: Pull, logins: Sequence[str], slugs: Sequence[str]
 ) -> tuple[list[Account], list[Team]]:
     """Whoever is meant. Raises Refusal for anyone who cannot be asked, Apps' bots among them (github.md 5.3)."""
     repo = pull.repository
     accounts: list[Account] = []
     for login in logins:
-        account = world.account(login)
+        account = state.account(login)
         fit = account is not None and account.kind == "User" and repo.role(account) != "none"
-        bot = account is not None and account.kind == "Bot" and world.settings.bots_may_review
+        bot = account is not None and account.kind == "Bot" and state.settings.bots_may_review
         if account is None or not (fit or bot):
             raise Refusal.unprocessable(
                 "Reviews may only be requested from collaborators. One or more of the users or teams you "
@@ -162,47 +162,47 @@ def reviewers_named(
         if account is pull.issue.author.account:
             raise Refusal.unprocessable("Review cannot be requested from pull request author.")
         accounts.append(account)
-    teams = [world.team(repo.owner, slug) for slug in slugs]
+    teams = [state.team(repo.owner, slug) for slug in slugs]
     if None in teams:
         raise Refusal.unprocessable("Could not resolve to a node with the global id of the team.")
     return accounts, [team for team in teams if team is not None]
 
 
-def request_reviews(world: World, pull: Pull, actor: Actor, accounts: list[Account], teams: list[Team]) -> None:
+def request_reviews(state: State, pull: Pull, actor: Actor, accounts: list[Account], teams: list[Team]) -> None:
     """Every request anew is an event, as the button with the circling arrows makes one."""
     refuse_archived(pull.repository)
     for account in accounts:
         if account not in pull.reviewers:
             pull.reviewers.append(account)
-        record(world, pull.issue, actor, "review_requested").reviewer = account
-        emit_pull(world, pull, "review_requested", actor, {"requested_reviewer": user(world.url, account)})
+        record(state, pull.issue, actor, "review_requested").reviewer = account
+        emit_pull(state, pull, "review_requested", actor, {"requested_reviewer": user(state.url, account)})
     for team in teams:
         if team not in pull.teams:
             pull.teams.append(team)
-        record(world, pull.issue, actor, "review_requested").team = team
-        emit_pull(world, pull, "review_requested", actor, {"requested_team": team_shape(world.url, team)})
+        record(state, pull.issue, actor, "review_requested").team = team
+        emit_pull(state, pull, "review_requested", actor, {"requested_team": team_shape(state.url, team)})
 
 
-def withdraw_requests(world: World, pull: Pull, actor: Actor, accounts: list[Account], teams: list[Team]) -> None:
+def withdraw_requests(state: State, pull: Pull, actor: Actor, accounts: list[Account], teams: list[Team]) -> None:
     refuse_archived(pull.repository)
     for account in [account for account in accounts if account in pull.reviewers]:
         pull.reviewers.remove(account)
-        record(world, pull.issue, actor, "review_request_removed").reviewer = account
-        shape = {"requested_reviewer": user(world.url, account)}
-        emit_pull(world, pull, "review_request_removed", actor, shape)
+        record(state, pull.issue, actor, "review_request_removed").reviewer = account
+        shape = {"requested_reviewer": user(state.url, account)}
+        emit_pull(state, pull, "review_request_removed", actor, shape)
     for team in [team for team in teams if team in pull.teams]:
         pull.teams.remove(team)
-        record(world, pull.issue, actor, "review_request_removed").team = team
-        shape = {"requested_team": team_shape(world.url, team)}
-        emit_pull(world, pull, "review_request_removed", actor, shape)
+        record(state, pull.issue, actor, "review_request_removed").team = team
+        shape = {"requested_team": team_shape(state.url, team)}
+        emit_pull(state, pull, "review_request_removed", actor, shape)
 
 
-def _merged(world: World, pull: Pull, actor: Actor, commit: str) -> None:
-    now = world.now()
+def _merged(state: State, pull: Pull, actor: Actor, commit: str) -> None:
+    now = state.now()
     pull.merged_at = pull.issue.closed_at = pull.issue.updated_at = now
     pull.merged_by = pull.issue.closed_by = actor.account
     pull.merge_sha = commit
     pull.issue.state = "closed"
     for event in ("merged", "closed"):
-        record(world, pull.issue, actor, event)
-    emit_pull(world, pull, "closed", actor)
+        record(state, pull.issue, actor, event)
+    emit_pull(state, pull, "closed", actor)

@@ -12,10 +12,10 @@ from bot.rig.github.records import Actor, Repository, Rule
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.repositories import html_url
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 
-def create_ref(world: World, repo: Repository, actor: Actor, name: str, sha: str) -> None:
+def create_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str) -> None:
     refuse_archived(repo)
     if not name.startswith("refs/") or name.count("/") < 2 or not repo.bare.is_ref_name(name):
         raise Refusal.unprocessable(f"{name} is not a valid ref name.")
@@ -26,10 +26,10 @@ def create_ref(world: World, repo: Repository, actor: Actor, name: str, sha: str
     _check_target(repo, name, sha)
     check_rules(repo, name, "create")
     _move(repo, name, sha, ZERO)
-    ref_moved(world, repo, actor, name, None, sha)
+    ref_moved(state, repo, actor, name, None, sha)
 
 
-def update_ref(world: World, repo: Repository, actor: Actor, name: str, sha: str, *, force: bool) -> None:
+def update_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str, *, force: bool) -> None:
     refuse_archived(repo)
     before = repo.bare.ref(name)
     if before is None:
@@ -43,10 +43,10 @@ def update_ref(world: World, repo: Repository, actor: Actor, name: str, sha: str
     check_rules(repo, name, "force" if forced else "update")
     if before != sha:
         _move(repo, name, sha, before)
-        ref_moved(world, repo, actor, name, before, sha, forced=forced)
+        ref_moved(state, repo, actor, name, before, sha, forced=forced)
 
 
-def delete_ref(world: World, repo: Repository, actor: Actor, name: str) -> None:
+def delete_ref(state: State, repo: Repository, actor: Actor, name: str) -> None:
     refuse_archived(repo)
     before = repo.bare.ref(name)
     if before is None or name.startswith("refs/pull/"):
@@ -55,7 +55,7 @@ def delete_ref(world: World, repo: Repository, actor: Actor, name: str) -> None:
         raise Refusal.unprocessable("Cannot delete the default branch")
     check_rules(repo, name, "delete")
     repo.bare.delete_ref(name)
-    ref_moved(world, repo, actor, name, before, None)
+    ref_moved(state, repo, actor, name, before, None)
 
 
 def check_rules(repo: Repository, name: str, deed: str) -> None:
@@ -75,7 +75,7 @@ def refusing_rule(repo: Repository, name: str, deed: str) -> Rule | None:
 
 
 def ref_moved(
-    world: World,
+    state: State,
     repo: Repository,
     actor: Actor,
     name: str,
@@ -85,13 +85,13 @@ def ref_moved(
     forced: bool = False,
 ) -> None:
     """What GitHub does after a ref has moved, by whatever way: `push`, and its pull requests follow."""
-    repo.pushed_at = world.now()
+    repo.pushed_at = state.now()
     if after is not None and name.startswith("refs/heads/") and repo.bare.branch(repo.default_branch) is None:
         repo.default_branch = name.removeprefix("refs/heads/")  # the first branch of an empty repository
         repo.bare.set_head(repo.default_branch)
-    emit(world, repo, "push", actor, _push(world, repo, actor, name, before, after, forced=forced))
+    emit(state, repo, "push", actor, _push(state, repo, actor, name, before, after, forced=forced))
     if name.startswith("refs/heads/"):
-        pulls.branch_moved(world, repo, actor, name.removeprefix("refs/heads/"), before, after)
+        pulls.branch_moved(state, repo, actor, name.removeprefix("refs/heads/"), before, after)
 
 
 def _check_target(repo: Repository, name: str, sha: str) -> None:
@@ -110,7 +110,7 @@ def _move(repo: Repository, name: str, new: str, old: str) -> None:
 
 
 def _push(
-    world: World,
+    state: State,
     repo: Repository,
     actor: Actor,
     name: str,
@@ -119,10 +119,10 @@ def _push(
     *,
     forced: bool,
 ) -> Json:
-    html = html_url(world.url, repo)
+    html = html_url(state.url, repo)
     new = repo.bare.log(f"{before}..{after}", "--max-count=20") if before and after else []
-    commits = [_push_commit(world, repo, oid) for oid in new]
-    head = _push_commit(world, repo, after) if after and repo.bare.kind(after) == "commit" else None
+    commits = [_push_commit(state, repo, oid) for oid in new]
+    head = _push_commit(state, repo, after) if after and repo.bare.kind(after) == "commit" else None
     person = {"name": actor.account.login, "email": f"{actor.account.login}@users.noreply.example.com"}
     return {
         "ref": name,
@@ -139,7 +139,7 @@ def _push(
     }
 
 
-def _push_commit(world: World, repo: Repository, oid: str) -> Json:
+def _push_commit(state: State, repo: Repository, oid: str) -> Json:
     commit = repo.bare.commit(oid)
     author = {"name": commit.author.name, "email": commit.author.email, "date": commit.author.date}
     return {
@@ -148,7 +148,7 @@ def _push_commit(world: World, repo: Repository, oid: str) -> Json:
         "distinct": True,
         "message": commit.message,
         "timestamp": commit.author.date,
-        "url": f"{html_url(world.url, repo)}/commit/{oid}",
+        "url": f"{html_url(state.url, repo)}/commit/{oid}",
         "author": author,
         "committer": author,
         "added": [],

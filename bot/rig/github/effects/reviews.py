@@ -14,7 +14,7 @@ from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.pulls import pull as pull_shape
 from bot.rig.github.shapes.pulls import review as review_shape
 from bot.rig.github.shapes.pulls import review_comment as comment_shape
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 
@@ -32,7 +32,7 @@ class Remark:
 
 
 def create_review(
-    world: World,
+    state: State,
     pull: Pull,
     actor: Actor,
     *,
@@ -52,16 +52,16 @@ def create_review(
     commit = commit or pull.head_sha
     comparison = _files_at(pull, commit)
     placed = [(remark, _place(comparison, remark)) for remark in remarks]
-    review = Review(world.next_id(), pull, actor, body, "PENDING", commit, world.now(), None)
+    review = Review(state.next_id(), pull, actor, body, "PENDING", commit, state.now(), None)
     pull.reviews[review.id] = review
     for remark, hunk in placed:
-        _add(world, review, remark, hunk)
+        _add(state, review, remark, hunk)
     if event is not None:
-        submit(world, review, actor, event, body)
+        submit(state, review, actor, event, body)
     return review
 
 
-def submit(world: World, review: Review, actor: Actor, event: str, body: str) -> None:
+def submit(state: State, review: Review, actor: Actor, event: str, body: str) -> None:
     """Make a pending review visible."""
     pull = review.pull
     refuse_archived(pull.repository)
@@ -71,35 +71,35 @@ def submit(world: World, review: Review, actor: Actor, event: str, body: str) ->
     _check_event(pull, actor, event, body, has_comments=bool(comments))
     review.state = STATES[event]
     review.body = body
-    review.submitted_at = pull.issue.updated_at = world.now()
+    review.submitted_at = pull.issue.updated_at = state.now()
     if actor.account in pull.reviewers:
         pull.reviewers.remove(actor.account)
-    shape = {**review_shape(world.url, review), "state": review.state.lower()}
-    payload: Json = {"action": "submitted", "review": shape, "pull_request": pull_shape(world.url, pull)}
-    emit(world, pull.repository, "pull_request_review", actor, payload)
+    shape = {**review_shape(state.url, review), "state": review.state.lower()}
+    payload: Json = {"action": "submitted", "review": shape, "pull_request": pull_shape(state.url, pull)}
+    emit(state, pull.repository, "pull_request_review", actor, payload)
     for comment in comments:
-        _emit_comment(world, comment, actor, "created")
+        _emit_comment(state, comment, actor, "created")
 
 
-def comment(world: World, pull: Pull, actor: Actor, remark: Remark, commit: str | None) -> ReviewComment:
+def comment(state: State, pull: Pull, actor: Actor, remark: Remark, commit: str | None) -> ReviewComment:
     """A single comment: GitHub wraps it into a review without a text."""
     refuse_archived(pull.repository)
     hunk = _place(_files_at(pull, commit or pull.head_sha), remark)
-    review = _bare_review(world, pull, actor, commit or pull.head_sha)
-    made = _add(world, review, remark, hunk)
-    _emit_comment(world, made, actor, "created")
+    review = _bare_review(state, pull, actor, commit or pull.head_sha)
+    made = _add(state, review, remark, hunk)
+    _emit_comment(state, made, actor, "created")
     return made
 
 
-def reply(world: World, to: ReviewComment, actor: Actor, body: str) -> ReviewComment:
+def reply(state: State, to: ReviewComment, actor: Actor, body: str) -> ReviewComment:
     """Replies hang on the thread's first comment."""
     pull = to.pull
     refuse_archived(pull.repository)
     _check_body(body)
-    review = _bare_review(world, pull, actor, to.commit)
-    now = world.now()
+    review = _bare_review(state, pull, actor, to.commit)
+    now = state.now()
     made = ReviewComment(
-        id=world.next_id(),
+        id=state.next_id(),
         pull=pull,
         review=review,
         author=actor,
@@ -118,38 +118,38 @@ def reply(world: World, to: ReviewComment, actor: Actor, body: str) -> ReviewCom
         reply_to=to.reply_to or to.id,
     )
     pull.comments[made.id] = made
-    _emit_comment(world, made, actor, "created")
+    _emit_comment(state, made, actor, "created")
     return made
 
 
-def edit_comment(world: World, made: ReviewComment, actor: Actor, body: str) -> None:
+def edit_comment(state: State, made: ReviewComment, actor: Actor, body: str) -> None:
     refuse_archived(made.pull.repository)
     _check_body(body)
     before, made.body = made.body, body
-    made.updated_at = made.edited_at = world.now()
-    _emit_comment(world, made, actor, "edited", {"changes": {"body": {"from": before}}})
+    made.updated_at = made.edited_at = state.now()
+    _emit_comment(state, made, actor, "edited", {"changes": {"body": {"from": before}}})
 
 
-def delete_comment(world: World, made: ReviewComment, actor: Actor) -> None:
+def delete_comment(state: State, made: ReviewComment, actor: Actor) -> None:
     refuse_archived(made.pull.repository)
     del made.pull.comments[made.id]
-    _emit_comment(world, made, actor, "deleted")
+    _emit_comment(state, made, actor, "deleted")
 
 
-def set_resolved(world: World, first: ReviewComment, actor: Actor, *, resolved: bool) -> None:
+def set_resolved(state: State, first: ReviewComment, actor: Actor, *, resolved: bool) -> None:
     """A thread is known by its first comment."""
     refuse_archived(first.pull.repository)
     if resolved:
         first.pull.resolved[first.id] = actor.account
     else:
         first.pull.resolved.pop(first.id, None)
-    thread = {"node_id": first.node_id, "comments": [comment_shape(world.url, first)]}
+    thread = {"node_id": first.node_id, "comments": [comment_shape(state.url, first)]}
     payload = {
         "action": "resolved" if resolved else "unresolved",
         "thread": thread,
-        "pull_request": pull_shape(world.url, first.pull),
+        "pull_request": pull_shape(state.url, first.pull),
     }
-    emit(world, first.pull.repository, "pull_request_review_thread", actor, payload)
+    emit(state, first.pull.repository, "pull_request_review_thread", actor, payload)
 
 
 def _check_event(pull: Pull, actor: Actor, event: str | None, body: str, *, has_comments: bool) -> None:
@@ -201,19 +201,19 @@ def _place(files: dict[str, FileChange], remark: Remark) -> Hunk | None:
     return hunk
 
 
-def _bare_review(world: World, pull: Pull, actor: Actor, commit: str) -> Review:
-    now = world.now()
-    review = Review(world.next_id(), pull, actor, "", "COMMENTED", commit, now, now)
+def _bare_review(state: State, pull: Pull, actor: Actor, commit: str) -> Review:
+    now = state.now()
+    review = Review(state.next_id(), pull, actor, "", "COMMENTED", commit, now, now)
     pull.reviews[review.id] = review
     pull.issue.updated_at = now
     return review
 
 
-def _add(world: World, review: Review, remark: Remark, hunk: Hunk | None) -> ReviewComment:
-    now = world.now()
+def _add(state: State, review: Review, remark: Remark, hunk: Hunk | None) -> ReviewComment:
+    now = state.now()
     line = remark.line
     made = ReviewComment(
-        id=world.next_id(),
+        id=state.next_id(),
         pull=review.pull,
         review=review,
         author=review.author,
@@ -233,14 +233,14 @@ def _add(world: World, review: Review, remark: Remark, hunk: Hunk | None) -> Rev
     return made
 
 
-def _emit_comment(world: World, made: ReviewComment, actor: Actor, action: str, extra: Json | None = None) -> None:
+def _emit_comment(state: State, made: ReviewComment, actor: Actor, action: str, extra: Json | None = None) -> None:
     payload = {
         "action": action,
-        "comment": comment_shape(world.url, made),
-        "pull_request": pull_shape(world.url, made.pull),
+        "comment": comment_shape(state.url, made),
+        "pull_request": pull_shape(state.url, made.pull),
         **(extra or {}),
     }
-    emit(world, made.pull.repository, "pull_request_review_comment", actor, payload)
+    emit(state, made.pull.repository, "pull_request_review_comment", actor, payload)
 
 
 def _check_body(body: str) -> None:

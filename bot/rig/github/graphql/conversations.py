@@ -84,7 +84,7 @@ _CONVERSATION: Mapping[str, Resolver] = {
     "closed": lambda issue, _: issue.state == "closed",
     "comments": _comments,
     "labels": lambda issue, _, **page: connection(issue.labels, **page),
-    "url": lambda issue, view: page_of(view.world.url, issue),
+    "url": lambda issue, view: page_of(view.state.url, issue),
 }
 
 # --- pull requests --------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
         **_MINIMIZABLE,
         "pullRequest": lambda comment, _: comment.issue if comment.issue.pull else None,
         "repository": lambda comment, _: comment.issue.repository,
-        "url": lambda comment, view: f"{page_of(view.world.url, comment.issue)}#issuecomment-{comment.id}",
+        "url": lambda comment, view: f"{page_of(view.state.url, comment.issue)}#issuecomment-{comment.id}",
     },
     "PullRequest": {
         **_CONVERSATION,
@@ -210,7 +210,7 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
         "commit": lambda review, _: git_node(review.pull.repository, review.commit),
         "submittedAt": lambda review, _: moment_or_none(review.submitted_at),
         "updatedAt": lambda review, _: moment(review.submitted_at or review.created_at),
-        "url": lambda review, view: f"{page_of(view.world.url, review.pull.issue)}#pullrequestreview-{review.id}",
+        "url": lambda review, view: f"{page_of(view.state.url, review.pull.issue)}#pullrequestreview-{review.id}",
     },
     "PullRequestReviewComment": {
         **_WRITTEN,
@@ -220,7 +220,7 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
         "pullRequestReview": lambda comment, _: comment.review,
         "replyTo": lambda comment, _: comment.pull.comments.get(comment.reply_to),
         "startLine": lambda comment, _: None if comment.outdated else comment.start_line,
-        "url": lambda comment, view: f"{page_of(view.world.url, comment.pull.issue)}#discussion_r{comment.id}",
+        "url": lambda comment, view: f"{page_of(view.state.url, comment.pull.issue)}#discussion_r{comment.id}",
     },
     "PullRequestReviewThread": {
         "comments": lambda thread, _, **page: connection(thread.comments, **page),

@@ -30,26 +30,26 @@ from bot.rig.github.limits import Cost
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import Answer
 from bot.rig.github.rest.router import Request
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 
 class GraphQL:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._schema = _schema()
 
     def answer(self, request: Request) -> Answer:
         bucket = "127.0.0.1"
         try:
-            identity = identify(self._world, request.headers.get("authorization"))
+            identity = identify(self._state, request.headers.get("authorization"))
             if identity.token is None:
                 raise Refusal(401, "This endpoint requires you to be authenticated.")
             bucket = identity.bucket
-            with self._world.meter.request(bucket):
-                answer = self._execute(request, View(self._world, identity), bucket)
+            with self._state.meter.request(bucket):
+                answer = self._execute(request, View(self._state, identity), bucket)
         except Refusal as refusal:
             answer = Answer(refusal.status, refusal.body(), refusal.headers)
-        headers = {**self._world.meter.headers(bucket, "graphql"), **answer.headers}
+        headers = {**self._state.meter.headers(bucket, "graphql"), **answer.headers}
         return Answer(answer.status, answer.body, headers)
 
     def _execute(self, request: Request, view: View, bucket: str) -> Answer:
@@ -57,19 +57,19 @@ class GraphQL:
         try:
             document = parse(query)
         except GraphQLError as error:
-            self._world.meter.charge(bucket, Cost("graphql", 1))
+            self._state.meter.charge(bucket, Cost("graphql", 1))
             return Answer(body={"errors": [_error(error)]})
         operation = get_operation_ast(document, name)
         mutation = operation is not None and operation.operation is OperationType.MUTATION
         try:
-            self._world.meter.charge(bucket, _cost(document, mutation=mutation))
+            self._state.meter.charge(bucket, _cost(document, mutation=mutation))
         except Refusal as refusal:
             if "API rate limit" in refusal.message:  # GraphQL says so within a 200
                 return Answer(body={"errors": [{"type": "RATE_LIMITED", "message": refusal.message}]})
             raise
         if errors := validate(self._schema, document):
             return Answer(body={"errors": [_error(error) for error in errors]})
-        with self._world.lock:
+        with self._state.lock:
             result = execute_sync(
                 self._schema,
                 document,

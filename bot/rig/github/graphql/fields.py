@@ -33,7 +33,7 @@ _ACCOUNT: Mapping[str, Resolver] = {
     "databaseId": lambda account, _: account.id,
     "id": lambda account, _: account.node_id,
     "name": lambda account, _: account.login,
-    "url": lambda account, view: f"{view.world.url}/{account.login}",
+    "url": lambda account, view: f"{view.state.url}/{account.login}",
 }
 
 FIELDS: Mapping[str, Mapping[str, Resolver]] = {
@@ -49,7 +49,7 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
         **_ACCOUNT,
         # Unlike REST, GraphQL leaves the `[bot]` away.
         "login": lambda account, _: account.login.removesuffix("[bot]"),
-        "url": lambda account, view: f"{view.world.url}/apps/{account.login.removesuffix('[bot]')}",
+        "url": lambda account, view: f"{view.state.url}/apps/{account.login.removesuffix('[bot]')}",
     },
     "Label": {"id": lambda label, _: label.node_id},
     **repositories.FIELDS,
@@ -58,5 +58,5 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
 
 
 def _rate_limit(view: View) -> Mapping[str, Any]:
-    standing = view.world.meter.standing(view.identity.bucket, "graphql")
+    standing = view.state.meter.standing(view.identity.bucket, "graphql")
     return {**standing, "cost": 1, "resetAt": moment(standing["reset"])}

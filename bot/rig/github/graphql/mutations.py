@@ -32,14 +32,14 @@ def _find(view: View, number: str, *kinds: type) -> Any:
 
 def _add_comment(view: View, given: Input) -> Any:
     issue = _find(view, given["subjectId"], Issue)
-    comment = issues.comment(view.world, issue, view.identity.actor, given["body"])
+    comment = issues.comment(view.state, issue, view.identity.actor, given["body"])
     return {"commentEdge": {"cursor": "", "node": comment}, "subject": issue}
 
 
 def _add_reaction(view: View, given: Input) -> Any:
     target = _find(view, given["subjectId"], Issue, Comment, ReviewComment)
     content = REACTION_NAMES[given["content"]]
-    reaction, _ = issues.react(view.world, target, view.identity.actor, content)
+    reaction, _ = issues.react(view.state, target, view.identity.actor, content)
     return {"reaction": reaction, "subject": target}
 
 
@@ -69,7 +69,7 @@ def _resolve(view: View, given: Input, *, resolved: bool) -> Any:
     thread = _find(view, given["threadId"], Thread)
     # GitHub asks for more than pull_requests: write here.
     view.may(thread.first.pull.repository, "contents", "write")
-    reviews.set_resolved(view.world, thread.first, view.identity.actor, resolved=resolved)
+    reviews.set_resolved(view.state, thread.first, view.identity.actor, resolved=resolved)
     return {"thread": thread}
 
 
@@ -77,7 +77,7 @@ def _set_draft(view: View, given: Input, *, draft: bool) -> Any:
     issue = _find(view, given["pullRequestId"], Issue)
     if issue.pull is None:
         fail("NOT_FOUND", f"Could not resolve to a PullRequest with the id of '{given['pullRequestId']}'.")
-    pulls.set_draft(view.world, issue.pull, view.identity.actor, draft=draft)
+    pulls.set_draft(view.state, issue.pull, view.identity.actor, draft=draft)
     return {"pullRequest": issue}
 
 

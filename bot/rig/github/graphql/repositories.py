@@ -15,7 +15,7 @@ from bot.rig.github.rest.repositories import author_of as author_by_email
 
 
 def repository(_: object, view: View, owner: str, name: str, *, followRenames: bool = True) -> Any:  # noqa: N803 - GitHub's name
-    found = view.world.repository(f"{owner}/{name}")
+    found = view.state.repository(f"{owner}/{name}")
     moved = found is not None and found.full_name.lower() != f"{owner}/{name}".lower()
     if found is None or not view.identity.sees(found) or (moved and not followRenames):
         fail("NOT_FOUND", f"Could not resolve to a Repository with the name '{owner}/{name}'.")
@@ -79,7 +79,7 @@ def _commit(node: GitNode) -> Commit:
 
 
 def _git_actor(node: GitNode, view: View, signature: Signature) -> Mapping[str, Any]:
-    account = author_by_email(view.world, signature.email)
+    account = author_by_email(view.state, signature.email)
     user = account if account is not None and account.kind == "User" else None
     return {"name": signature.name, "email": signature.email, "user": user}
 
@@ -116,7 +116,7 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
         "pullRequest": lambda repo, view, number: _issue(repo, view, number, "PullRequest"),
         "pullRequests": _pulls,
         "ref": _ref,
-        "url": lambda repo, view: f"{view.world.url}/{repo.full_name}",
+        "url": lambda repo, view: f"{view.state.url}/{repo.full_name}",
         "viewerPermission": _permission,
     },
     "Ref": {
@@ -136,7 +136,7 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
             [GitNode(node.repository, oid, "commit") for oid in _commit(node).parents], **page
         ),
         "tree": lambda node, _: GitNode(node.repository, _commit(node).tree, "tree"),
-        "url": lambda node, view: f"{view.world.url}/{node.repository.full_name}/commit/{node.oid}",
+        "url": lambda node, view: f"{view.state.url}/{node.repository.full_name}/commit/{node.oid}",
     },
     "Tree": {**_GIT, "entries": _entries},
     "TreeEntry": {

@@ -11,7 +11,7 @@ from graphql import GraphQLError
 
 from bot.rig.github.auth import Identity
 from bot.rig.github.records import Account, Issue, Repository, ReviewComment, node_id
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 T = TypeVar("T")
 Resolver = Callable[..., Any]  # (thing, view, **arguments)
@@ -65,7 +65,7 @@ def fail(kind: str, message: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    world: World
+    state: State
     identity: Identity
 
     def may(self, repo: Repository, permission: str, level: str = "read") -> None:
@@ -76,7 +76,7 @@ class View:
         self.may(issue.repository, "pull_requests" if issue.pull else "issues", level)
 
     def shown(self, things: Sequence[T], created_at: Callable[[T], float]) -> list[T]:
-        return self.world.visible(things, created_at)
+        return self.state.visible(things, created_at)
 
     def node(self, wanted: str) -> Any:
         """The thing with a global id. Raises GraphQLError (NOT_FOUND)."""
@@ -86,8 +86,8 @@ class View:
         fail("NOT_FOUND", f"Could not resolve to a node with the global id of '{wanted}'")
 
     def _things(self) -> Iterator[Any]:
-        yield from self.world.accounts.values()
-        for repo in self.world.repositories.values():
+        yield from self.state.accounts.values()
+        for repo in self.state.repositories.values():
             if not self.identity.sees(repo):
                 continue
             yield repo

@@ -25,7 +25,7 @@ def _app(call: Call) -> App:
 
 
 def _installation(call: Call) -> Installation:
-    found = call.world.installations.get(call.number("installation_id"))
+    found = call.state.installations.get(call.number("installation_id"))
     if found is None or found.app is not _app(call) or found.removed:
         raise Refusal.not_found()
     return found
@@ -34,13 +34,13 @@ def _installation(call: Call) -> Installation:
 @routes.get("/app", "app")
 def get_app(call: Call) -> Answer:
     app = _app(call)
-    count = sum(each.app is app and not each.removed for each in call.world.installations.values())
+    count = sum(each.app is app and not each.removed for each in call.state.installations.values())
     return Answer(body={**accounts.app(call.url, app), "installations_count": count})
 
 
 @routes.get("/app/installations", "app")
 def list_installations(call: Call) -> Answer:
-    mine = [each for each in call.world.installations.values() if each.app is _app(call) and not each.removed]
+    mine = [each for each in call.state.installations.values() if each.app is _app(call) and not each.removed]
     return call.page(mine, lambda each: accounts.installation(call.url, each))
 
 
@@ -51,7 +51,7 @@ def get_installation(call: Call) -> Answer:
 
 @routes.get("/repos/{owner}/{repo}/installation", "app")
 def get_repository_installation(call: Call) -> Answer:
-    found = call.world.installation_of(_app(call), call.repo)
+    found = call.state.installation_of(_app(call), call.repo)
     if found is None:
         raise Refusal.not_found()
     return Answer(body=accounts.installation(call.url, found))
@@ -60,7 +60,7 @@ def get_repository_installation(call: Call) -> Answer:
 @routes.get("/orgs/{org}/installation", "app")
 @routes.get("/users/{org}/installation", "app")
 def get_account_installation(call: Call) -> Answer:
-    for each in call.world.installations.values():
+    for each in call.state.installations.values():
         mine = each.app is _app(call) and not each.removed
         if mine and each.account.login.lower() == call.params["org"].lower():
             return Answer(body=accounts.installation(call.url, each))
@@ -80,7 +80,7 @@ def create_access_token(call: Call) -> Answer:
         raise Refusal.unprocessable("The permissions requested are not granted to this installation.")
     chosen = _chosen(call, installation)
     ids = None if chosen is None else frozenset(repo.id for repo in chosen)
-    token = mint(call.world, installation, permissions, ids)
+    token = mint(call.state, installation, permissions, ids)
     shape: Json = {
         "token": token.value,
         "expires_at": moment(token.expires_at),
@@ -94,7 +94,7 @@ def create_access_token(call: Call) -> Answer:
 
 def _chosen(call: Call, installation: Installation) -> list[Repository] | None:
     """The repositories a token is asked for; None for all."""
-    covered = [call.world.repositories[number] for number in sorted(installation.repositories)]
+    covered = [call.state.repositories[number] for number in sorted(installation.repositories)]
     names, ids = call.fields.get("repositories"), call.fields.get("repository_ids")
     if names is None and ids is None:
         return None
@@ -119,7 +119,7 @@ def revoke_token(call: Call) -> Answer:
 
 @routes.get("/installation/repositories", "installation")
 def list_repositories(call: Call) -> Answer:
-    covered = [call.world.repositories[number] for number in sorted(call.installation.repositories)]
+    covered = [call.state.repositories[number] for number in sorted(call.installation.repositories)]
     seen = [repo for repo in covered if call.identity.covers(repo)]
     answer = call.page(
         seen,
@@ -164,7 +164,7 @@ def list_deliveries(call: Call) -> Answer:
         raise Refusal.unprocessable("Invalid per_page")
     wanted = call.query.get("status", "")
     # By id, as the cursor goes: several at once do not end in the order in which they began.
-    rows = sorted((each for each in call.world.outbox.log if each.app is _app(call)), key=lambda each: -each.id)
+    rows = sorted((each for each in call.state.outbox.log if each.app is _app(call)), key=lambda each: -each.id)
     if wanted:
         rows = [each for each in rows if (each.status == "OK") == (wanted == "success")]
     cursor = call.query.get("cursor", "")
@@ -182,7 +182,7 @@ def list_deliveries(call: Call) -> Answer:
 
 
 def _delivery(call: Call) -> Delivery:
-    found = call.world.outbox.find(call.number("delivery_id"))
+    found = call.state.outbox.find(call.number("delivery_id"))
     if found is None or found.app is not _app(call):
         raise Refusal.not_found()
     return found
@@ -195,5 +195,5 @@ def get_delivery(call: Call) -> Answer:
 
 @routes.post("/app/hook/deliveries/{delivery_id}/attempts", "app")
 def redeliver(call: Call) -> Answer:
-    call.world.outbox.redeliver(_delivery(call))
+    call.state.outbox.redeliver(_delivery(call))
     return Answer(202, {})

@@ -11,7 +11,7 @@ from bot.rig.github.auth import Identity
 from bot.rig.github.records import Actor, Installation, Repository
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.shapes import Json
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def created(shape: Json) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    world: World
+    state: State
     identity: Identity
     path: str  # below the API's root
     params: Mapping[str, str]
@@ -49,7 +49,7 @@ class Call:
 
     @property
     def url(self) -> str:
-        return self.world.url
+        return self.state.url
 
     @property
     def repo(self) -> Repository:
@@ -134,7 +134,7 @@ class Call:
     ) -> Answer:
         """One page. With `created_at` the youngest may be missing yet; `wrap` puts the rows in an object."""
         if created_at is not None:
-            things = self.world.visible(things, created_at)
+            things = self.state.visible(things, created_at)
         size = min(max(_number(self.query.get("per_page"), 30), 1), 100)
         number = max(_number(self.query.get("page"), 1), 1)
         last = max((len(things) + size - 1) // size, 1)

@@ -52,14 +52,14 @@ def create_run(call: Call) -> Answer:
     if call.repo.bare.kind(sha) != "commit":
         raise Refusal.unprocessable(f"No commit found for SHA: {sha}")
     run = CheckRun(
-        id=call.world.next_id(),
+        id=call.state.next_id(),
         repository=call.repo,
         app=app,
         name=call.string("name"),
         head_sha=sha,
         status="queued",
         conclusion=None,
-        started_at=call.world.now(),
+        started_at=call.state.now(),
         completed_at=None,
         external_id=call.string("external_id"),
         details_url=call.string("details_url"),
@@ -69,9 +69,9 @@ def create_run(call: Call) -> Answer:
     )
     _fill(call, run)
     call.repo.check_runs[run.id] = run
-    announce(call.world, run, call.actor, "created")
+    announce(call.state, run, call.actor, "created")
     if run.status == "completed":
-        announce(call.world, run, call.actor, "completed")
+        announce(call.state, run, call.actor, "completed")
     return created(check_run(call.url, run))
 
 
@@ -89,7 +89,7 @@ def update_run(call: Call) -> Answer:
     run.details_url = call.string("details_url", run.details_url)
     _fill(call, run)
     if run.status == "completed" and was != "completed":
-        announce(call.world, run, call.actor, "completed")
+        announce(call.state, run, call.actor, "completed")
     return Answer(body=check_run(call.url, run))
 
 
@@ -134,7 +134,7 @@ def _fill(call: Call, run: CheckRun) -> None:
         run.started_at = instant(call.string("started_at"))
     if status == "completed":
         given = call.string_or_none("completed_at")
-        run.completed_at = instant(given) if given else run.completed_at or call.world.now()
+        run.completed_at = instant(given) if given else run.completed_at or call.state.now()
     run.actions = actions
 
 

@@ -55,7 +55,7 @@ def list_matching_refs(call: Call) -> Answer:
 def create_ref(call: Call) -> Answer:
     call.require("ref", "sha")
     name, sha = call.string("ref"), call.string("sha")
-    effects.create_ref(call.world, call.repo, call.actor, name, sha)
+    effects.create_ref(call.state, call.repo, call.actor, name, sha)
     return created(_ref(call, name, sha))
 
 
@@ -63,13 +63,13 @@ def create_ref(call: Call) -> Answer:
 def update_ref(call: Call) -> Answer:
     call.require("sha")
     name, sha = f"refs/{call.params['ref']}", call.string("sha")
-    effects.update_ref(call.world, call.repo, call.actor, name, sha, force=call.boolean("force"))
+    effects.update_ref(call.state, call.repo, call.actor, name, sha, force=call.boolean("force"))
     return Answer(body=_ref(call, name, sha))
 
 
 @routes.delete("/repos/{owner}/{repo}/git/refs/{ref}", "contents:write")
 def delete_ref(call: Call) -> Answer:
-    effects.delete_ref(call.world, call.repo, call.actor, f"refs/{call.params['ref']}")
+    effects.delete_ref(call.state, call.repo, call.actor, f"refs/{call.params['ref']}")
     return NOTHING
 
 
@@ -94,7 +94,7 @@ def create_tree(call: Call) -> Answer:
     if base is not None and (not OID.fullmatch(base) or bare.kind(base) != "tree"):
         raise Refusal.unprocessable("base_tree is not a valid tree oid")
     inline = [row["content"] for row in rows if row.get("sha") is None and "content" in row]
-    settings = call.world.settings
+    settings = call.state.settings
     too_many = len(inline) > settings.tree_inline_entries
     if too_many or sum(len(str(text).encode()) for text in inline) > settings.tree_inline_bytes:
         raise Refusal(502, _OVERLOADED)
@@ -200,7 +200,7 @@ def create_blob(call: Call) -> Answer:
         content = text.encode("utf-8", "replace")
     else:
         raise Refusal.unprocessable(f"{encoding} is not a valid encoding")
-    if len(content) > call.world.settings.file_bytes:
+    if len(content) > call.state.settings.file_bytes:
         raise Refusal.invalid({"resource": "Blob", "field": "data", "code": "too_large"})
     oid = call.repo.bare.write_blob(content)
     url = f"{call.url}/api/v3/repos/{call.repo.full_name}/git/blobs/{oid}"
@@ -226,7 +226,7 @@ def create_commit(call: Call) -> Answer:
         raise Refusal.unprocessable("Tree SHA does not exist")
     if any(bare.kind(parent) != "commit" for parent in parents):
         raise Refusal.unprocessable("Parent SHA does not exist or is not a commit object")
-    default = call.world.signature(call.actor.account)
+    default = call.state.signature(call.actor.account)
     author = _signature(call, "author") or default
     committer = _signature(call, "committer") or author
     oid = bare.write_commit(tree, parents, call.string("message"), author, committer)
@@ -243,5 +243,5 @@ def _signature(call: Call, name: str) -> Signature | None:
         return None
     if not isinstance(given, dict) or not given.get("name") or not given.get("email"):
         raise Refusal.unprocessable(f'Invalid request.\n\n"{name}" needs a name and an email.')
-    at = int(instant(str(given["date"]))) if given.get("date") else int(call.world.now())
+    at = int(instant(str(given["date"]))) if given.get("date") else int(call.state.now())
     return Signature(str(given["name"]), str(given["email"]), at)

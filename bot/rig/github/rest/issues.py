@@ -70,7 +70,7 @@ def create_issue(call: Call) -> Answer:
     call.require("title")
     title = call.fields["title"]
     issue = effects.open_issue(
-        call.world,
+        call.state,
         call.repo,
         call.actor,
         title if isinstance(title, str) else str(title),
@@ -89,14 +89,14 @@ def get_issue(call: Call) -> Answer:
 @routes.patch("/repos/{owner}/{repo}/issues/{issue_number}", "conversation:write")
 def edit_issue(call: Call) -> Answer:
     issue = the_issue(call)
-    effects.edit_issue(call.world, issue, call.actor, call.string_or_none("title"), call.string_or_none("body"))
+    effects.edit_issue(call.state, issue, call.actor, call.string_or_none("title"), call.string_or_none("body"))
     if "labels" in call.fields:
-        effects.set_labels(call.world, issue, call.actor, call.strings("labels"))
+        effects.set_labels(call.state, issue, call.actor, call.strings("labels"))
     if "state" in call.fields:
         state = call.string("state")
         if state not in ("open", "closed"):
             raise Refusal.invalid({"resource": "Issue", "field": "state", "code": "invalid"})
-        effects.set_state(call.world, issue, call.actor, state, call.string_or_none("state_reason"))
+        effects.set_state(call.state, issue, call.actor, state, call.string_or_none("state_reason"))
     return Answer(body=shapes.whole_issue(call.url, issue))
 
 
@@ -127,7 +127,7 @@ def list_repository_comments(call: Call) -> Answer:
 @routes.post("/repos/{owner}/{repo}/issues/{issue_number}/comments", "conversation:write")
 def create_comment(call: Call) -> Answer:
     call.require("body")
-    made = effects.comment(call.world, the_issue(call), call.actor, call.string("body"))
+    made = effects.comment(call.state, the_issue(call), call.actor, call.string("body"))
     return created(shapes.comment(call.url, made))
 
 
@@ -140,13 +140,13 @@ def get_comment(call: Call) -> Answer:
 def edit_comment(call: Call) -> Answer:
     call.require("body")
     comment = the_comment(call)
-    effects.edit_comment(call.world, comment, call.actor, call.string("body"))
+    effects.edit_comment(call.state, comment, call.actor, call.string("body"))
     return Answer(body=shapes.comment(call.url, comment))
 
 
 @routes.delete("/repos/{owner}/{repo}/issues/comments/{comment_id}", "conversation:write")
 def delete_comment(call: Call) -> Answer:
-    effects.delete_comment(call.world, the_comment(call), call.actor)
+    effects.delete_comment(call.state, the_comment(call), call.actor)
     return NOTHING
 
 
@@ -203,7 +203,7 @@ def list_repository_events(call: Call) -> Answer:
 def add_assignees(call: Call) -> Answer:
     issue = the_issue(call)
     for account in _assignable(call, call.strings("assignees")):
-        effects.assign(call.world, issue, call.actor, account)
+        effects.assign(call.state, issue, call.actor, account)
     return Answer(201, shapes.issue(call.url, issue))
 
 
@@ -211,13 +211,13 @@ def add_assignees(call: Call) -> Answer:
 def remove_assignees(call: Call) -> Answer:
     issue = the_issue(call)
     for account in _assignable(call, call.strings("assignees")):
-        effects.unassign(call.world, issue, call.actor, account)
+        effects.unassign(call.state, issue, call.actor, account)
     return Answer(body=shapes.issue(call.url, issue))
 
 
 def _assignable(call: Call, logins: list[str]) -> Iterable[Account]:
     """GitHub passes over, without a word, whoever cannot be assigned: strangers and Apps' bots."""
     for login in logins:
-        account = call.world.account(login)
+        account = call.state.account(login)
         if account is not None and account.kind == "User" and call.repo.role(account) not in ("none", "read"):
             yield account

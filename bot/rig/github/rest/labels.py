@@ -39,7 +39,7 @@ def create_label(call: Call) -> Answer:
     name = call.string("name")
     if name.lower() in call.repo.labels:
         raise Refusal.invalid(missing("Label", "name", "already_exists"))
-    label = effects.label_named(call.world, call.repo, name)
+    label = effects.label_named(call.state, call.repo, name)
     label.color = call.string("color", label.color)
     label.description = call.string_or_none("description")
     return created(shapes.label(call.url, call.repo, label))
@@ -55,7 +55,7 @@ def delete_label(call: Call) -> Answer:
     label = _named(call)
     for issue in call.repo.issues.values():
         if label in issue.labels:
-            effects.remove_label(call.world, issue, call.actor, label.name)
+            effects.remove_label(call.state, issue, call.actor, label.name)
     del call.repo.labels[label.name.lower()]
     return NOTHING
 
@@ -83,27 +83,27 @@ def _names(call: Call) -> list[str]:
 @routes.post("/repos/{owner}/{repo}/issues/{issue_number}/labels", "conversation:write")
 def add_labels(call: Call) -> Answer:
     issue = the_issue(call)
-    effects.add_labels(call.world, issue, call.actor, _names(call))
+    effects.add_labels(call.state, issue, call.actor, _names(call))
     return _rows(call, issue.labels)
 
 
 @routes.put("/repos/{owner}/{repo}/issues/{issue_number}/labels", "conversation:write")
 def set_labels(call: Call) -> Answer:
     issue = the_issue(call)
-    effects.set_labels(call.world, issue, call.actor, _names(call))
+    effects.set_labels(call.state, issue, call.actor, _names(call))
     return _rows(call, issue.labels)
 
 
 @routes.delete("/repos/{owner}/{repo}/issues/{issue_number}/labels", "conversation:write")
 def remove_labels(call: Call) -> Answer:
-    effects.set_labels(call.world, the_issue(call), call.actor, [])
+    effects.set_labels(call.state, the_issue(call), call.actor, [])
     return NOTHING
 
 
 @routes.delete("/repos/{owner}/{repo}/issues/{issue_number}/labels/{name}", "conversation:write")
 def remove_label(call: Call) -> Answer:
     issue = the_issue(call)
-    effects.remove_label(call.world, issue, call.actor, call.params["name"])
+    effects.remove_label(call.state, issue, call.actor, call.params["name"])
     return _rows(call, issue.labels)
 
 
@@ -119,7 +119,7 @@ def _list(call: Call, target: Issue | Comment | ReviewComment) -> Answer:
 def _react(call: Call, target: Issue | Comment | ReviewComment) -> Answer:
     """201 for a new reaction, 200 for one that was there."""
     call.require("content")
-    reaction, new = effects.react(call.world, target, call.actor, call.string("content"))
+    reaction, new = effects.react(call.state, target, call.actor, call.string("content"))
     return Answer(201 if new else 200, shapes.reaction(call.url, reaction))
 
 

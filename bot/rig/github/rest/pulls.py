@@ -65,7 +65,7 @@ def create_pull(call: Call) -> Answer:
     if head is None:
         raise Refusal.invalid(missing("PullRequest", "head", "invalid"))
     pull = effects.open_pull(
-        call.world,
+        call.state,
         call.repo,
         call.actor,
         Proposal(
@@ -83,7 +83,7 @@ def create_pull(call: Call) -> Answer:
 
 def _head_repository(call: Call, owner: str) -> Repository | None:
     """The member of the repository's fork network that belongs to `owner`."""
-    for repo in call.world.repositories.values():
+    for repo in call.state.repositories.values():
         kin = repo is call.repo or repo.parent is call.repo or repo is call.repo.parent
         if kin and repo.owner.login.lower() == owner.lower() and call.identity.sees(repo):
             return repo
@@ -103,14 +103,14 @@ def get_pull(call: Call) -> Answer:
 def edit_pull(call: Call) -> Answer:
     pull = the_pull(call)
     issue_effects.edit_issue(
-        call.world, pull.issue, call.actor, call.string_or_none("title"), call.string_or_none("body")
+        call.state, pull.issue, call.actor, call.string_or_none("title"), call.string_or_none("body")
     )
     if call.fields.get("base") not in (None, pull.base_ref):
-        effects.retarget(call.world, pull, call.actor, call.string("base"))
+        effects.retarget(call.state, pull, call.actor, call.string("base"))
     if "state" in call.fields:
         if call.fields["state"] not in ("open", "closed"):
             raise Refusal.invalid(missing("PullRequest", "state", "invalid"))
-        issue_effects.set_state(call.world, pull.issue, call.actor, call.fields["state"])
+        issue_effects.set_state(call.state, pull.issue, call.actor, call.fields["state"])
     return Answer(body=_whole(call, pull))
 
 
@@ -131,7 +131,7 @@ def merge(call: Call) -> Answer:
     pull = the_pull(call)
     if call.fields.get("sha") not in (None, pull.head_sha):
         raise Refusal(409, "Head branch was modified. Review and try the merge again.")
-    oid = merging.merge(call.world, pull, call.actor)
+    oid = merging.merge(call.state, pull, call.actor)
     return Answer(body={"sha": oid, "merged": True, "message": "Pull Request successfully merged"})
 
 
@@ -152,8 +152,8 @@ def list_requested(call: Call) -> Answer:
 @routes.post("/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers", "pull_requests:write")
 def request_reviewers(call: Call) -> Answer:
     pull = the_pull(call)
-    asked = effects.reviewers_named(call.world, pull, call.strings("reviewers"), call.strings("team_reviewers"))
-    effects.request_reviews(call.world, pull, call.actor, *asked)
+    asked = effects.reviewers_named(call.state, pull, call.strings("reviewers"), call.strings("team_reviewers"))
+    effects.request_reviews(call.state, pull, call.actor, *asked)
     return Answer(201, shapes.pull(call.url, pull))
 
 
@@ -164,5 +164,5 @@ def remove_reviewers(call: Call) -> Answer:
     slugs = set(call.strings("team_reviewers"))
     accounts_out = [account for account in pull.reviewers if account.login.lower() in logins]
     teams_out = [team for team in pull.teams if team.slug in slugs]
-    effects.withdraw_requests(call.world, pull, call.actor, accounts_out, teams_out)
+    effects.withdraw_requests(call.state, pull, call.actor, accounts_out, teams_out)
     return Answer(body=shapes.pull(call.url, pull))

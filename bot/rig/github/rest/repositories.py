@@ -12,7 +12,7 @@ from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json, accounts, git
 from bot.rig.github.shapes.pulls import file, pull
 from bot.rig.github.shapes.repositories import html_url, whole_repository
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 routes = Routes()
 
@@ -27,7 +27,7 @@ def get_repository(call: Call) -> Answer:
 @routes.get("/repos/{owner}/{repo}/collaborators/{username}/permission", "metadata:read")
 def get_permission(call: Call) -> Answer:
     login = call.params["username"]
-    account = call.world.account(login)
+    account = call.state.account(login)
     if account is None or account.kind != "User":
         raise Refusal(404, f"{login} is not a user")
     role = call.repo.role(account)
@@ -44,15 +44,15 @@ def _rights(role: str) -> Json:
     return {"pull": rank > 0, "triage": rank > 1, "push": rank > 2, "maintain": rank > 3, "admin": rank > 4}
 
 
-def author_of(world: World, email: str) -> Account | None:
+def author_of(state: State, email: str) -> Account | None:
     """The account behind a no-reply address."""
     login = email.partition("@")[0].rpartition("+")[2]
-    return world.account(login) if "@users.noreply." in email else None
+    return state.account(login) if "@users.noreply." in email else None
 
 
 def commit_shape(call: Call, repo: Repository, oid: str) -> Json:
     commit = repo.bare.commit(oid)
-    return git.commit(call.url, repo, commit, author_of(call.world, commit.author.email))
+    return git.commit(call.url, repo, commit, author_of(call.state, commit.author.email))
 
 
 def resolve_commit(call: Call, revision: str) -> str:

@@ -45,7 +45,7 @@ def create_review(call: Call) -> Answer:
     pull = the_pull(call)
     commit = call.string_or_none("commit_id")
     review = effects.create_review(
-        call.world,
+        call.state,
         pull,
         call.actor,
         body=call.string("body"),
@@ -84,7 +84,7 @@ def delete_pending_review(call: Call) -> Answer:
 def submit_review(call: Call) -> Answer:
     call.require("event")
     review = _the_review(call)
-    effects.submit(call.world, review, call.actor, call.string("event"), call.string("body", review.body))
+    effects.submit(call.state, review, call.actor, call.string("event"), call.string("body", review.body))
     return Answer(body=shapes.review(call.url, review))
 
 
@@ -134,7 +134,7 @@ def create_comment(call: Call) -> Answer:
     call.require("body", "commit_id", "path")
     commit = call.string("commit_id")
     remark = _remark(pull, commit, call.fields)
-    return created(_comment(call, effects.comment(call.world, pull, call.actor, remark, commit)))
+    return created(_comment(call, effects.comment(call.state, pull, call.actor, remark, commit)))
 
 
 @routes.post("/repos/{owner}/{repo}/pulls/{pull_number}/comments/{comment_id}/replies", "pull_requests:write")
@@ -147,7 +147,7 @@ def _reply(call: Call, pull: Pull, number: int) -> Answer:
     to = pull.comments.get(number)
     if to is None:
         raise Refusal.not_found()
-    return created(_comment(call, effects.reply(call.world, to, call.actor, call.string("body"))))
+    return created(_comment(call, effects.reply(call.state, to, call.actor, call.string("body"))))
 
 
 @routes.get("/repos/{owner}/{repo}/pulls/comments/{comment_id}", "pull_requests:read")
@@ -159,13 +159,13 @@ def get_comment(call: Call) -> Answer:
 def edit_comment(call: Call) -> Answer:
     call.require("body")
     comment = _the_comment(call)
-    effects.edit_comment(call.world, comment, call.actor, call.string("body"))
+    effects.edit_comment(call.state, comment, call.actor, call.string("body"))
     return Answer(body=_comment(call, comment))
 
 
 @routes.delete("/repos/{owner}/{repo}/pulls/comments/{comment_id}", "pull_requests:write")
 def delete_comment(call: Call) -> Answer:
-    effects.delete_comment(call.world, _the_comment(call), call.actor)
+    effects.delete_comment(call.state, _the_comment(call), call.actor)
     return NOTHING
 
 

@@ -17,7 +17,7 @@ from bot.rig.github.limits import Cost
 from bot.rig.github.records import Repository
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import Answer, Call
-from bot.rig.github.state import World
+from bot.rig.github.state import State
 
 Handler = Callable[[Call], Answer]
 
@@ -82,8 +82,8 @@ class Request:
 
 
 class Router:
-    def __init__(self, world: World, routes: list[Route]) -> None:
-        self._world = world
+    def __init__(self, state: State, routes: list[Route]) -> None:
+        self._state = state
         self.routes = routes
 
     def answer(self, request: Request) -> Answer:
@@ -95,11 +95,11 @@ class Router:
                     403,
                     "Request forbidden by administrative rules. Please make sure your request has a User-Agent header",
                 )
-            identity = identify(self._world, request.headers.get("authorization"))
+            identity = identify(self._state, request.headers.get("authorization"))
             bucket = identity.bucket
-            with self._world.meter.request(bucket):
+            with self._state.meter.request(bucket):
                 if request.path != "/rate_limit":  # asking for the limit costs nothing
-                    self._world.meter.charge(bucket, cost)
+                    self._state.meter.charge(bucket, cost)
                 answer = self._serve(request, identity)
         except Refusal as refusal:
             answer = Answer(refusal.status, refusal.body(), refusal.headers)
@@ -110,12 +110,12 @@ class Router:
         path = self._by_name(request.path, identity)
         route, params = self._match(request.method, path)
         body = _parse(request)
-        with self._world.lock:
+        with self._state.lock:
             repo = None
             if "owner" in params and "repo" in params:
                 repo = self._repository(request, params, identity)
             call = Call(
-                world=self._world,
+                state=self._state,
                 identity=identity,
                 path=path,
                 params=params,
@@ -145,22 +145,22 @@ class Router:
         match = re.fullmatch(r"/repositories/(\d+)(/.*)?", path)
         if match is None:
             return path
-        with self._world.lock:
-            repo = self._world.repositories.get(int(match[1]))
+        with self._state.lock:
+            repo = self._state.repositories.get(int(match[1]))
             if repo is None or not identity.sees(repo):
                 raise Refusal.not_found()
             return f"/repos/{repo.full_name}{match[2] or ''}"
 
     def _repository(self, request: Request, params: Mapping[str, str], identity: Identity) -> Repository:
         name = f"{params['owner']}/{params['repo']}"
-        repo = self._world.repository(name)
+        repo = self._state.repository(name)
         # Before a JWT stands the whole installation, not a token's choice of repositories.
         seen = repo is not None and (identity.app is not None or identity.sees(repo))
         if repo is None or not seen:
             raise Refusal.not_found()
         if repo.full_name.lower() != name.lower():
             rest = request.path.split("/", 4)[4:]
-            location = "/".join([f"{self._world.url}/api/v3/repositories/{repo.id}", *rest])
+            location = "/".join([f"{self._state.url}/api/v3/repositories/{repo.id}", *rest])
             location += f"?{request.query}" if request.query else ""
             raise _Moved(location, 301 if request.method in ("GET", "HEAD") else 307)
         return repo
@@ -198,7 +198,7 @@ class Router:
         headers = {**answer.headers, "etag": etag, "cache-control": "private, max-age=60, s-maxage=60"}
         if etag not in request.headers.get("if-none-match", ""):
             return Answer(200, answer.body, headers)
-        self._world.meter.refund(bucket, cost)
+        self._state.meter.refund(bucket, cost)
         return Answer(304, None, headers)
 
     def _with_headers(self, answer: Answer, bucket: str) -> Answer:
@@ -207,7 +207,7 @@ class Router:
             "x-github-enterprise-version": "3.19.0",
             "x-github-api-version-selected": "2022-11-28",
             "x-github-request-id": secrets.token_hex(8).upper(),
-            **self._world.meter.headers(bucket, "core"),
+            **self._state.meter.headers(bucket, "core"),
             **answer.headers,
         }
         return replace(answer, headers=headers)

@@ -19,7 +19,7 @@ def get_current_user(call: Call) -> Answer:
 
 @routes.get("/users/{username}", "anyone")
 def get_user(call: Call) -> Answer:
-    account = call.world.account(call.params["username"])
+    account = call.state.account(call.params["username"])
     if account is None:
         raise Refusal.not_found()
     return Answer(body=accounts.public_user(call.url, account))
@@ -27,7 +27,7 @@ def get_user(call: Call) -> Answer:
 
 @routes.get("/user/{account_id}", "anyone")
 def get_user_by_id(call: Call) -> Answer:
-    for account in call.world.accounts.values():
+    for account in call.state.accounts.values():
         if account.id == call.number("account_id") and not account.deleted:
             return Answer(body=accounts.public_user(call.url, account))
     raise Refusal.not_found()
@@ -37,8 +37,8 @@ def get_user_by_id(call: Call) -> Answer:
 def get_rate_limit(call: Call) -> Answer:
     """Asking costs nothing: https://docs.github.com/en/rest/rate-limit/rate-limit"""
     bucket = call.identity.bucket
-    core = call.world.meter.standing(bucket, "core")
-    graphql = call.world.meter.standing(bucket, "graphql")
+    core = call.state.meter.standing(bucket, "core")
+    graphql = call.state.meter.standing(bucket, "graphql")
     search = {**core, "limit": 30, "remaining": 30, "used": 0}
     return Answer(body={"resources": {"core": core, "search": search, "graphql": graphql}, "rate": core})
 
