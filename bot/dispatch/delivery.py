@@ -286,6 +286,6 @@ async def _comment(
         return str(found.id) if found else None
 
     async def create() -> str:
-        return str((await repository.comment(number, context.redact(body))).id)
+        return str((await repository.comment(number, body)).id)
 
     return int(await find_or_create(context, key, find=find, create=create))

@@ -118,7 +118,7 @@ async def _publish(
             return await _onto(context, repository, pinned, commit, branch, answer.text, change_set)
         await _branch_at(repository, branch, commit, pinned, change_set)
         price = RunCost(now() - run.created_at, run.outcome, thread_url(context, run))
-        body = context.redact(messages.pull_body(run.request, pinned, description, price))
+        body = messages.pull_body(run.request, pinned, description, price)
         pull = await _pull(repository, headline, body, branch, pinned.base_branch, draft=bool(stopped_by))
         await context.database.write(runs.set_pull, run.id, pull.number)
         if stopped_by:

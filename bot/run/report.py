@@ -74,7 +74,7 @@ async def say_ending(context: Context, row: Run) -> bool:
     ending = row.ending or messages.internal_error(row.id)
     row = replace(row, outcome=row.outcome or await _heard(context, row.id))
     price = RunCost((row.ended_at or now()) - row.created_at, row.outcome, thread_url(context, row))
-    body = context.redact(messages.final(row.request, ending, price))
+    body = messages.final(row.request, ending, price)
     name = row.pinned.repo_name if row.pinned is not None else None
 
     async def say() -> None:

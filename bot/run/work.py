@@ -214,6 +214,6 @@ async def _show_progress(context: Context, run: Run, following: _OutputReader) -
     body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=following.tools)
     repository = await context.github.conversation(run.request.issue.repo)
     try:
-        await repository.show_progress(row.comment, context.redact(body))
+        await repository.show_progress(row.comment, body)
     except GitHubError as error:
         log.warning("progress not shown", run=run.id, status=error.status)
