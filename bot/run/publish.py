@@ -16,7 +16,7 @@ from bot.github.app import PUBLISH
 from bot.github.errors import GitHubError, UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
 from bot.model import Ending, PinnedBase, Problem, RunKind, RunState
-from bot.run import pack, tree
+from bot.run import tree
 from bot.run.collect import CHANGES, limits
 from bot.run.prepare import BASE_PATHS
 from bot.run.review import review
@@ -92,6 +92,7 @@ async def _publish(
         if stopped_by:
             description = stop_messages.draft_description(stopped_by, description)
         headline = messages.pull_title(run.request, title)
+        prefix = context.settings.branch_prefix
         commit = run.commit
         if commit is None:
             try:
@@ -104,11 +105,11 @@ async def _publish(
             finally:
                 if tree.is_large(change_set):
                     with suppress(GitHubError):
-                        await repository.delete_branch(pack.temporary_branch(run.id))
+                        await repository.delete_branch(names.temporary_branch(run.id, prefix))
             log.info("commit", run=run.id, sha=done.sha, verified=done.verified)
             commit = done.sha
-            await context.database.write(runs.set_commit, run.id, done.sha, names.branch(run.request, headline))
-        branch = run.branch or names.branch(run.request, headline)
+            await context.database.write(runs.set_commit, run.id, done.sha, names.branch(run.request, headline, prefix))
+        branch = run.branch or names.branch(run.request, headline, prefix)
         if pinned.head_branch is not None and stopped_by:
             # Unfinished work is not pushed to where others build on it.
             await _branch_at(repository, branch, commit, pinned, change_set)
