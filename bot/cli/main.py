@@ -27,7 +27,7 @@ def _language() -> str | None:
         return None
     from rich.markup import escape
 
-    from bot.rig.amp import LANGUAGE_HELP
+    from bot.rig.amp.language import LANGUAGE_HELP
 
     return escape(LANGUAGE_HELP)
 

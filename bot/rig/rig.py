@@ -14,8 +14,9 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 
 from bot.github import manifest
-from bot.rig.e2b import E2B
-from bot.rig.github import App, GitHub
+from bot.rig.e2b.server import E2B
+from bot.rig.github.records import App
+from bot.rig.github.server import GitHub
 from bot.rig.process import BotProcess, Spawn
 from bot.store.database import engine_arguments
 

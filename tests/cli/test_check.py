@@ -21,7 +21,7 @@ from bot.github.app import App
 from bot.github.client import GitHubApi
 from bot.github.rate_limit import RateLimit
 from bot.model import Problem
-from bot.rig.e2b import Ending
+from bot.rig.e2b.state import Ending
 from bot.rig.http.faults import Fault
 from bot.rig.rig import APP_ID, Rig
 from bot.service import create_world

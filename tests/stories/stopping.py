@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from threading import Event
 
-from bot.rig.e2b import Box
-from bot.rig.github import Comment
+from bot.rig.e2b.state import Box
+from bot.rig.github.records import Comment
 from bot.rig.http.faults import Fault, Request, Side
 from tests.stories.story import BOT, MAINTAINER, Story
 

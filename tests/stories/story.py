@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.rig.github import Comment, Installation, Pull, Repository, Review
+from bot.rig.github.records import Comment, Installation, Pull, Repository, Review
 from bot.rig.rig import SLUG, Rig
 
 MAINTAINER = "mona"

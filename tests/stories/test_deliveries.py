@@ -13,8 +13,7 @@ import jwt
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.github import Delivery, Handling
-from bot.rig.github.webhooks import signature
+from bot.rig.github.webhooks import Delivery, Handling, signature
 from bot.rig.http.faults import Fault, Request, Side
 from bot.rig.rig import APP_ID, Rig
 from tests.stories.story import BOT, HELD, MAINTAINER, Story

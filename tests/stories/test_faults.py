@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bot.rig.e2b import Box
+from bot.rig.e2b.state import Box
 from bot.rig.http.faults import Fault, Side
 from bot.rig.rig import Rig
 from tests.stories.story import BOT, HELD, Story

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.github import Handling, Remark
+from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.webhooks import Handling
 from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.story import BOT, MAINTAINER, STRANGER, Story

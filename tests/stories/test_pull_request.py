@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.rig.github import Pull, Remark
 from bot.rig.github.diff import diff
+from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.records import Pull
 from tests.stories.story import BOT, HELD, MAINTAINER, Story
 
 CHANGE = {"app.py": "def answer():\n    return 42\n"}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.e2b import Box
+from bot.rig.e2b.state import Box
 from bot.rig.rig import Rig
 from tests.stories.story import Story
 

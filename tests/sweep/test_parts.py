@@ -19,7 +19,7 @@ from bot.events.effects import Reply, dump
 from bot.github.errors import ForbiddenError, NotFoundError, UnavailableError
 from bot.github.repository import Comment
 from bot.model import Delivery
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 from bot.sandbox.client import Sandboxes
 from bot.store import deliveries, runs
 from bot.store import idempotency as effects_made

@@ -23,8 +23,10 @@ import httpx
 from pydantic import TypeAdapter
 
 from bot.model import RunRequest
-from bot.rig.e2b import E2B, Settings
-from bot.rig.github import GitHub, Repository
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Settings
+from bot.rig.github.records import Repository
+from bot.rig.github.server import GitHub
 from bot.rig.github.webhooks import signature
 from bot.rig.rig import Rig
 from bot.store import runs

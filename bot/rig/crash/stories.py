@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.rig.github import Repository
+from bot.rig.github.records import Repository
 from bot.rig.rig import Rig
 
 PERSON = "mona"

@@ -21,7 +21,7 @@ from bot.model import Problem
 from bot.rig.amp.sample import SAMPLE, SAMPLE_ASK, SAMPLE_ISSUE_BODY, SAMPLE_ISSUE_TITLE
 from bot.rig.demo import result
 from bot.rig.demo.result import Result, Said, Seconds
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 from bot.rig.github.git import head_of
 from bot.rig.rig import AMP_KEY, SLUG, Rig
 

@@ -27,7 +27,7 @@ from rich.markup import escape
 
 from bot import settings as configuration
 from bot.rig.demo.result import File, PullRequest, Result, Said, Seconds, moments
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 from bot.rig.process import BotProcess
 from bot.settings import Settings
 from bot.store.database import engine_arguments

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bot.events.payloads import may_ask
-from bot.rig.github import Repository
+from bot.rig.github.records import Repository
 from bot.rig.http.request_log import Entry
 from bot.rig.rig import SLUG, Rig
 from bot.rig.soak.evidence import Asked, Box, Evidence, Gesture, Made, RunRow, Said, Sent, Write

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bot.rig.contract.fixtures import webhook_examples
-from bot.rig.github import Comment, Remark, Repository
+from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.records import Comment, Repository
 from bot.rig.github.webhooks import Delivery
 from bot.rig.rig import Rig
 from bot.rig.soak.evidence import Expect, Gesture

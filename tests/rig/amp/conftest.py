@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.rig.amp import PROGRAM
+from bot.rig.e2b.templates import AMP_PROGRAM
 
 HEADLESS = ("-x", "--stream-json", "--dangerously-allow-all")
 
@@ -59,7 +59,7 @@ class Amp:
         )
 
     def _argv(self, args: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-I", "-S", str(PROGRAM), *args]
+        return [sys.executable, "-I", "-S", str(AMP_PROGRAM), *args]
 
     def _env(self, key: str) -> dict[str, str]:
         return {

@@ -12,7 +12,8 @@ import e2b
 import httpx
 import pytest
 
-from bot.rig.e2b import E2B, Settings
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Settings
 
 
 def client_of(rig: E2B) -> e2b.E2B:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from e2b import SandboxQuery, SandboxState
 
-from bot.rig.e2b import E2B, Ending, State
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Ending, State
 
 
 async def test_create_hands_over_all_that_a_box_is_given_and_records_it(rig: E2B, client: e2b.E2B) -> None:

@@ -8,8 +8,9 @@ import time
 import e2b
 import pytest
 
-from bot.rig.e2b import E2B, Settings
 from bot.rig.e2b.fleet import Refusal
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Settings
 
 from .conftest import client_of
 

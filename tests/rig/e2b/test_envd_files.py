@@ -9,7 +9,7 @@ import e2b
 import pytest
 from e2b import AsyncSandbox, FileType
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 
 @pytest.fixture

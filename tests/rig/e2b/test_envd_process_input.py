@@ -11,7 +11,7 @@ import e2b
 import pytest
 from e2b import AsyncSandbox
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 from .conftest import until
 

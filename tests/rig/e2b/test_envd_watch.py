@@ -9,7 +9,7 @@ import e2b
 import pytest
 from e2b import AsyncSandbox, FilesystemEvent
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 from .conftest import stream, until
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from e2b import AsyncSandbox
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 from bot.rig.http.faults import Fault, Side
 
 from .conftest import client_of, until

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from e2b import SandboxState
 
-from bot.rig.e2b import E2B, Ending, Settings, State
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Ending, Settings, State
 from bot.rig.http.faults import Fault, Side
 
 from .conftest import client_of, until

@@ -16,7 +16,8 @@ import e2b
 import pytest
 
 import bot
-from bot.rig.e2b import E2B, isolation
+from bot.rig.e2b import isolation
+from bot.rig.e2b.server import E2B
 from bot.rig.e2b.templates import AMP_PROGRAM
 
 from .conftest import client_of, until
@@ -198,7 +199,7 @@ async def _elsewhere(folder: Path, script: str, path: Path | None = None) -> sub
     """Runs a script in a process of its own that has a stand-in `rig` and a box `sandbox`."""
     opening = """
         import os, e2b, bot
-        from bot.rig.e2b import E2B
+        from bot.rig.e2b.server import E2B
         rig = E2B()
         rig.start()
         client = e2b.E2B(api_key=rig.api_key, api_url=rig.url, sandbox_url=rig.url)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.rig.e2b import E2B, Box
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Box
 from bot.rig.rig import Rig
 from tests.stories.story import Story
 

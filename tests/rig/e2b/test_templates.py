@@ -7,7 +7,7 @@ from pathlib import Path
 import e2b
 import pytest
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 LOOK = "command -v amp || echo none"
 ASK = "~/.local/bin/amp --version"

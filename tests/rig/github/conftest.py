@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot.rig.contract.contract import Contract
-from bot.rig.github import App, Content, GitHub, Installation, Repository
+from bot.rig.github.records import App, Installation, Repository
+from bot.rig.github.scenario import Content
+from bot.rig.github.server import GitHub
 
 ALL = {"contents": "write", "issues": "write", "pull_requests": "write", "checks": "write", "actions": "read"}
 EVENTS = (

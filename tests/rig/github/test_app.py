@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bot.rig.github import GitHub
+from bot.rig.github.server import GitHub
 
 from .conftest import ALL, APP_ID, Scene
 

@@ -9,8 +9,9 @@ from graphql import GraphQLEnumType, GraphQLNamedType, GraphQLSchema, build_sche
 
 from bot.rig.contract import fixtures
 from bot.rig.contract.contract import Contract
-from bot.rig.github import GitHub, Remark
+from bot.rig.github.effects.reviews import Remark
 from bot.rig.github.graphql import endpoint
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 

@@ -8,9 +8,9 @@ from itertools import islice
 
 import pytest
 
-from bot.rig.github import GitHub
 from bot.rig.github.limits import Cost, Limits, Meter
 from bot.rig.github.refusal import Refusal
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rig.github import GitHub, Remark
+from bot.rig.github.effects.reviews import Remark
 from bot.rig.github.markup import render
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.rig.github import GitHub
+from bot.rig.github.server import GitHub
 
 from .conftest import ALL, Scene
 

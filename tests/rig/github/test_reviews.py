@@ -8,7 +8,8 @@ import github as pygithub
 import pytest
 from github.PullRequest import PullRequest
 
-from bot.rig.github import Pull, Remark
+from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.records import Pull
 
 from .conftest import Scene
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.rig.github import GitHub, Remark
+from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.server import GitHub
 
 
 def _story(folder: Path, clock: float, change: Callable[[GitHub], object] | None = None) -> dict[str, Any]:

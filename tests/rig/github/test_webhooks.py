@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from bot.rig.contract import fixtures
-from bot.rig.github import GitHub, Handling, Remark
+from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.server import GitHub
+from bot.rig.github.webhooks import Handling
 
 from .conftest import Scene
 

@@ -1,0 +1,198 @@
+"""A stand-in for E2B: control API and envd on one loopback port, for the unmodified SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.rig.e2b import envd_files, envd_process, envd_transfer, envd_watch, isolation
+from bot.rig.e2b.control import Control
+from bot.rig.e2b.envd import Gate
+from bot.rig.e2b.fleet import Fleet
+from bot.rig.e2b.light import LightMachine
+from bot.rig.e2b.machine import Machine
+from bot.rig.e2b.state import Box, Ending, Settings
+from bot.rig.e2b.templates import Seed
+from bot.rig.e2b.tree import expand
+from bot.rig.http.server import Server
+
+_PATIENCE = 120.0  # seconds for what is asked of the server's loop; ending a thousand boxes takes ten
+_T = TypeVar("_T")
+
+
+class E2B:
+    """Give `url` to the SDK as both api_url and sandbox_url, and `api_key` as the key.
+
+    `settings` may be changed at any time. `isolated=False` does without namespaces even where they work.
+    `light`: boxes without processes, which answer ampbot's own scripts and nothing else; for measuring many.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, port: int = 0, isolated: bool = True, light: bool = False
+    ) -> None:
+        self.settings = settings or Settings()
+        self.api_key = f"e2b_{secrets.token_hex(20)}"
+        self._isolated = isolated
+        self._folder: Path | None = None
+        self._fleet = Fleet(self.settings)
+        if light:
+            self._fleet.kind = LightMachine
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.server = Server(
+            self._app(), port=port, wording=lambda status, message: {"code": status, "message": message}
+        )
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def note(self) -> str:
+        """How well boxes are kept apart on this machine, as a sentence."""
+        return self._fleet.how.note
+
+    @property
+    def isolated(self) -> bool:
+        return self._fleet.how.private
+
+    @property
+    def boxes(self) -> Mapping[str, Box]:
+        """Running and paused ones, by id."""
+        return self._fleet.boxes
+
+    @property
+    def records(self) -> tuple[Box, ...]:
+        """All ever created, ended ones too, in order of creation."""
+        return tuple(self._fleet.records)
+
+    def start(self) -> None:
+        _raise_file_limit()
+        how = isolation.detect() if self._isolated else isolation.plain("it was asked to")
+        self._folder = Path(tempfile.mkdtemp(prefix="ampbot-e2b-")).resolve()
+        self._fleet.open(self._folder, how)
+        self.server.start()
+
+    def stop(self) -> None:
+        """Ends every process of every box and takes all folders away. Records stay."""
+        if self._folder is None:
+            return
+        if self._loop is not None:
+            self._do(self._fleet.close())
+        self.server.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = self._loop = None
+
+    def clear(self) -> None:
+        """As new: no boxes, records, added templates, journal or faults. Settings stay as they are."""
+        self._do(self._fleet.forget())
+        self.server.journal.clear()
+        self.server.faults.clear()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def add_template(self, name: str, seed: Seed) -> None:
+        """`seed` gets the home of each new box of this template, empty."""
+        self._fleet.templates[name] = seed
+
+    def kill(self, box_id: str) -> None:
+        """As somebody else with the same key might. Raises Refusal when there is no such box."""
+        self._do(self._fleet.end(box_id, Ending.KILLED))
+
+    def expire(self, box_id: str) -> None:
+        """Its time is up now: it is killed or paused, as it was created."""
+        self._do(self._fleet.expire(self._machine(box_id)))
+
+    def vanish(self, box_id: str) -> None:
+        """Gone without notice: streams break off in the middle of nothing."""
+        self._do(self._fleet.end(box_id, Ending.VANISHED))
+
+    def cut(self, box_id: str) -> None:
+        """Every stream of the box breaks off; the box and its processes live on."""
+        self._do(self._cut(self._machine(box_id)))
+
+    def fill_disk(self, box_id: str, *, full: bool = True) -> None:
+        """Uploads are refused for want of room from now on."""
+        self._machine(box_id).box.disk_full = full
+
+    def append(self, box_id: str, path: str, data: bytes) -> None:
+        """To a file of the box, made with its directories if need be, without a process or a request."""
+        with self._machine(box_id).tree.spot(expand(path), make=True) as spot:
+            descriptor = spot.open(os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        with os.fdopen(descriptor, "ab", buffering=0) as file:
+            file.write(data)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What two equal runs leave behind alike: every box as it stands, without ids, times and secrets."""
+        return {"boxes": [box.snapshot() for box in self.records]}
+
+    def _machine(self, box_id: str) -> Machine:
+        return self._fleet.find(box_id)
+
+    async def _cut(self, machine: Machine) -> None:
+        machine.cut(silent=True)
+
+    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("the stand-in is not running")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
+
+    def _app(self) -> Starlette:
+        gate = Gate(self._fleet)
+        return Starlette(
+            routes=[
+                *Control(self._fleet, self.api_key).routes(),
+                *envd_process.routes(gate),
+                *envd_files.routes(gate),
+                *envd_watch.routes(gate),
+                *envd_transfer.routes(gate),
+                Route("/health", gate.health),
+                Route("/_rig/state", self._state),
+            ],
+            exception_handlers={404: _unknown, 405: _unknown, ClientDisconnect: _nobody},
+            lifespan=self._lifespan,
+        )
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
+        self._fleet.watch_clock()
+        yield
+
+    async def _state(self, _request: Request) -> Response:
+        return JSONResponse({"note": self.note, "boxes": [box.detail() for box in self.records]})
+
+
+async def _unknown(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"code": 404, "message": "no matching operation was found"}, 404)
+
+
+async def _nobody(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=499)  # the client left while it was still speaking
+
+
+def _raise_file_limit() -> None:
+    """A box with a live command holds some ten descriptors; the usual soft limit of 1,024 is soon reached."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
