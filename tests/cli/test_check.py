@@ -56,8 +56,8 @@ def rig(standing: Rig) -> Iterator[Rig]:
     yield standing
     standing.github.server.faults.clear()
     standing.e2b.server.faults.clear()
-    assert dict(standing.e2b.boxes) == {}, "the sandbox is gone"
-    assert {box.ending for box in standing.e2b.records} <= {Ending.KILLED}
+    assert dict(standing.e2b.sandboxes) == {}, "the sandbox is gone"
+    assert {sandbox.ending for sandbox in standing.e2b.records} <= {Ending.KILLED}
 
 
 def found(rig: Rig, **changed: Any) -> tuple[Finding, ...]:
@@ -93,8 +93,10 @@ def instead(old: Finding, *new: Finding) -> tuple[Finding, ...]:
 
 def test_all_in_order(rig: Rig) -> None:
     assert found(rig) == ALL_OK
-    (box,) = rig.e2b.records[-1:]
-    assert (box.given.timeout, box.given.on_timeout) == (120, "kill"), "it ends by itself if we cannot end it"
+    (sandbox,) = rig.e2b.records[-1:]
+    assert (sandbox.options.timeout, sandbox.options.on_timeout) == (120, "kill"), (
+        "it ends by itself if we cannot end it"
+    )
 
 
 def test_an_older_amp_and_one_that_is_not_on_the_path_are_told(rig: Rig) -> None:

@@ -58,9 +58,9 @@ class Story:
 
     def settle(self, seconds: float = 60) -> Story:
         """Let the agents go on that are held, and wait until the bot is idle."""
-        for box in list(self.rig.e2b.boxes.values()):
-            if box.live and box.given.metadata["repository"] == str(self.repo.id):
-                (box.home / "go").touch()
+        for sandbox in list(self.rig.e2b.sandboxes.values()):
+            if sandbox.live and sandbox.options.metadata["repository"] == str(self.repo.id):
+                (sandbox.home / "go").touch()
         self.rig.wait_idle(seconds)
         return self
 
@@ -137,13 +137,13 @@ class Story:
         return {path: entry for path, entry in after.items() if before.get(path) != entry}
 
     def requests(self, since: int = 0) -> list[str]:
-        """`METHOD path` of the bot's API requests that name this repository, after journal number `since`."""
+        """`METHOD path` of the bot's API requests that name this repository, after request log number `since`."""
         return [
             f"{entry.method} {entry.path.removeprefix(f'/api/v3/repos/{self.repo.full_name}')}"
-            for entry in self.rig.github.server.journal.since(since)
+            for entry in self.rig.github.server.request_log.since(since)
             if self.repo.full_name in entry.path and entry.path.startswith("/api/")
         ]
 
     def mark(self) -> int:
-        entries = self.rig.github.server.journal.entries
+        entries = self.rig.github.server.request_log.entries
         return entries[-1].number if entries else 0

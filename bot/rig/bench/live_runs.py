@@ -115,7 +115,7 @@ def main() -> None:
 def _measure(rig: Rig, given: argparse.Namespace) -> None:
     limits = rig.github.settings.limits
     rig.github.settings.limits = replace(limits, points=given.points)
-    places = _stage(rig, given.runs + 1)
+    places = _create_repositories(rig, given.runs + 1)
     rig.serve()
     _warm_up(rig, *places.pop())
     idle = Usage.of(rig.bot.pid)
@@ -124,8 +124,8 @@ def _measure(rig: Rig, given: argparse.Namespace) -> None:
     with Probe(rig) as probe:
         asked = _ask(rig, places, given.rate)
         live = "SELECT count(*) AS n FROM runs WHERE state = 'working' AND ended_at IS NULL"
-        patience = 120 + given.runs
-        _until(rig, "every run to be live", lambda: rig.query(live)[0]["n"] == given.runs, patience)
+        timeout = 120 + given.runs
+        _until(rig, "every run to be live", lambda: rig.query(live)[0]["n"] == given.runs, timeout)
     began = Usage.of(rig.bot.pid)
     print(
         f"{given.runs} live after {began.at - asked[0]:.0f} s: {_mb(began.memory - idle.memory)} MB above idle, "
@@ -134,7 +134,7 @@ def _measure(rig: Rig, given: argparse.Namespace) -> None:
     )
     _print("  comment to 👀", _reactions(rig))
     _print("  202 meanwhile", probe.seconds)
-    limited = sum(entry.status in (403, 429) for entry in rig.github.server.journal.entries)
+    limited = sum(entry.status in (403, 429) for entry in rig.github.server.request_log.entries)
     print(f"  refused by GitHub's limits: {limited} requests", flush=True)
     rig.github.settings.limits = limits
     if given.queued:
@@ -165,10 +165,10 @@ def _measure(rig: Rig, given: argparse.Namespace) -> None:
     print(f"all told to end at once: {time.monotonic() - ended:.0f} s until that many runs had ended: {told_states}")
     if not given.queued:
         rig.wait_idle(120)
-        print(f"sandboxes left: {len(rig.e2b.boxes)}")
+        print(f"sandboxes left: {len(rig.e2b.sandboxes)}")
 
 
-def _stage(rig: Rig, count: int) -> list[tuple[Repository, int]]:
+def _create_repositories(rig: Rig, count: int) -> list[tuple[Repository, int]]:
     """Repositories with an issue each, ten an installation, neighbours from different installations."""
     rig.github.create_user(PERSON)
     places: list[tuple[Repository, int]] = []
@@ -213,7 +213,7 @@ def _reactions(rig: Rig) -> list[float]:
         for comment in issue.comments.values()
     }
     found = []
-    for entry in rig.github.server.journal.entries:
+    for entry in rig.github.server.request_log.entries:
         if entry.method == "POST" and entry.path.endswith("/reactions"):
             comment = int(entry.path.split("/")[-2])
             if comment in made:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.rig.bench import competitors
-from bot.rig.bench.competitors import Contender
+from bot.rig.bench.competitors import Competitor
 from bot.rig.bench.load import Load, Measure
 
 
@@ -51,14 +51,14 @@ def main() -> None:
         measured: dict[str, list[Measure]] = {}
         chosen = [one for one in competitors.everyone(Path(folder)) if one.name.startswith(wanted)]
         for turn in range(given.rounds):
-            for contender in chosen:
-                with contender:
-                    load.run(contender, seconds=1.0)  # to get warm
-                    measure = load.run(contender)
-                    if contender.stored is not None and (missing := contender.missing(measure)):
-                        raise RuntimeError(f"{contender.name}: {missing} accepted deliveries are not stored")
-                measured.setdefault(contender.name, []).append(measure)
-                print(f"round {turn + 1}: {contender.name:<26} {_said(measure)}", flush=True)
+            for competitor in chosen:
+                with competitor:
+                    load.run(competitor, seconds=1.0)  # to get warm
+                    measure = load.run(competitor)
+                    if competitor.stored is not None and (missing := competitor.missing(measure)):
+                        raise RuntimeError(f"{competitor.name}: {missing} accepted deliveries are not stored")
+                measured.setdefault(competitor.name, []).append(measure)
+                print(f"round {turn + 1}: {competitor.name:<26} {_said(measure)}", flush=True)
         _tell([Row(one.name, one.stored is not None, tuple(measured[one.name])) for one in chosen], chosen)
 
 
@@ -69,7 +69,7 @@ def _said(one: Measure) -> str:
     )
 
 
-def _tell(rows: list[Row], chosen: list[Contender]) -> None:
+def _tell(rows: list[Row], chosen: list[Competitor]) -> None:
     ours = next((row for row in rows if row.stores), None)
     print(
         f"\n{'medians':<26} {'requests/s':>11} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>7} {'stored':>7} {'ours is':>9}"

@@ -1,4 +1,4 @@
-"""Holds the GitHub stand-in's journal to what GitHub publishes: an OpenAPI description, a GraphQL schema."""
+"""Holds the GitHub stand-in's request log to what GitHub publishes: an OpenAPI description, a GraphQL schema."""
 
 from __future__ import annotations
 

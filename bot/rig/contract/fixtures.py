@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_PATIENCE = 600  # seconds for one download
+_TIMEOUT_SECONDS = 600  # seconds for one download
 
 
 class FetchError(RuntimeError):
@@ -119,9 +119,9 @@ def _pack(published: Published, into: Path) -> Path:
         )
     command = [npm, "pack", published.spec, "--ignore-scripts", "--pack-destination", str(into)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise FetchError(f"npm pack {published.spec} took more than {_PATIENCE} s.") from error
+        raise FetchError(f"npm pack {published.spec} took more than {_TIMEOUT_SECONDS} s.") from error
     tarballs = list(into.glob("*.tgz"))
     if done.returncode != 0 or len(tarballs) != 1:
         why = done.stderr.strip()[-600:] or "it left no tarball"

@@ -21,7 +21,7 @@ from bot.rig.crash import postgres
 from bot.rig.crash.end import differences
 from bot.rig.crash.points import Point
 from bot.rig.crash.stories import STORIES
-from bot.rig.crash.walk import Death, Walk
+from bot.rig.crash.walk import PointResult, Walk
 from bot.rig.http.faults import Side
 
 ROOT = Path(__file__).parents[3]
@@ -36,10 +36,10 @@ class Tally:
     missed: int = 0  # the story did not come by the point
     differing: int = 0
 
-    def add(self, death: Death) -> None:
-        self.walked += death.struck
-        self.missed += not death.struck
-        self.differing += bool(death.differing)
+    def add(self, result: PointResult) -> None:
+        self.walked += result.struck
+        self.missed += not result.struck
+        self.differing += bool(result.differing)
 
     def __str__(self) -> str:
         missed = f" ({self.missed} not come by)" if self.missed else ""
@@ -53,21 +53,21 @@ class Progress:
         self._path = path
         self._key = {"story": story, "database": database}
 
-    def deaths(self) -> dict[Point, Death]:
+    def results(self) -> dict[Point, PointResult]:
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         rows = [row for row in map(json.loads, lines) if self._key.items() <= row.items()]
-        return {death.point: death for death in map(_death, rows)}
+        return {result.point: result for result in map(_result, rows)}
 
-    def add(self, death: Death) -> None:
+    def add(self, result: PointResult) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a") as file:
-            file.write(json.dumps({**self._key, **asdict(death)}) + "\n")
+            file.write(json.dumps({**self._key, **asdict(result)}) + "\n")
 
 
-def _death(row: dict[str, Any]) -> Death:
+def _result(row: dict[str, Any]) -> PointResult:
     point = row["point"]
     known = Point(point["place"], point["what"], point["number"], Side(point["side"]))
-    return Death(known, row["struck"], tuple(row["differing"]))
+    return PointResult(known, row["struck"], tuple(row["differing"]))
 
 
 def digest() -> str:
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     if given.place is None or point.place in given.place
                     if zlib.crc32(str(point).encode()) % parts == part - 1
                 ]
-                done = progress.deaths()
+                done = progress.results()
                 tally.total = len(chosen)
                 for point in chosen:
                     if point not in done and left > 0:
@@ -130,10 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if whole.differing else 0
 
 
-def _show(database: str, story: str, death: Death, seconds: float) -> None:
-    word = "DIFFERS" if death.differing else "same end" if death.struck else "not come by"
-    print(f"{database} {story} {death.point}: {word} ({seconds:.1f} s)", flush=True)
-    for line in death.differing:
+def _show(database: str, story: str, result: PointResult, seconds: float) -> None:
+    word = "DIFFERS" if result.differing else "same end" if result.struck else "not come by"
+    print(f"{database} {story} {result.point}: {word} ({seconds:.1f} s)", flush=True)
+    for line in result.differing:
         print(f"    {line}", flush=True)
 
 

@@ -47,7 +47,7 @@ class Child:
         self.send_signal(signal.SIGKILL)
 
 
-class Nursery:
+class ForkServer:
     """`spawn` for a BotProcess: its first call starts the nursery, each call forks a bot."""
 
     def __init__(self) -> None:

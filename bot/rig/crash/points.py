@@ -36,16 +36,16 @@ class Point:
 _VARIES = re.compile(r"(?P<sha>[0-9a-f]{40})|(?P<crash>crash\d+)|(?P<run>-[0-9a-f]{8}\b)|(?P<n>\d{3,})")
 
 
-def shape(path: str, boxes: Iterable[str] = ()) -> str:
-    """The path with a name in angle brackets for each part that varies. `boxes` are ids of sandboxes."""
-    for box in boxes:
-        path = path.replace(box, "<box>")
+def shape(path: str, sandboxes: Iterable[str] = ()) -> str:
+    """The path with a name in angle brackets for each part that varies. `sandboxes` are ids of sandboxes."""
+    for sandbox in sandboxes:
+        path = path.replace(sandbox, "<box>")
     return _VARIES.sub(lambda found: f"<{found.lastgroup}>", path)
 
 
-def of_requests(place: str, entries: Iterable[Entry], boxes: Iterable[str] = ()) -> Iterator[Point]:
+def of_requests(place: str, entries: Iterable[Entry], sandboxes: Iterable[str] = ()) -> Iterator[Point]:
     counts: Counter[str] = Counter()
-    known = tuple(boxes)
+    known = tuple(sandboxes)
     for entry in entries:
         what = f"{entry.method} {shape(entry.path, known)}"
         counts[what] += 1
@@ -64,9 +64,9 @@ def arm(point: Point, rig: Rig, commits: Commits, kill: Callable[[Request], None
         return
     method, _, path = point.what.partition(" ")
     pattern = re.sub(r"<\w+>", "[^/]+", re.escape(path).replace(r"\-", "-"))
-    death = Fault("call", point.side, method, f"^{pattern}$", skip=point.number - 1, call=kill)
+    kill_fault = Fault("call", point.side, method, f"^{pattern}$", skip=point.number - 1, call=kill)
     table: FaultTable = (rig.github if point.place == GITHUB else rig.e2b).server.faults
-    table.add(death)
+    table.add(kill_fault)
     if point.side is Side.BEFORE:
         # The connection is dropped with the request unread by anybody: it certainly has no effect.
-        table.add(replace(death, kind="timeout", call=None, seconds=0.01))
+        table.add(replace(kill_fault, kind="timeout", call=None, seconds=0.01))

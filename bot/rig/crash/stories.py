@@ -26,16 +26,16 @@ STORIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Scenario:
     """A story that is ready to be asked for: `ask` says the one thing."""
 
     repo: Repository
     installation: int
-    leave: Callable[[], None]  # the App is taken off again, so that later sweeps do not look here
+    tear_down: Callable[[], None]  # the App is taken off again, so that later sweeps do not look here
     ask: Callable[[], None]
 
 
-def stage(rig: Rig, story: str) -> Scene:
+def set_up(rig: Rig, story: str) -> Scenario:
     """A fresh repository, and in it an issue or a pull request to ask in."""
     github = rig.github
     repo = github.create_repository(f"crash{next(_numbers)}/pages", files=FILES)
@@ -53,4 +53,4 @@ def stage(rig: Rig, story: str) -> Scene:
     def ask() -> None:
         github.comment(repo, number, PERSON, text)
 
-    return Scene(repo, installed.id, lambda: github.uninstall(installed), ask)
+    return Scenario(repo, installed.id, lambda: github.uninstall(installed), ask)

@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from bot.rig.crash import points
 from bot.rig.crash.commits import Commits
 from bot.rig.crash.end import Plain, differences, end, workflows
-from bot.rig.crash.fork_server import Nursery
+from bot.rig.crash.fork_server import ForkServer
 from bot.rig.crash.points import Point
-from bot.rig.crash.stories import stage
+from bot.rig.crash.stories import set_up
 from bot.rig.http.faults import Request
 from bot.rig.rig import Rig
 from bot.store.database import engine_arguments
@@ -41,7 +41,7 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class PointResult:
     """What came of one point. `struck` is false where the story did not come by it this time."""
 
     point: Point
@@ -63,9 +63,9 @@ class Walk:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ampbot-crash-")))
         self._commits = Commits(folder / "commits")
         database = {} if self.database is None else {"AMPBOT_DATABASE_URL": self.database}
-        nursery = self._stack.enter_context(Nursery())
+        fork_server = self._stack.enter_context(ForkServer())
         settings = {**SETTINGS, **self._commits.environment, **database}
-        self.rig = self._stack.enter_context(Rig(folder, settings, spawn=nursery))
+        self.rig = self._stack.enter_context(Rig(folder, settings, spawn=fork_server))
         url = self.rig.database_url.replace("postgresql://", "postgresql+psycopg://")
         # No connection outlives its query: a file that somebody else holds open is not recovered from its log.
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, **engine_arguments(url))
@@ -82,35 +82,35 @@ class Walk:
         """The story as it goes by itself, begun by a bot that has just started."""
         self.rig.bot.stop()
         self.rig.bot.start()
-        github, e2b = self.rig.github.server.journal, self.rig.e2b.server.journal
-        scene = stage(self.rig, story)
+        github, e2b = self.rig.github.server.request_log, self.rig.e2b.server.request_log
+        scenario = set_up(self.rig, story)
         self._settle()
-        marks = [max((entry.number for entry in journal.entries), default=0) for journal in (github, e2b)]
+        marks = [max((entry.number for entry in request_log.entries), default=0) for request_log in (github, e2b)]
         since = time.time()
         self._commits.arm()
-        scene.ask()
+        scenario.ask()
         self._settle()
         self._commits.disarm()
-        boxes = [box.id for box in self.rig.e2b.records]
+        sandboxes = [sandbox.id for sandbox in self.rig.e2b.records]
         found = [
-            *points.of_requests(points.GITHUB, github.since(marks[0]), boxes),
-            *points.of_requests(points.E2B, e2b.since(marks[1]), boxes),
+            *points.of_requests(points.GITHUB, github.since(marks[0]), sandboxes),
+            *points.of_requests(points.E2B, e2b.since(marks[1]), sandboxes),
             *points.of_commits(self._commits.seen()),
         ]
-        golden = Golden(end(self.rig, self._query, scene, since), tuple(dict.fromkeys(found)))
-        scene.leave()
+        golden = Golden(end(self.rig, self._query, scenario, since), tuple(dict.fromkeys(found)))
+        scenario.tear_down()
         return golden
 
-    def walk(self, story: str, golden: Golden, point: Point) -> Death:
+    def walk(self, story: str, golden: Golden, point: Point) -> PointResult:
         """Tell the story once more, kill the bot at `point`, start it again, and compare the ends."""
         # Each walk is a world of its own: what the one before it asked of GitHub does not count.
         self.rig.github.state.meter.reset()
-        scene = stage(self.rig, story)
+        scenario = set_up(self.rig, story)
         self._settle()
         since = time.time()
         delivered = len(self.rig.github.deliveries)
         points.arm(point, self.rig, self._commits, self._kill)
-        scene.ask()
+        scenario.ask()
         self._until_dead_or_idle()
         struck = not self.rig.bot.running
         self._commits.disarm()
@@ -122,11 +122,11 @@ class Walk:
             self._redeliver(delivered)
         try:
             self._settle()
-            differing = tuple(differences(golden.end, end(self.rig, self._query, scene, since)))
+            differing = tuple(differences(golden.end, end(self.rig, self._query, scenario, since)))
         except TimeoutError as error:
-            differing = (str(error), *self._last_words())
-        scene.leave()
-        return Death(point, struck, differing)
+            differing = (str(error), *self._last_log_lines())
+        scenario.tear_down()
+        return PointResult(point, struck, differing)
 
     # --- the bot's life -----------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class Walk:
         deadline = time.monotonic() + IDLE_SECONDS
         while not (self.rig.github.wait_deliveries() and self._idle() and self.rig.github.wait_deliveries(0)):
             if not self.rig.bot.running:
-                raise RuntimeError("\n".join(["the bot ended by itself", *self._last_words()]))
+                raise RuntimeError("\n".join(["the bot ended by itself", *self._last_log_lines()]))
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not idle after {IDLE_SECONDS:.0f} s")
             time.sleep(0.05)
@@ -172,5 +172,5 @@ class Walk:
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(sa.text(sql), parameters).mappings()]
 
-    def _last_words(self) -> tuple[str, ...]:
+    def _last_log_lines(self) -> tuple[str, ...]:
         return tuple(str(line) for line in self.rig.bot.log[-8:])

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot import settings as configuration
-from bot.rig.demo.result import File, PullRequest, Result, Said, Seconds, moments
+from bot.rig.demo.result import Comment, File, PullRequest, Result, Seconds, moments
 from bot.rig.e2b.server import E2B
 from bot.rig.process import BotProcess
 from bot.settings import Settings
@@ -117,7 +117,7 @@ def _play(state: _Live, ask: str, more: dict[str, str], console: Console) -> Res
     begun, over = marks.get("agent at work"), marks.get("agent ended")
     return Result(
         pull_request=_pull(state, path, run["pull"]) if run["pull"] else None,
-        comments=tuple(Said(one["user"]["login"], one["body"]) for one in said),
+        comments=tuple(Comment(one["user"]["login"], one["body"]) for one in said),
         github_requests=None,
         sandbox_requests=None,
         seconds=Seconds(

@@ -8,12 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.rig.demo.demo import PERSON, repository_problem, stage
+from bot.rig.demo.demo import PERSON, create_scenario, repository_problem
 from bot.rig.http.faults import FaultTable, from_json
 from bot.rig.rig import Rig
 
 
-def stand(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, ...], webhook: str) -> int:
+def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, ...], webhook: str) -> int:
     """Serve until interrupted. Exit code 2 where an argument makes no sense."""
     if repo is not None and (problem := repository_problem(repo)):
         print(problem.message, file=sys.stderr)
@@ -25,7 +25,7 @@ def stand(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, 
         except ValueError as error:
             print(f"A fault makes no sense: {error}", file=sys.stderr)
             return 2
-        name = stage(rig, repo)
+        name = create_scenario(rig, repo)
         rig.github.set_hook(rig.app, webhook, rig.secret)
         number = rig.github.open_issue(name, PERSON, "Try ampbot", "Does it work here?").number
         print("# Settings for the bot (.env):")

@@ -24,14 +24,14 @@ _WORTH = (
 
 
 class Watch:
-    """Polls the journal and the transcript from a thread of its own."""
+    """Polls the request log and the transcript from a thread of its own."""
 
     def __init__(self, rig: Rig, repository: str, number: int, say: Callable[..., None]) -> None:
         self._rig = rig
         self._where = f"{repository}#{number}"
         self._say = say
-        self._seen = len(rig.github.server.journal.entries)
-        self._boxes = len(rig.e2b.records)
+        self._seen = len(rig.github.server.request_log.entries)
+        self._sandboxes = len(rig.e2b.records)
         self._lines = 0
         self._tokens = 0
         self._fetched = False
@@ -52,10 +52,10 @@ class Watch:
             self._look()
 
     def _look(self) -> None:
-        for box in self._rig.e2b.records[self._boxes :]:
-            self._boxes += 1
-            self._say(f"sandbox {box.id} from template {box.given.template}")
-        for entry in self._rig.github.server.journal.since(self._seen):
+        for sandbox in self._rig.e2b.records[self._sandboxes :]:
+            self._sandboxes += 1
+            self._say(f"sandbox {sandbox.id} from template {sandbox.options.template}")
+        for entry in self._rig.github.server.request_log.since(self._seen):
             self._seen = max(self._seen, entry.number)
             self._request(entry)
         lines = self._rig.query("SELECT line FROM transcript WHERE sequence >= :n ORDER BY sequence", n=self._lines)

@@ -1,4 +1,4 @@
-"""process.Process: start, follow, signal and feed the processes of a box."""
+"""process.Process: start, follow, signal and feed the processes of a sandbox."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, 
         starting.add_done_callback(_unwatched)
         raise
     except (OSError, ValueError) as error:
-        if call.machine.box.state is not State.RUNNING:
+        if call.machine.sandbox.state is not State.RUNNING:
             raise _gone(call.machine) from error
         said = f"error starting process '{' '.join(order.argv)}': {error}"
         raise RpcError("invalid_argument", said) from error
@@ -250,5 +250,5 @@ def _listed(process: Process) -> Message:
 
 
 def _gone(machine: Machine) -> RpcError:
-    said = f"the connection to sandbox {machine.box.id} ended before the stream completed"
+    said = f"the connection to sandbox {machine.sandbox.id} ended before the stream completed"
     return RpcError("unavailable", said)

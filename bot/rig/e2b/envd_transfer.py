@@ -111,7 +111,7 @@ async def _write(call: Call, wanted: str, pieces: AsyncIterator[bytes]) -> Mappi
             with contextlib.suppress(OSError):  # a file system without extended attributes
                 os.setxattr(descriptor, XATTR + name, value.encode())
         async for piece in pieces:
-            if call.machine.box.disk_full:
+            if call.machine.sandbox.disk_full:
                 length = call.request.headers.get("content-length")
                 tried = f"attempted to write {length} bytes: " if length else ""
                 raise GatewayError(507, f"{tried}not enough disk space available")

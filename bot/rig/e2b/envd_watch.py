@@ -103,7 +103,7 @@ async def watch_directory(call: Call, message: dict[str, Any]) -> AsyncGenerator
                 continue
             if isinstance(broken, Cut) and broken.silent:
                 raise BrokenError
-            said = f"the connection to sandbox {call.machine.box.id} ended before the stream completed"
+            said = f"the connection to sandbox {call.machine.sandbox.id} ended before the stream completed"
             raise RpcError("unavailable", said)
     finally:
         call.machine.watches.discard(cut)
@@ -114,11 +114,11 @@ class _Asked:
     """Watches whose events are fetched, for clients that cannot hold a stream."""
 
     def __init__(self) -> None:
-        self._watches: dict[tuple[str, str], Watch] = {}  # by box and watcher
+        self._watches: dict[tuple[str, str], Watch] = {}  # by sandbox and watcher
 
     async def create(self, call: Call, message: dict[str, Any]) -> Message:
         watcher = "w" + secrets.token_hex(10)
-        self._watches[call.machine.box.id, watcher] = _watch(call, message)
+        self._watches[call.machine.sandbox.id, watcher] = _watch(call, message)
         return {"watcherId": watcher}
 
     async def events(self, call: Call, message: dict[str, Any]) -> Message:
@@ -126,12 +126,12 @@ class _Asked:
 
     async def remove(self, call: Call, message: dict[str, Any]) -> Message:
         self._find(call, message)
-        del self._watches[call.machine.box.id, message["watcherId"]]
+        del self._watches[call.machine.sandbox.id, message["watcherId"]]
         return {}
 
     def _find(self, call: Call, message: dict[str, Any]) -> Watch:
         watcher = message.get("watcherId", "")
-        found = self._watches.get((call.machine.box.id, watcher))
+        found = self._watches.get((call.machine.sandbox.id, watcher))
         if found is None:
             raise RpcError("not_found", f"watcher with id {watcher} not found")
         return found

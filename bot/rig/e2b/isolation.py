@@ -1,4 +1,4 @@
-"""Keeps the commands of a box among themselves: private /home, /root, /tmp and process ids where Linux allows it."""
+"""Keeps the commands of a sandbox among themselves: private /home, /root, /tmp and process ids where Linux allows it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bot.rig.e2b.templates import AMP_PROGRAM
 from bot.rig.e2b.tree import HOME, TOPS
 
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PATIENCE = 10.0  # seconds for a namespace to come up
+_TIMEOUT_SECONDS = 10.0  # seconds for a namespace to come up
 
-# Runs as process 1 of a box. The covers come last: from there on the box's folder is out of sight if it lies
-# under one of them. Process 1 ends with its standard input, so a box never outlives the stand-in, not even when
-# that is killed; and with process 1 the kernel ends every process of the box, daemons included.
+# Runs as process 1 of a sandbox. The covers come last: from there on the sandbox's folder is out of sight if it lies
+# under one of them. Process 1 ends with its standard input, so a sandbox never outlives the stand-in, not even when
+# that is killed; and with process 1 the kernel ends every process of the sandbox, daemons included.
 # Its `wait` also collects the dead nobody else collects.
 _INIT = """
 set -e
@@ -51,7 +51,7 @@ _PROFILE = 'PATH="{path}"\nexport PATH\n'
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """How boxes are kept apart on this machine. `unshare` is empty where they cannot be."""
+    """How sandboxes are kept apart on this machine. `unshare` is empty where they cannot be."""
 
     unshare: tuple[str, ...]
     note: str  # for people: what it means
@@ -69,7 +69,7 @@ def program(name: str) -> str:
 
 @functools.cache
 def host_path() -> str:
-    """PATH inside a box: the standard one, then where git and a Python are if they are elsewhere."""
+    """PATH inside a sandbox: the standard one, then where git and a Python are if they are elsewhere."""
     found = [os.path.realpath(each) for each in (shutil.which("git"), sys.executable) if each]
     return ":".join(dict.fromkeys([*_STANDARD_PATH.split(":"), *(str(Path(each).parent) for each in found)]))
 
@@ -81,7 +81,7 @@ def write_profile(folder: Path) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """The skeleton of a box: its own top directories, and places to show what must stay visible beneath them."""
+    """The skeleton of a sandbox: its own top directories, and places to show what must stay visible beneath them."""
     for top in TOPS:
         (folder / top).mkdir(parents=True)
     (folder / "tmp").chmod(0o1777)
@@ -91,11 +91,11 @@ def make_folder(folder: Path) -> None:
 
 
 class Namespace:
-    """The private world of one box, held open by its process 1."""
+    """The private world of one sandbox, held open by its process 1."""
 
     def __init__(self, process: subprocess.Popen[bytes], *, user: bool) -> None:
         self._process = process
-        self._first = child_of(process.pid)  # the box's process 1, as the host counts
+        self._first = child_of(process.pid)  # the sandbox's process 1, as the host counts
         here = f"/proc/{process.pid}/ns"
         own = (f"--user={here}/user", "--preserve-credentials") if user else ()
         self.enter = (program("nsenter"), *own, f"--mount={here}/mnt", f"--pid={here}/pid_for_children")
@@ -106,7 +106,7 @@ class Namespace:
         process = _spawn([*isolation.unshare, "/bin/sh", "-c", _INIT, "sh", str(folder), str(profile), *_kept()])
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 ready = await _readable(process.stdout.fileno())
         except TimeoutError:
             ready = b""
@@ -117,7 +117,7 @@ class Namespace:
         return cls(process, user="--user" in isolation.unshare)
 
     async def send_all(self, number: signal.Signals) -> None:
-        """A signal to every process of the box but its process 1."""
+        """A signal to every process of the sandbox but its process 1."""
         killer = _spawn([*self.enter, "/bin/sh", "-c", f"kill -{int(number)} -1 || :"])
         await wait(killer)
         for pipe in (killer.stdin, killer.stdout):
@@ -167,7 +167,7 @@ async def wait(process: subprocess.Popen[bytes]) -> int:
 
 
 async def kill_all(home: str, leaders: Iterable[int]) -> None:
-    """Without namespaces: end the groups of `leaders`, then whatever left them but still has the box's HOME."""
+    """Without namespaces: end the groups of `leaders`, then whatever left them but still has the sandbox's HOME."""
     for leader in leaders:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, signal.SIGKILL)
@@ -218,7 +218,7 @@ def _works(unshare: tuple[str, ...]) -> bool:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={"PATH": _STANDARD_PATH},
-                timeout=_PATIENCE,
+                timeout=_TIMEOUT_SECONDS,
                 check=False,
             )
         return (folder / HOME[1:] / "trial").exists()
@@ -226,7 +226,7 @@ def _works(unshare: tuple[str, ...]) -> bool:
 
 @functools.cache
 def _kept() -> tuple[str, ...]:
-    """Host directories that boxes need and that their own top directories would hide."""
+    """Host directories that sandboxes need and that their own top directories would hide."""
     git = shutil.which("git")
     needed = {os.path.realpath(sys.base_prefix), str(AMP_PROGRAM.parent)}
     if git:

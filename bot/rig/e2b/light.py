@@ -1,6 +1,6 @@
-"""Boxes without processes, for measuring a bot that has a thousand of them: our scripts are answered from here.
+"""Sandboxes without processes, for measuring a bot that has a thousand of them: our scripts are answered from here.
 
-The wire is the same as ever: control API, envd's streams, files on disk. What is simulated is the box's inside. Its
+The wire is the same as ever: control API, envd's streams, files on disk. What is simulated is the sandbox's inside. Its
 shell knows ampbot's own scripts and nothing else; its agent says one line a second until `Settings.agents_end` is set.
 """
 
@@ -36,7 +36,7 @@ Answer = tuple[str, int]  # standard output and exit code
 
 
 class _NoHandle:
-    """Stands where a box of processes has the process's handle."""
+    """Stands where a sandbox of processes has the process's handle."""
 
     pid = 0
     stdin = stdout = stderr = None
@@ -85,7 +85,7 @@ class LightMachine(Machine):
         process = _Pretended(next(self._pids), order)
         self.processes[process.pid] = process
         record = Command(process.pid, process.argv, process.envs, cwd, order.user)
-        self.box.commands[:] = [*self.box.commands[-20:], record]  # thousands of looks are nothing to remember
+        self.sandbox.commands[:] = [*self.sandbox.commands[-20:], record]  # thousands of looks are nothing to remember
         subscription = process.subscribe()
         process.task = asyncio.create_task(self._pretend(process, order, record))
         return process, subscription
@@ -133,7 +133,7 @@ class LightMachine(Machine):
         return "", 0
 
     async def _start_agent(self, _order: Order) -> Answer:
-        self._agent = self._agent or _Agent(asyncio.get_running_loop().time(), self.box.number)
+        self._agent = self._agent or _Agent(asyncio.get_running_loop().time(), self.sandbox.number)
         return "", 0
 
     async def _stop_agent(self, _order: Order) -> Answer:
@@ -181,7 +181,7 @@ class LightMachine(Machine):
         return self._agent.ended is None
 
     def _write(self, path: str, content: bytes) -> None:
-        target: Path = self.box.home / path
+        target: Path = self.sandbox.home / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
 

@@ -1,4 +1,4 @@
-"""The live part of a box: its namespace and its processes, from the first command to the end."""
+"""The live part of a sandbox: its namespace and its processes, from the first command to the end."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 from bot.rig.e2b import isolation
 from bot.rig.e2b.isolation import Isolation, Namespace
 from bot.rig.e2b.processes import Cut, End, Process, Subscription
-from bot.rig.e2b.state import Box, Command, Settings, State
+from bot.rig.e2b.state import Command, Sandbox, Settings, State
 from bot.rig.e2b.tree import HOME, Tree, is_own
 
-# Tells the process id as the box counts it, ahead of the command's own output; then becomes the command.
+# Tells the process id as the sandbox counts it, ahead of the command's own output; then becomes the command.
 _START = 'cd "$1" || exit 126; shift; unset OLDPWD; echo $$; exec "$@"'
 
 
@@ -44,9 +44,9 @@ class Exit:
 
 
 class Machine:
-    def __init__(self, box: Box, how: Isolation, settings: Settings, profile: Path) -> None:
-        self.box = box
-        self.tree = Tree(box.folder)
+    def __init__(self, sandbox: Sandbox, how: Isolation, settings: Settings, profile: Path) -> None:
+        self.sandbox = sandbox
+        self.tree = Tree(sandbox.folder)
         self.processes: dict[int, Process] = {}
         self.watches: set[Subscription] = set()
         self._how = how
@@ -60,7 +60,7 @@ class Machine:
     async def start(self, order: Order, cwd: str) -> tuple[Process, Subscription]:
         """The process and a view of it from its first byte on. Raises OSError or ValueError: not started."""
         prefix = (await self._open()).enter if self._how.private else ()
-        if self.box.state is not State.RUNNING:
+        if self.sandbox.state is not State.RUNNING:
             raise OSError("the box does not run")
         process = self._spawn(prefix, order, cwd)
         try:
@@ -75,7 +75,7 @@ class Machine:
         self._exits.pop(process.pid, None)
         self.processes[process.pid] = process
         record = Command(process.pid, process.argv, process.envs, cwd, order.user)
-        self.box.commands.append(record)
+        self.sandbox.commands.append(record)
         subscription = process.subscribe()
         task = asyncio.create_task(self._follow(process, rest, record, order.seconds))
         self._tasks.add(task)
@@ -102,7 +102,7 @@ class Machine:
         return self._settings.kill_group
 
     def is_directory(self, path: str) -> bool:
-        """As a process inside would find: outside its own top directories a box sees the host's."""
+        """As a process inside would find: outside its own top directories a sandbox sees the host's."""
         if not is_own(path):
             return Path(path).is_dir()
         try:
@@ -127,7 +127,7 @@ class Machine:
             if self._namespace is not None:
                 closing = asyncio.create_task(self._namespace.close())
                 while not closing.done():
-                    # In a paused box an nsenter stands still that has to collect its dead child before
+                    # In a paused sandbox an nsenter stands still that has to collect its dead child before
                     # process 1 can end (killed instead, the kernel takes a second and a half over it).
                     self._signal_outside(signal.SIGCONT)
                     await asyncio.wait([closing], timeout=0.01)
@@ -139,10 +139,10 @@ class Machine:
 
     async def _open(self) -> Namespace:
         async with self._opening:
-            if self.box.state is not State.RUNNING:
+            if self.sandbox.state is not State.RUNNING:
                 raise OSError("the box does not run")
             if self._namespace is None:
-                self._namespace = await Namespace.open(self._how, self.box.folder, self._profile)
+                self._namespace = await Namespace.open(self._how, self.sandbox.folder, self._profile)
             return self._namespace
 
     def _spawn(self, prefix: tuple[str, ...], order: Order, cwd: str) -> Process:
@@ -200,13 +200,13 @@ class Machine:
             "HOME": self._seen(home),
             "USER": order.user,
             "LOGNAME": order.user,
-            **self.box.given.env,
+            **self.sandbox.options.env,
             **order.envs,
         }
 
     def _seen(self, path: str) -> str:
-        """A path of the box as its processes have to be told it."""
-        return f"{self.box.folder}{path}" if is_own(path) and not self._how.private else path
+        """A path of the sandbox as its processes have to be told it."""
+        return f"{self.sandbox.folder}{path}" if is_own(path) and not self._how.private else path
 
     async def _signal_inside(self, number: signal.Signals) -> None:
         if self._namespace is not None:

@@ -1,4 +1,4 @@
-"""One process of a box: its output handed to whoever listens, its input, its signals and its end."""
+"""One process of a sandbox: its output handed to whoever listens, its input, its signals and its end."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The box went away under a stream. `silent`: without a word, the connection just breaks."""
+    """The sandbox went away under a stream. `silent`: without a word, the connection just breaks."""
 
     silent: bool
 
@@ -90,7 +90,7 @@ class Subscription:
 
 
 class Process:
-    """One running command. `pid` is what the box's own `ps` shows."""
+    """One running command. `pid` is what the sandbox's own `ps` shows."""
 
     def __init__(
         self,

@@ -25,12 +25,12 @@ from bot.rig.e2b.envd import Gate
 from bot.rig.e2b.fleet import Fleet
 from bot.rig.e2b.light import LightMachine
 from bot.rig.e2b.machine import Machine
-from bot.rig.e2b.state import Box, Ending, Settings
+from bot.rig.e2b.state import Ending, Sandbox, Settings
 from bot.rig.e2b.templates import Seed
 from bot.rig.e2b.tree import expand
 from bot.rig.http.server import Server
 
-_PATIENCE = 120.0  # seconds for what is asked of the server's loop; ending a thousand boxes takes ten
+_TIMEOUT_SECONDS = 120.0  # seconds for what is asked of the server's loop; ending a thousand sandboxes takes ten
 _T = TypeVar("_T")
 
 
@@ -38,7 +38,7 @@ class E2B:
     """Give `url` to the SDK as both api_url and sandbox_url, and `api_key` as the key.
 
     `settings` may be changed at any time. `isolated=False` does without namespaces even where they work.
-    `light`: boxes without processes, which answer ampbot's own scripts and nothing else; for measuring many.
+    `light`: sandboxes without processes, which answer ampbot's own scripts and nothing else; for measuring many.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class E2B:
 
     @property
     def note(self) -> str:
-        """How well boxes are kept apart on this machine, as a sentence."""
+        """How well sandboxes are kept apart on this machine, as a sentence."""
         return self._fleet.how.note
 
     @property
@@ -70,12 +70,12 @@ class E2B:
         return self._fleet.how.private
 
     @property
-    def boxes(self) -> Mapping[str, Box]:
+    def sandboxes(self) -> Mapping[str, Sandbox]:
         """Running and paused ones, by id."""
-        return self._fleet.boxes
+        return self._fleet.sandboxes
 
     @property
-    def records(self) -> tuple[Box, ...]:
+    def records(self) -> tuple[Sandbox, ...]:
         """All ever created, ended ones too, in order of creation."""
         return tuple(self._fleet.records)
 
@@ -87,7 +87,7 @@ class E2B:
         self.server.start()
 
     def stop(self) -> None:
-        """Ends every process of every box and takes all folders away. Records stay."""
+        """Ends every process of every sandbox and takes all folders away. Records stay."""
         if self._folder is None:
             return
         if self._loop is not None:
@@ -97,9 +97,9 @@ class E2B:
         self._folder = self._loop = None
 
     def clear(self) -> None:
-        """As new: no boxes, records, added templates, journal or faults. Settings stay as they are."""
+        """As new: no sandboxes, records, added templates, request log or faults. Settings stay as they are."""
         self._do(self._fleet.forget())
-        self.server.journal.clear()
+        self.server.request_log.clear()
         self.server.faults.clear()
 
     def __enter__(self) -> Self:
@@ -112,42 +112,42 @@ class E2B:
         self.stop()
 
     def add_template(self, name: str, seed: Seed) -> None:
-        """`seed` gets the home of each new box of this template, empty."""
+        """`seed` gets the home of each new sandbox of this template, empty."""
         self._fleet.templates[name] = seed
 
-    def kill(self, box_id: str) -> None:
-        """As somebody else with the same key might. Raises Refusal when there is no such box."""
-        self._do(self._fleet.end(box_id, Ending.KILLED))
+    def kill(self, sandbox_id: str) -> None:
+        """As somebody else with the same key might. Raises Refusal when there is no such sandbox."""
+        self._do(self._fleet.end(sandbox_id, Ending.KILLED))
 
-    def expire(self, box_id: str) -> None:
+    def expire(self, sandbox_id: str) -> None:
         """Its time is up now: it is killed or paused, as it was created."""
-        self._do(self._fleet.expire(self._machine(box_id)))
+        self._do(self._fleet.expire(self._machine(sandbox_id)))
 
-    def vanish(self, box_id: str) -> None:
+    def vanish(self, sandbox_id: str) -> None:
         """Gone without notice: streams break off in the middle of nothing."""
-        self._do(self._fleet.end(box_id, Ending.VANISHED))
+        self._do(self._fleet.end(sandbox_id, Ending.VANISHED))
 
-    def cut(self, box_id: str) -> None:
-        """Every stream of the box breaks off; the box and its processes live on."""
-        self._do(self._cut(self._machine(box_id)))
+    def cut(self, sandbox_id: str) -> None:
+        """Every stream of the sandbox breaks off; the sandbox and its processes live on."""
+        self._do(self._cut(self._machine(sandbox_id)))
 
-    def fill_disk(self, box_id: str, *, full: bool = True) -> None:
+    def fill_disk(self, sandbox_id: str, *, full: bool = True) -> None:
         """Uploads are refused for want of room from now on."""
-        self._machine(box_id).box.disk_full = full
+        self._machine(sandbox_id).sandbox.disk_full = full
 
-    def append(self, box_id: str, path: str, data: bytes) -> None:
-        """To a file of the box, made with its directories if need be, without a process or a request."""
-        with self._machine(box_id).tree.spot(expand(path), make=True) as spot:
+    def append(self, sandbox_id: str, path: str, data: bytes) -> None:
+        """To a file of the sandbox, made with its directories if need be, without a process or a request."""
+        with self._machine(sandbox_id).tree.spot(expand(path), make=True) as spot:
             descriptor = spot.open(os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         with os.fdopen(descriptor, "ab", buffering=0) as file:
             file.write(data)
 
     def snapshot(self) -> dict[str, Any]:
-        """What two equal runs leave behind alike: every box as it stands, without ids, times and secrets."""
-        return {"boxes": [box.snapshot() for box in self.records]}
+        """What two equal runs leave behind alike: every sandbox as it stands, without ids, times and secrets."""
+        return {"boxes": [sandbox.snapshot() for sandbox in self.records]}
 
-    def _machine(self, box_id: str) -> Machine:
-        return self._fleet.find(box_id)
+    def _machine(self, sandbox_id: str) -> Machine:
+        return self._fleet.find(sandbox_id)
 
     async def _cut(self, machine: Machine) -> None:
         machine.cut(silent=True)
@@ -156,7 +156,7 @@ class E2B:
         if self._loop is None:
             work.close()
             raise RuntimeError("the stand-in is not running")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_TIMEOUT_SECONDS)
 
     def _app(self) -> Starlette:
         gate = Gate(self._fleet)
@@ -181,7 +181,7 @@ class E2B:
         yield
 
     async def _state(self, _request: Request) -> Response:
-        return JSONResponse({"note": self.note, "boxes": [box.detail() for box in self.records]})
+        return JSONResponse({"note": self.note, "boxes": [sandbox.detail() for sandbox in self.records]})
 
 
 async def _unknown(_request: Request, _error: Exception) -> Response:
@@ -193,6 +193,6 @@ async def _nobody(_request: Request, _error: Exception) -> Response:
 
 
 def _raise_file_limit() -> None:
-    """A box with a live command holds some ten descriptors; the usual soft limit of 1,024 is soon reached."""
+    """A sandbox with a live command holds some ten descriptors; the usual soft limit of 1,024 is soon reached."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

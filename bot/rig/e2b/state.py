@@ -1,4 +1,4 @@
-"""What the stand-in remembers: every box ever created, what it was given, and the settings it lives by."""
+"""What the stand-in remembers: every sandbox ever created, what it was given, and the settings it lives by."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ENVD_VERSION = "0.6.13"
-DEFAULT_TIMEOUT = 300  # seconds a box lives when the create call names none
+DEFAULT_TIMEOUT = 300  # seconds a sandbox lives when the create call names none
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Ending(StrEnum):
-    """Why a box is no more."""
+    """Why a sandbox is no more."""
 
     KILLED = "killed"
     EXPIRED = "expired"
@@ -41,12 +41,12 @@ class Settings:
     create_rate: float = 0.0  # creations a second; 0 is any
     exit_event_seconds: float = 30.0  # how long the exit of a process nobody watched can still be asked for
     kill_group: bool = False  # True: a signal reaches the command's whole group, which envd does not do
-    clock: Callable[[], float] = time.time  # decides when a box starts and expires
-    agents_end: bool = False  # True: the agents of light boxes say their last line now
+    clock: Callable[[], float] = time.time  # decides when a sandbox starts and expires
+    agents_end: bool = False  # True: the agents of light sandboxes say their last line now
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CreateOptions:
     """What a create call carried."""
 
     template: str
@@ -64,7 +64,7 @@ class Given:
 
 @dataclass(slots=True)
 class Command:
-    """A process a box was asked to start, and how it ended."""
+    """A process a sandbox was asked to start, and how it ended."""
 
     pid: int
     argv: tuple[str, ...]
@@ -80,12 +80,12 @@ class Command:
 
 
 @dataclass(slots=True)
-class Box:
+class Sandbox:
     """One sandbox. Kept after its end: `ending` then says why, and `folder` is gone."""
 
     id: str
     number: int  # from 1, in order of creation
-    given: Given
+    options: CreateOptions
     token: str  # envd's access token
     folder: Path  # what its commands see as /home, /root and /tmp
     started: float
@@ -108,20 +108,20 @@ class Box:
 
     @property
     def on_timeout(self) -> str:
-        return self.given.on_timeout or "kill"
+        return self.options.on_timeout or "kill"
 
     def snapshot(self) -> dict[str, Any]:
         """What two equal runs share: no id, time or token, and of variables only the names."""
         return {
-            "template": self.given.template,
+            "template": self.options.template,
             "state": self.state.value,
             "ending": self.ending.value if self.ending else None,
-            "timeout": self.given.timeout,
-            "metadata": dict(self.given.metadata),
-            "env": sorted(self.given.env),
-            "on_timeout": self.given.on_timeout,
-            "auto_resume": self.given.auto_resume,
-            "idempotency_key": self.given.idempotency_key,
+            "timeout": self.options.timeout,
+            "metadata": dict(self.options.metadata),
+            "env": sorted(self.options.env),
+            "on_timeout": self.options.on_timeout,
+            "auto_resume": self.options.auto_resume,
+            "idempotency_key": self.options.idempotency_key,
             "allow_internet": self.allow_internet,
             "network": _without_secrets(self.network),
         }
@@ -134,7 +134,7 @@ class Box:
             "started": self.started,
             "ends": self.ends,
             "folder": str(self.folder),
-            "env": _fingerprints(self.given.env),
+            "env": _fingerprints(self.options.env),
             "commands": [
                 {
                     "pid": command.pid,

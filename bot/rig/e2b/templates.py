@@ -1,4 +1,4 @@
-"""What a fresh box holds: template names and the functions that fill a box's home."""
+"""What a fresh sandbox holds: template names and the functions that fill a sandbox's home."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-Seed = Callable[[Path], None]  # gets the box's home, which exists and is empty
+Seed = Callable[[Path], None]  # gets the sandbox's home, which exists and is empty
 
 AMP_PROGRAM = Path(__file__).resolve().parent.parent / "amp" / "program.py"
 
@@ -45,7 +45,7 @@ def amp_missing(home: Path) -> None:
 
 
 def copy_of(source: Path) -> Seed:
-    """A template whose home is that of another box (a snapshot)."""
+    """A template whose home is that of another sandbox (a snapshot)."""
     import shutil
 
     def seed(home: Path) -> None:
@@ -64,7 +64,7 @@ BUILT_IN: dict[str, Seed] = {
 
 
 def _wrapper(era: str) -> str:
-    # The interpreter behind the virtual environment: only its own prefix has to be visible in the box.
+    # The interpreter behind the virtual environment: only its own prefix has to be visible in the sandbox.
     python = os.path.realpath(sys.executable)
     program = shlex.join([python, "-I", "-S", str(AMP_PROGRAM)])
     return f'#!/bin/sh\nexport AMP_RIG_ERA={era}\nexec {program} "$@"\n'

@@ -1,4 +1,4 @@
-"""A box's files seen from outside the box: every path stays inside the box's folder, whatever its links say."""
+"""A sandbox's files seen from outside the sandbox: every path stays inside the sandbox's folder, whatever its links say."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ TOPS = (
     "home",
     "root",
     "tmp",
-)  # what a box has of its own; nothing else of its file system can be reached here
+)  # what a sandbox has of its own; nothing else of its file system can be reached here
 _MAX_LINKS = 40  # as Linux
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A place in a box: a name in an opened directory. The name may be missing there."""
+    """A place in a sandbox: a name in an opened directory. The name may be missing there."""
 
     parent: int
     name: str
-    path: str  # as the box sees it, without links before the last name
+    path: str  # as the sandbox sees it, without links before the last name
 
     def stat(self) -> os.stat_result:
         """Of the name itself, links not followed. Raises FileNotFoundError."""
@@ -69,7 +69,7 @@ class Tree:
 
 
 def is_own(path: str) -> bool:
-    """Whether an absolute path lies in what a box has of its own."""
+    """Whether an absolute path lies in what a sandbox has of its own."""
     return os.path.normpath(path).lstrip("/").partition("/")[0] in TOPS
 
 

@@ -14,7 +14,7 @@ from bot.rig.github.refusal import Refusal
 from bot.rig.github.state import State
 
 _LEVELS = {"read": 1, "write": 2, "admin": 3}
-_LONGEST_JWT = 600  # seconds: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
+_MAX_JWT_SECONDS = 600  # seconds: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 _TOKEN_LENGTH = 520  # of the token shape that GitHub rolls out in 2026
 _DOCS = "https://docs.github.com/rest"
 
@@ -95,7 +95,7 @@ def identify(state: State, header: str | None) -> Identity:
         raise bad_credentials()
     if value.count(".") == 2 and not value.startswith("ghs_"):
         return Identity(app=_app_of(state, value))
-    token = living_token(state, value)
+    token = active_token(state, value)
     if token is None:
         raise bad_credentials()
     if token.installation is not None and token.installation.suspended_at is not None:
@@ -103,7 +103,7 @@ def identify(state: State, header: str | None) -> Identity:
     return Identity(token=token)
 
 
-def living_token(state: State, value: str) -> Token | None:
+def active_token(state: State, value: str) -> Token | None:
     token = state.tokens.get(value)
     if token is None or token.revoked or token.expires_at <= state.now():
         return None
@@ -156,7 +156,7 @@ def _app_of(state: State, value: str) -> App:
             "'Expiration time' claim ('exp') must be a numeric value representing the future time at which "
             "the assertion expires",
         )
-    if expires > now + _LONGEST_JWT:
+    if expires > now + _MAX_JWT_SECONDS:
         raise Refusal(401, "'Expiration time' claim ('exp') is too far in the future")
     return app
 

@@ -30,7 +30,7 @@ _EMOJI = {
     "rocket": "🚀",
     "eyes": "👀",
 }
-_LARGEST = 200_000  # characters of a file that a page shows
+_MAX_BYTES = 200_000  # characters of a file that a page shows
 
 
 class Pages:
@@ -156,7 +156,7 @@ class Pages:
                 entries.sort(key=lambda entry: (entry.kind != "tree", entry.path))
                 return self._render("tree.html", **about, commit=commit, entries=entries)
             content = repo.bare.blob(object_name)
-            shown = None if b"\0" in content[:8000] else content.decode("utf-8", "replace")[:_LARGEST]
+            shown = None if b"\0" in content[:8000] else content.decode("utf-8", "replace")[:_MAX_BYTES]
             return self._render("file.html", **about, commit=commit, content=shown, size=len(content))
 
     def _repo(self, given: Mapping[str, Any]) -> Repository | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_MOST = 65_515  # bytes of data in one line of the side band
+_MAX_DATA = 65_515  # bytes of data in one line of the side band
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +87,4 @@ def _line(payload: bytes) -> bytes:
 
 
 def _band(number: bytes, data: bytes) -> bytes:
-    return b"".join(_line(number + data[at : at + _MOST]) for at in range(0, len(data), _MOST))
+    return b"".join(_line(number + data[at : at + _MAX_DATA]) for at in range(0, len(data), _MAX_DATA))

@@ -56,15 +56,15 @@ def install(folder: Path) -> None:
 
 
 def environment(
-    hooks: Path, folder: Path, rules: Iterable[Rule], *, default_branch: str, workflows: bool, largest: int
+    hooks: Path, folder: Path, rules: Iterable[Rule], *, default_branch: str, workflows: bool, max_bytes: int
 ) -> Mapping[str, str]:
     """Variables for one push. `folder` takes the rules in and the reasons out."""
     lines = []
     for rule in rules:
-        deeds = {name for name in ("create", "update", "delete", "force") if getattr(rule, name)}
-        deeds |= {"force"} if rule.update else set()
+        actions = {name for name in ("create", "update", "delete", "force") if getattr(rule, name)}
+        actions |= {"force"} if rule.update else set()
         why = " ".join(rule.why.split())
-        lines.append(f"{rule.pattern}\t{' '.join(sorted(deeds))}\t{why}\n")
+        lines.append(f"{rule.pattern}\t{' '.join(sorted(actions))}\t{why}\n")
     (folder / "rules").write_text("".join(lines))
     (folder / "reasons").touch()
     return {
@@ -75,7 +75,7 @@ def environment(
         "RIG_REASONS": str(folder / "reasons"),
         "RIG_DEFAULT": f"refs/heads/{default_branch}",
         "RIG_WORKFLOWS": "1" if workflows else "",
-        "RIG_LARGEST": str(largest),
+        "RIG_LARGEST": str(max_bytes),
     }
 
 

@@ -19,7 +19,7 @@ Content = str | bytes | tuple[str, bytes] | None
 _FIRST_COMMIT = 1_700_000_000  # repositories made from `files` have the same commit each time
 
 
-class Stage:
+class Scenario:
     """Everything here may be called at any time after `start`."""
 
     def __init__(self, state: State) -> None:

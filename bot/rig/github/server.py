@@ -17,12 +17,12 @@ from bot.rig.github import app as application
 from bot.rig.github import snapshot
 from bot.rig.github.state import Settings, State
 from bot.rig.github.transport import Transport
-from bot.rig.github.users import People
+from bot.rig.github.users import UserActions
 from bot.rig.github.webhooks import Delivery, Handling
 from bot.rig.http.server import Server
 
 
-class GitHub(People):
+class GitHub(UserActions):
     """The server and the hands of the people on it. Programs speak HTTP; people's deeds are methods."""
 
     def __init__(

@@ -142,11 +142,11 @@ def _review(review: Review, commits: Commits) -> Plain:
         "state": review.state,
         "body": review.body,
         "commit": commits.name(review.commit),
-        "comments": [_remark(each) for each in review.pull.comments.values() if each.review is review],
+        "comments": [_review_comment(each) for each in review.pull.comments.values() if each.review is review],
     }
 
 
-def _remark(comment: ReviewComment) -> Plain:
+def _review_comment(comment: ReviewComment) -> Plain:
     return {
         "author": _by(comment.author),
         "body": comment.body,

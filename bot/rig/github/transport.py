@@ -112,7 +112,7 @@ class Transport:
                 repo.rules,
                 default_branch=repo.default_branch,
                 workflows=identity.allows(repo, "workflows", "write"),
-                largest=self._state.settings.file_bytes,
+                max_bytes=self._state.settings.file_bytes,
             )
             process = await self._start(request, repo, "git-receive-pack", rules)
             output, _ = await process.communicate(body)

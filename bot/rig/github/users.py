@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from bot.rig.github.effects import checks, issues, merging, pulls, refs, reviews
 from bot.rig.github.effects.pulls import Proposal
-from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.records import Actor, CheckRun, Comment, Issue, Pull, Reaction, Repository, Review, ReviewComment
-from bot.rig.github.scenario import Content, Stage, changes_of
+from bot.rig.github.scenario import Content, Scenario, changes_of
 from bot.rig.github.state import issue_of, pull_of
 
 
-class People(Stage):
+class UserActions(Scenario):
     """Repositories are given by name or as they are, people by their login. Refusals are raised as Refusal."""
 
     def _by(self, user: str) -> Actor:
@@ -172,7 +172,7 @@ class People(Stage):
         body: str,
         *,
         event: str = "COMMENT",
-        remarks: Sequence[Remark] = (),
+        comments: Sequence[DraftComment] = (),
     ) -> Review:
         """event: COMMENT, APPROVE or REQUEST_CHANGES."""
         with self.state.lock:
@@ -182,18 +182,18 @@ class People(Stage):
                 self._by(user),
                 body=body,
                 event=event,
-                remarks=remarks,
+                comments=comments,
             )
 
     def review_comment(
-        self, repo: Repository | str, number: int, user: str, remark: Remark, *, reply_to: int | None = None
+        self, repo: Repository | str, number: int, user: str, draft: DraftComment, *, reply_to: int | None = None
     ) -> ReviewComment:
         """On a line of the diff; with `reply_to`, the id of a comment, only the remark's body counts."""
         with self.state.lock:
             pull = pull_of(self._repo(repo), number)
             if reply_to is not None:
-                return reviews.reply(self.state, pull.comments[reply_to], self._by(user), remark.body)
-            return reviews.comment(self.state, pull, self._by(user), remark, None)
+                return reviews.reply(self.state, pull.comments[reply_to], self._by(user), draft.body)
+            return reviews.comment(self.state, pull, self._by(user), draft, None)
 
     def edit_review_comment(self, comment: ReviewComment, user: str, body: str) -> None:
         with self.state.lock:

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from bot.rig.github.records import App, Installation, Repository
 
-_ANSWER_WITHIN = 10.0  # seconds: https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
-_LARGEST = 25 * 1024 * 1024  # bytes; anything larger is not sent at all
+_TIMEOUT_SECONDS = 10.0  # seconds: https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
+_MAX_BYTES = 25 * 1024 * 1024  # bytes; anything larger is not sent at all
 _ALWAYS = ("installation", "installation_repositories", "github_app_authorization", "ping")
 
 
@@ -92,7 +92,7 @@ class Outbox:
             self._stopping = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(_ANSWER_WITHIN + 1)
+            thread.join(_TIMEOUT_SECONDS + 1)
         self._threads = []
 
     def emit(
@@ -109,7 +109,7 @@ class Outbox:
         if not app.hook.active or not app.hook.url or (event not in events and event not in _ALWAYS):
             return
         body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-        if len(body) > _LARGEST:
+        if len(body) > _MAX_BYTES:
             return
         delivery = Delivery(
             id=self._origin.next_id(),
@@ -242,7 +242,7 @@ def signature(secret: str, body: bytes, algorithm: str = "sha256") -> str:
 def _call(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str], str]:
     parts = urllib.parse.urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_ANSWER_WITHIN)
+    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
     try:
         path = parts.path or "/"
         connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, dict(headers))

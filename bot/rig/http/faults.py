@@ -58,7 +58,7 @@ class Fault:
     side: Side = Side.BEFORE
     method: str = ""  # "" is any
     path: str = ""  # regular expression searched in the raw path; "" is any
-    number: int = 0  # only the request with this journal number; 0 is any
+    number: int = 0  # only the request with this request log number; 0 is any
     times: int = 1  # how often it strikes; 0 is always
     skip: int = 0  # let this many matching requests pass first
     status: int = 502

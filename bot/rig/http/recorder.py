@@ -21,7 +21,7 @@ from bot.rig.http.faults import (
     github_wording,
     replacement,
 )
-from bot.rig.http.request_log import WHOLE, Journal, Recording
+from bot.rig.http.request_log import WHOLE, Recording, RequestLog
 
 # Answers that may never end: their effect counts as done once the first piece is there.
 _ENDLESS = ("text/event-stream", "application/connect+")
@@ -33,14 +33,14 @@ class Recorder:
     def __init__(
         self,
         app: ASGIApp,
-        journal: Journal,
+        request_log: RequestLog,
         faults: FaultTable,
         drop: Callable[[Scope], None],
         wording: Wording = github_wording,
     ) -> None:
         self.errors: list[Exception] = []  # what the stand-in itself raised: a bug in the rig
         self._app = app
-        self._journal = journal
+        self._request_log = request_log
         self._faults = faults
         self._drop = drop
         self._wording = wording
@@ -51,7 +51,7 @@ class Recorder:
             return
         path = scope["raw_path"].decode("latin-1")
         query = scope["query_string"].decode("latin-1")
-        recording = self._journal.begin(scope["method"], path, query, scope["headers"])
+        recording = self._request_log.begin(scope["method"], path, query, scope["headers"])
         faults = self._faults.take(scope["method"], path, recording.number)
         recording.fault = "+".join(fault.kind for fault in faults) or None
         exchange = _Exchange(scope, receive, send, recording, self._drop, self._wording)
@@ -103,7 +103,7 @@ class _Exchange:
         self._left: int | None = None  # bytes of the answer still to come, when known
 
     async def read_known_body(self) -> None:
-        """Read a body of modest, known length now: the journal has it even if the app never asks for it."""
+        """Read a body of modest, known length now: the request log has it even if the app never asks for it."""
         length = int(dict(self.scope["headers"]).get(b"content-length", b"0"))
         if not 0 < length <= WHOLE:
             return
@@ -145,7 +145,7 @@ class _Exchange:
             if not message.get("more_body", False):
                 self._left = 0
         if self._left == 0:
-            # Before the last byte leaves: whoever has the answer finds the entry in the journal.
+            # Before the last byte leaves: whoever has the answer finds the entry in the request log.
             self._recording.finish()
         await self._send(message)
 

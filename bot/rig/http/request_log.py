@@ -23,7 +23,7 @@ _CREDENTIALS = {"authorization": "", "x-api-key": "key", "x-access-token": "toke
 class Entry:
     """One request and its answer. Header names are lower-case; times are seconds since the epoch."""
 
-    number: int  # place in this server's journal, from 1, given on arrival
+    number: int  # place in this server's request log, from 1, given on arrival
     at: float
     seconds: float  # until the answer's last byte
     method: str
@@ -38,10 +38,10 @@ class Entry:
 
 
 class Recording:
-    """A request under way. Its entry appears in the journal when it is finished."""
+    """A request under way. Its entry appears in the request log when it is finished."""
 
-    def __init__(self, journal: Journal, number: int, method: str, path: str, query: str, headers: RawHeaders):
-        self._journal = journal
+    def __init__(self, request_log: RequestLog, number: int, method: str, path: str, query: str, headers: RawHeaders):
+        self._request_log = request_log
         self._started = time.perf_counter()
         self._finished = False
         self._body = bytearray()
@@ -73,10 +73,10 @@ class Recording:
         _keep(self._answer, chunk, self._answer_limit)
 
     def finish(self) -> None:
-        """Put the entry into the journal. Calling it again changes nothing."""
+        """Put the entry into the request log. Calling it again changes nothing."""
         if not self._finished:
             self._finished = True
-            self._journal.finish(self)
+            self._request_log.finish(self)
 
     def entry(self) -> Entry:
         return Entry(
@@ -95,7 +95,7 @@ class Recording:
         )
 
 
-class Journal:
+class RequestLog:
     """All finished requests of one server, in order of arrival. Safe to use from several threads."""
 
     def __init__(self) -> None:

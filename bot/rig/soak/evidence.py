@@ -18,7 +18,7 @@ class Expect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Gesture:
+class UserAction:
     """One thing somebody did, and what it must lead to. `needle` stands in the answer and in no other kind of answer.
 
     Gestures of one conversation may share a needle: then so many answers hold it.
@@ -34,7 +34,7 @@ class Gesture:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class BotComment:
     """A comment of the bot."""
 
     repository: int
@@ -44,7 +44,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Publication:
     """A pull request, a review, or a commit that some ref reaches, and the run it names ("" if none)."""
 
     kind: str
@@ -65,7 +65,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PermissionCheck:
     """GitHub was asked for somebody's permission and said that they may write."""
 
     request: int
@@ -76,7 +76,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class SandboxRow:
     id: str
     run: str
     live: bool
@@ -112,13 +112,13 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    gestures: tuple[Gesture, ...] = ()
-    said: tuple[Said, ...] = ()
+    actions: tuple[UserAction, ...] = ()
+    comments: tuple[BotComment, ...] = ()
     thumbed: frozenset[int] = frozenset()  # comments under which the bot's thumb is
-    made: tuple[Made, ...] = ()
+    made: tuple[Publication, ...] = ()
     writes: tuple[Write, ...] = ()
-    permissions: tuple[Asked, ...] = ()
-    boxes: tuple[Box, ...] = ()
+    permissions: tuple[PermissionCheck, ...] = ()
+    sandboxes: tuple[SandboxRow, ...] = ()
     runs: tuple[RunRow, ...] = ()
     sent: tuple[Sent, ...] = ()
     open_deliveries: tuple[str, ...] = ()  # GUIDs of rows that are not closed

@@ -16,7 +16,7 @@ from bot.rig.soak.check import Violation, check
 from bot.rig.soak.evidence import Evidence
 from bot.rig.soak.gather import gather
 from bot.rig.soak.trouble import Trouble
-from bot.rig.soak.users import REVIEWER, People
+from bot.rig.soak.users import REVIEWER, Users
 
 # Gestures come at this pace a second, unless so many runs are under way that the machine has enough to do.
 PACE = 3.0
@@ -49,7 +49,7 @@ class Found:
     plan: Plan
     evidence: Evidence
     violations: tuple[Violation, ...]
-    gestures: int
+    actions: int
     deliveries: int
     faults: int
     kills: int
@@ -66,7 +66,7 @@ class Found:
         yield from (f"VIOLATION {violation}" for violation in self.violations)
         yield (
             f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.rested:.0f} s of it to come to rest: "
-            f"deliveries {self.deliveries}, gestures {self.gestures}, runs {len(self.evidence.runs)}, "
+            f"deliveries {self.deliveries}, user actions {self.actions}, runs {len(self.evidence.runs)}, "
             f"faults struck {self.faults}, kills {self.kills}, stops {self.stops} ({self.stuck} too slow)"
         )
         yield f"violations {len(self.violations)}"
@@ -93,7 +93,7 @@ def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) ->
             plan,
             evidence,
             check(evidence),
-            gestures=len(soaking.people.gestures),
+            actions=len(soaking.users.actions),
             deliveries=len(rig.github.deliveries),
             faults=_struck(rig),
             kills=soaking.trouble.kills,
@@ -105,37 +105,37 @@ def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) ->
 
 
 def _struck(rig: Rig) -> int:
-    journals = (rig.github.server.journal, rig.e2b.server.journal)
-    return sum(entry.fault is not None for journal in journals for entry in journal.entries)
+    logs = (rig.github.server.request_log, rig.e2b.server.request_log)
+    return sum(entry.fault is not None for log in logs for entry in log.entries)
 
 
 class _Soak:
     def __init__(self, rig: Rig, plan: Plan) -> None:
         self._rig = rig
         self._plan = plan
-        self.people = People(rig, Random(f"people {plan.seed}"), Random(f"noise {plan.seed}"), plan.repositories)
+        self.users = Users(rig, Random(f"people {plan.seed}"), Random(f"noise {plan.seed}"), plan.repositories)
         self.trouble = Trouble(rig, Random(f"trouble {plan.seed}"))
         self._random = Random(f"times {plan.seed}")
         self._broken: list[str] = []
         self.rested = 0.0
 
     def tell(self) -> Evidence:
-        self.people.arrive()
+        self.users.arrive()
         self.trouble.start()
-        self.people.greet()
+        self.users.greet()
         self._act(time.monotonic() + self._plan.seconds * 0.8)
         rest = time.monotonic()
         self.trouble.end()
         self.trouble.kill()  # one more, in the midst of whatever is under way
         self._rest(rest + max(self._plan.seconds * 0.2, REST_SECONDS))
         self.rested = time.monotonic() - rest
-        gestures = tuple(self.people.gestures)
-        found = gather(self._rig, gestures, tuple(self.trouble.starts), tuple(self._broken))
+        actions = tuple(self.users.actions)
+        found = gather(self._rig, actions, tuple(self.trouble.starts), tuple(self._broken))
         return replace(found, operator=self._plan.redeliver)
 
     def _act(self, until: float) -> None:
         """Gestures, faults, kills and redeliveries, each at moments of its own."""
-        nexts = dict.fromkeys(("gesture", "noise", "fault", "kill", "redelivery", "look"), time.monotonic())
+        nexts = dict.fromkeys(("action", "noise", "fault", "kill", "redelivery", "look"), time.monotonic())
         nexts["kill"] += KILLS
         busy = False
         while (now := time.monotonic()) < until:
@@ -145,16 +145,16 @@ class _Soak:
                 self._up()
                 continue
             match what:
-                case "gesture":
+                case "action":
                     # Held back at the first that might start a run, so that the order is the seed's alone.
                     if busy:
                         nexts[what] = now + 0.2
                         busy = self._is_busy()
                         continue
-                    busy = self.people.act() and self._is_busy()
+                    busy = self.users.act() and self._is_busy()
                     nexts[what] = now + self._random.expovariate(PACE)
                 case "noise":
-                    self.people.disturb()
+                    self.users.disturb()
                     nexts[what] = now + self._random.expovariate(NOISE)
                 case "fault":
                     self.trouble.strike()

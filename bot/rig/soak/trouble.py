@@ -17,7 +17,7 @@ _API = r"^/api/"
 _WRITES = ("POST", "PATCH", "DELETE")
 _SIDES = (Side.BEFORE, Side.AFTER)
 # Shorter than the bot's second look waits (bot/engine/find_or_create.py).
-LONGEST_LAG = 3.0
+MAX_LAG = 3.0
 # A fault that finds nothing to strike is taken away with the next ones: never more than so many wait.
 MAX_WAITING = 12
 
@@ -65,7 +65,7 @@ class Trouble:
         elif choice < 0.88:
             self._at_e2b()
         elif choice < 0.94:
-            self.rig.github.settings.list_lag_seconds = self.random.choice((0.0, 1.0, LONGEST_LAG))
+            self.rig.github.settings.list_lag_seconds = self.random.choice((0.0, 1.0, MAX_LAG))
         elif choice < 0.97:
             self.rig.github.expire_tokens()
         else:
@@ -139,6 +139,6 @@ class Trouble:
         )
 
     def _vanish(self) -> None:
-        live = [box.id for box in self.rig.e2b.boxes.values() if box.live]
+        live = [sandbox.id for sandbox in self.rig.e2b.sandboxes.values() if sandbox.live]
         if live:
             self.rig.e2b.vanish(self.random.choice(live))

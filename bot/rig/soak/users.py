@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bot.rig.contract.fixtures import webhook_examples
-from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.records import Comment, Repository
 from bot.rig.github.webhooks import Delivery
 from bot.rig.rig import Rig
-from bot.rig.soak.evidence import Expect, Gesture
+from bot.rig.soak.evidence import Expect, UserAction
 
 MAINTAINERS = ("mona", "hubot-fan")
 STRANGER, MACHINE, REVIEWER = "eve", "robo[bot]", "rita"
@@ -23,14 +23,14 @@ RUN_LABEL, REVIEW_LABEL = "Resolve this issue.", "Review this pull request."
 
 
 @dataclass(slots=True)
-class People:
+class Users:
     """`repositories` is how many there are, each in an installation of its own: paces are kept for each."""
 
     rig: Rig
     random: Random
     noise: Random  # of its own: how much of it there is depends on the machine
     repositories: int
-    gestures: list[Gesture] = field(default_factory=list)
+    actions: list[UserAction] = field(default_factory=list)
     _places: list[Repository] = field(default_factory=list)
     _issues: dict[int, list[int]] = field(default_factory=dict)
     _pulls: dict[int, list[int]] = field(default_factory=dict)
@@ -82,14 +82,14 @@ class People:
             (self._quoted, 8),
             (self._chat, 10),
         )
-        (deed,) = self.random.choices([deed for deed, _ in kinds], [weight for _, weight in kinds])
-        return deed(self.random.choice(self._places))
+        (action,) = self.random.choices([action for action, _ in kinds], [weight for _, weight in kinds])
+        return action(self.random.choice(self._places))
 
     def disturb(self) -> None:
         """One delivery that asks nothing: somebody else's event, or one that came before."""
         kinds = (self._unrelated, self._again, self._again_under_another_guid)
-        (deed,) = self.noise.choices(kinds, (4, 2, 1))
-        deed()
+        (action,) = self.noise.choices(kinds, (4, 2, 1))
+        action()
 
     # --- what starts a run ------------------------------------------------------------------------
 
@@ -107,7 +107,9 @@ class People:
         tag, number = self._tag(), self._new_pull(repo)
         text = f"/amp {tag} on a line\n\n{self._script(tag)}"
         self._on(repo, number, Expect.RUN, tag, text)
-        self.rig.github.review_comment(repo, number, self._maintainer(), Remark(self._new_file(repo, number), text, 1))
+        self.rig.github.review_comment(
+            repo, number, self._maintainer(), DraftComment(self._new_file(repo, number), text, 1)
+        )
         return True
 
     def _in_a_review(self, repo: Repository) -> bool:
@@ -173,11 +175,11 @@ class People:
 
     def _lately(self, otherwise: Repository) -> tuple[Repository, int]:
         """One of the last conversations in which a run was asked for."""
-        asked = [gesture for gesture in self.gestures if gesture.expect is Expect.RUN][-6:]
+        asked = [action for action in self.actions if action.expect is Expect.RUN][-6:]
         if not asked:
             return otherwise, self._issue(otherwise)
-        gesture = self.random.choice(asked)
-        return next(repo for repo in self._places if repo.id == gesture.repository), gesture.number
+        action = self.random.choice(asked)
+        return next(repo for repo in self._places if repo.id == action.repository), action.number
 
     def _script(self, tag: str) -> str:
         """What the scripted agent does: most change a file, some only answer, some fail, some take a while."""
@@ -284,7 +286,7 @@ class People:
         actor: str | None = None,
         comment: int = 0,
     ) -> None:
-        self.gestures.append(Gesture(repo.id, number, actor or "a maintainer", expect, needle, text, comment))
+        self.actions.append(UserAction(repo.id, number, actor or "a maintainer", expect, needle, text, comment))
 
     def _issue(self, repo: Repository) -> int:
         """An old one now and then: its runs then wait in line."""

@@ -209,7 +209,7 @@ def test_a_diff_is_right_where_it_was_asked_for() -> None:
     assert [kind for kind, _ in found(diff)] == ["answer"]
 
 
-def test_bodies_too_large_for_the_journal_are_taken_on_trust() -> None:
+def test_bodies_too_large_for_the_request_log_are_taken_on_trust() -> None:
     large = asked("POST", f"{REPO}/git/blobs", b'{"content": "' + b"x" * WHOLE)
     assert found(replace(large, body=large.body[:WHOLE])) == []
 

@@ -35,9 +35,9 @@ async def http(method: str, address: str, **how: Any) -> httpx.Response:
         return await client.request(method, address, **how)
 
 
-async def stream(rig: E2B, box_id: str, call: str, message: bytes, **headers: str) -> bytes:
+async def stream(rig: E2B, sandbox_id: str, call: str, message: bytes, **headers: str) -> bytes:
     """The raw answer to a streaming call, once it has ended."""
-    whose = {"e2b-sandbox-id": box_id, "x-access-token": rig.boxes[box_id].token}
+    whose = {"e2b-sandbox-id": sandbox_id, "x-access-token": rig.sandboxes[sandbox_id].token}
     kind = {"content-type": "application/connect+json"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     envelope = b"\0" + len(message).to_bytes(4, "big") + message

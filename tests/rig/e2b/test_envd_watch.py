@@ -68,7 +68,7 @@ async def test_deeper_changes_are_told_when_asked_for(sandbox: AsyncSandbox) -> 
     await _stop(handle)
 
 
-async def test_the_watch_ends_with_the_box(rig: E2B, sandbox: AsyncSandbox) -> None:
+async def test_the_watch_ends_with_the_sandbox(rig: E2B, sandbox: AsyncSandbox) -> None:
     watched = Watched()
     handle = await sandbox.files.watch_dir("d", watched.note, on_exit=watched.ends.append, timeout=0)
     await asyncio.to_thread(rig.kill, sandbox.sandbox_id)

@@ -169,7 +169,7 @@ def scene(hub: GitHub, hook: Hook, http: httpx.Client, request: pytest.FixtureRe
     hub.wait_deliveries()
     hook.received.clear()
     hook.status = 202
-    first, errors = len(hub.server.journal.entries), len(hub.server.errors)
+    first, errors = len(hub.server.request_log.entries), len(hub.server.errors)
     yield made
     hub.wait_deliveries()
     hub.state.meter.reset()
@@ -177,7 +177,7 @@ def scene(hub: GitHub, hook: Hook, http: httpx.Client, request: pytest.FixtureRe
     contract = Contract.load()
     wrong = [
         (entry.number, violation)
-        for entry in hub.server.journal.since(first)
+        for entry in hub.server.request_log.since(first)
         for violation in contract.check(entry)
         # Tests ask wrongly on purpose; only what the stand-in answered is judged.
         if violation.kind in ("answer", "answer key")

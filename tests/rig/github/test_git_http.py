@@ -91,7 +91,7 @@ def test_a_private_repository_is_closed_to(scene: Scene, git: Git, held: str, st
         "a token whose hour is over": expired,
     }
     done = git("ls-remote", scene.remote(tokens[held]), ok=False)
-    last = [entry for entry in scene.github.server.journal.entries if "info/refs" in entry.path][-1]
+    last = [entry for entry in scene.github.server.request_log.entries if "info/refs" in entry.path][-1]
     assert last.status == status
     assert (said in done.stderr) or "Authentication failed" in done.stderr
     assert ("www-authenticate" in last.answer_headers) == (status == 401)
@@ -209,7 +209,7 @@ def test_a_large_change_goes_as_a_pack_and_is_committed_by_the_api(scene: Scene,
     (folder / "large").write_bytes(os.urandom(1_500_000))  # more than git sends in one piece
     _commit(git, folder, "beside")
     git("push", "origin", "HEAD:refs/heads/amp/objects")
-    sent = [entry for entry in scene.github.server.journal.entries if entry.path.endswith("git-receive-pack")]
+    sent = [entry for entry in scene.github.server.request_log.entries if entry.path.endswith("git-receive-pack")]
     assert "chunked" in [entry.headers.get("transfer-encoding") for entry in sent]
     tree = git("rev-parse", "HEAD^{tree}").stdout.strip()
     body = {"message": "Fix", "tree": tree, "parents": [head]}

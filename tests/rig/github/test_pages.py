@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.markup import render
 from bot.rig.github.server import GitHub
 
@@ -30,7 +30,7 @@ def shown(scene: Scene, hub: GitHub) -> Scene:
         "Fix the login",
     )
     hub.open_pull(scene.repo, "ampbot[bot]", "amp/1-fix", "Fix the login", "Closes #1")
-    hub.submit_review(scene.repo, 2, "bob", "Good", event="APPROVE", remarks=[Remark("src/login.py", "why?", 2)])
+    hub.submit_review(scene.repo, 2, "bob", "Good", event="APPROVE", comments=[DraftComment("src/login.py", "why?", 2)])
     return scene
 
 

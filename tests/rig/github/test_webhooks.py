@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.rig.contract import fixtures
-from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.server import GitHub
 from bot.rig.github.webhooks import Handling
 
@@ -62,7 +62,7 @@ def test_what_people_do_is_told_in_order(scene: Scene) -> None:
     hub.open_pull(repo, "ann", "topic", "Topic")
     hub.push_commit(repo, "topic", {"newer": "x"}, "ann")
     hub.request_review(repo, 2, "ann", "bob")
-    hub.submit_review(repo, 2, "bob", "Hm", remarks=[Remark("new", "/amp why", 2)])
+    hub.submit_review(repo, 2, "bob", "Hm", comments=[DraftComment("new", "/amp why", 2)])
     hub.label(repo, 2, "ann", "amp:review")
     hub.mark_ready(repo, 2, "ann", ready=False)
     hub.close(repo, 2, "ann")
@@ -128,7 +128,7 @@ def test_payloads_have_the_keys_of_githubs_own(scene: Scene, event: str, action:
     hub.open_pull(repo, "ann", "topic", "Topic")
     hub.push_commit(repo, "topic", {"newer": "x"}, "ann")
     hub.request_review(repo, 2, "ann", "bob")
-    hub.submit_review(repo, 2, "bob", "Hm", remarks=[Remark("new", "why", 2)])
+    hub.submit_review(repo, 2, "bob", "Hm", comments=[DraftComment("new", "why", 2)])
     bodies = _bodies(scene)
     ours = [
         body

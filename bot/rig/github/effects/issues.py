@@ -23,7 +23,7 @@ from bot.rig.github.shapes import issues as shapes
 from bot.rig.github.shapes.accounts import user
 from bot.rig.github.state import State, may_write
 
-LONGEST_BODY = 65_536  # characters
+MAX_BODY = 65_536  # characters
 
 
 def refuse_archived(repo: Repository) -> None:
@@ -33,8 +33,8 @@ def refuse_archived(repo: Repository) -> None:
 
 def check_body(resource: str, body: str | None) -> None:
     """Refuses a body that GitHub would find too long."""
-    if body is not None and len(body) > LONGEST_BODY:
-        message = f"body is too long (maximum is {LONGEST_BODY} characters)"
+    if body is not None and len(body) > MAX_BODY:
+        message = f"body is too long (maximum is {MAX_BODY} characters)"
         raise Refusal.invalid(custom(resource, "body", message))
 
 
@@ -264,8 +264,8 @@ def _emit_comment(state: State, made: Comment, actor: Actor, action: str, extra:
 
 def _check_comment(body: str) -> None:
     said = "Body cannot be blank" if not body.strip() else ""
-    if len(body) > LONGEST_BODY:
-        said = f"Body is too long (maximum is {LONGEST_BODY} characters)"
+    if len(body) > MAX_BODY:
+        said = f"Body is too long (maximum is {MAX_BODY} characters)"
     if said:
         refusal = {"resource": "IssueComment", "code": "unprocessable", "field": "data", "message": said}
         raise Refusal.invalid(refusal)

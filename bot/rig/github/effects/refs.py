@@ -58,17 +58,17 @@ def delete_ref(state: State, repo: Repository, actor: Actor, name: str) -> None:
     ref_moved(state, repo, actor, name, before, None)
 
 
-def check_rules(repo: Repository, name: str, deed: str) -> None:
+def check_rules(repo: Repository, name: str, action: str) -> None:
     """Refuses in a ruleset's words: https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets"""
-    rule = refusing_rule(repo, name, deed)
+    rule = refusing_rule(repo, name, action)
     if rule is not None:
         raise Refusal.unprocessable(f"Repository rule violations found\n\n{rule.why}\n\n")
 
 
-def refusing_rule(repo: Repository, name: str, deed: str) -> Rule | None:
+def refusing_rule(repo: Repository, name: str, action: str) -> Rule | None:
     """The first rule against `deed`: create, update, delete or force (which is an update too)."""
     for rule in repo.rules:
-        refused = getattr(rule, deed) or (deed == "force" and rule.update)
+        refused = getattr(rule, action) or (action == "force" and rule.update)
         if refused and fnmatch.fnmatchcase(name, rule.pattern):
             return rule
     return None

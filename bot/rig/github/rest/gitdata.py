@@ -21,7 +21,7 @@ routes = Routes()
 
 _MODES = {"100644": "blob", "100755": "blob", "120000": "blob", "160000": "commit", "040000": "tree"}
 _WORKFLOWS = ".github/workflows"
-_LARGEST_TREE = 100_000  # entries of a recursive listing
+_MAX_TREE = 100_000  # entries of a recursive listing
 _OVERLOADED = (
     "Sorry, your request timed out. It's likely that your input was too large to process. Consider building the tree "
     "incrementally, or building the commits you need in a local clone of the repository and then pushing them to "
@@ -83,8 +83,8 @@ def get_tree(call: Call) -> Answer:
     if oid is None:
         raise Refusal.not_found()
     entries = bare.entries(oid, recursive="recursive" in call.query)
-    cut = len(entries) > _LARGEST_TREE
-    return Answer(body=shapes.tree(call.url, call.repo, oid, entries[:_LARGEST_TREE], truncated=cut))
+    cut = len(entries) > _MAX_TREE
+    return Answer(body=shapes.tree(call.url, call.repo, oid, entries[:_MAX_TREE], truncated=cut))
 
 
 @routes.post("/repos/{owner}/{repo}/git/trees", "contents:write")

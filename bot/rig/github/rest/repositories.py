@@ -16,7 +16,7 @@ from bot.rig.github.state import State
 
 routes = Routes()
 
-_LARGEST_INLINE = 1024 * 1024  # bytes of a file whose content is part of the answer
+_MAX_INLINE = 1024 * 1024  # bytes of a file whose content is part of the answer
 
 
 @routes.get("/repos/{owner}/{repo}", "metadata:read")
@@ -194,6 +194,6 @@ def _file(call: Call, entry: Entry, revision: str) -> Answer:
         return Answer(text=content, content_type="application/vnd.github.raw; charset=utf-8")
     if shape["type"] == "symlink":
         return Answer(body={**shape, "target": content.decode("utf-8", "replace")})
-    if len(content) > _LARGEST_INLINE:
+    if len(content) > _MAX_INLINE:
         return Answer(body={**shape, "content": "", "encoding": "none"})
     return Answer(body={**shape, "content": git.lines_of_base64(content), "encoding": "base64"})
