@@ -1,4 +1,4 @@
-"""A story: one repository of its own on a shared rig, and the deeds and looks that stories are told with."""
+"""A story: a repository on a shared rig, with methods to act as its users and to query its state."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Story:
             rig.github.set_permission(repo, login, role)
         return cls(rig, repo, rig.github.install(rig.app, [repo]))
 
-    # --- deeds ---
+    # --- actions ---
 
     def issue(self, title: str = "The answer is wrong", body: str = "It should be 42.", by: str = MAINTAINER) -> int:
         return self.rig.github.open_issue(self.repo, by, title, body).number

@@ -232,7 +232,7 @@ def test_a_stop_while_the_agent_works_is_not_noticed_by_the_agent(mortal: Story)
     mortal.say(number, f"{FIX}- run: echo started >> ~/started\n{steps}\n- {HELD}\n- say: After the stop.\n")
     mortal.until("the agent to work", lambda: mortal.states() == ["working"])
     (sandbox,) = rig.e2b.sandboxes.values()
-    mortal.until("the agent's first deed", (sandbox.home / "started").exists)
+    mortal.until("the agent's first action", (sandbox.home / "started").exists)
     rig.bot.stop()
     (sandbox.home / "go").touch()
     deadline = time.monotonic() + 30

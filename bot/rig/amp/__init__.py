@@ -1,4 +1,4 @@
-"""A fake Amp command line: same flags, errors and stream, but it does what the prompt spells out.
+"""A stand-in for the Amp command line: the same flags, errors and stream. It executes the instructions in the prompt.
 
-Runs as `python -I -S program.py …` inside a sandbox: standard library only, nothing from the rest of the bot.
+Runs as `python -I -S program.py …` inside a sandbox, so it imports only the standard library.
 """

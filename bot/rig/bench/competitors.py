@@ -1,4 +1,4 @@
-"""The servers of `make bench-receiver`, each started as its documentation says: ours, and three that store nothing."""
+"""The servers of `make bench-receiver`, each started as its documentation says: ampbot, and four that store nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bot.store.upgrade import migrate
 PROBOT = "14.3.2"
 PR_AGENT = "0.49.0"
 START_SECONDS = 90.0
-# On a busy machine PR-Agent's LiteLLM now and then locks itself out while it imports.
+# On a busy machine PR-Agent sometimes deadlocks while it imports LiteLLM.
 STARTS = 3
 
 CACHE = Path(__file__).resolve().parents[3] / ".cache" / "bench"
@@ -43,7 +43,7 @@ class Competitor:
         folder: Path,
         stored: Callable[[], int] | None = None,
     ) -> None:
-        """`command` and `environment` may hold `{port}`. `stored` counts what is on the disk, where anything is."""
+        """`command` and `environment` may hold `{port}`. `stored` counts the deliveries on disk, if any."""
         self.name = name
         self.path = path
         self.stored = stored
@@ -100,7 +100,7 @@ class Competitor:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def missing(self, measure: Measure) -> int:
-        """How many accepted deliveries are not on the disk. (Those of the warm-up are there besides.)"""
+        """How many accepted deliveries are not on disk. The count on disk includes the warm-up."""
         stored = self.stored() - self._before if self.stored is not None else 0
         return max(0, measure.accepted - stored)
 
@@ -113,7 +113,7 @@ class Competitor:
 
 
 def everyone(folder: Path) -> list[Competitor]:
-    """Fetches what is not there yet. Raises: subprocess.CalledProcessError, RuntimeError where a tool is missing."""
+    """Installs what is missing. Raises: subprocess.CalledProcessError, or RuntimeError if a tool is missing."""
     pem = folder / "app.pem"
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))

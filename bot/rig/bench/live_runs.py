@@ -1,8 +1,8 @@
 """`make bench-live`: many live runs at once in one bot process, and what that costs it.
 
-Each run has a repository of its own, ten repositories an installation, and GitHub's limits are on. The sandboxes are
-light ones (bot/rig/e2b/light.py): an agent says one line a second until it is told to end. CPU and memory are the bot
-process's alone, read from /proc; the stand-ins share the machine's cores, so latencies are worse than without them.
+Each run has its own repository, ten repositories share an installation, and GitHub's rate limits apply. The sandboxes
+are simulated (bot/rig/e2b/light.py): an agent prints one line a second until it is told to end. CPU and memory are the
+bot process's alone, read from /proc. The stand-ins share the machine's cores, so latencies are worse than without them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from bot.store.database import Database
 
 PER_INSTALLATION = 10
 PERSON = "mona"
-PROBES_PER_SECOND = 5.0  # webhooks that ask nothing, whose 202 is timed
+PROBES_PER_SECOND = 5.0  # unrelated webhooks whose 202 is timed
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process has used by now: seconds of CPU, bytes of memory, wall-clock seconds."""
+    """What a process has used so far: seconds of CPU, bytes of memory, wall-clock seconds."""
 
     cpu: float
     memory: int
@@ -55,7 +55,7 @@ class Usage:
 
 
 class Probe:
-    """Times the 202 of deliveries that ask nothing, from a thread of its own."""
+    """Times the 202 of unrelated deliveries in its own thread."""
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
@@ -169,7 +169,7 @@ def _measure(rig: Rig, given: argparse.Namespace) -> None:
 
 
 def _create_repositories(rig: Rig, count: int) -> list[tuple[Repository, int]]:
-    """Repositories with an issue each, ten an installation, neighbours from different installations."""
+    """Repositories with one issue each, ten per installation, ordered so that neighbours belong to different ones."""
     rig.github.create_user(PERSON)
     places: list[tuple[Repository, int]] = []
     for owner in range(-(-count // PER_INSTALLATION)):
@@ -186,7 +186,7 @@ def _create_repositories(rig: Rig, count: int) -> list[tuple[Repository, int]]:
 
 
 def _warm_up(rig: Rig, repo: Repository, number: int) -> None:
-    """One run from comment to end, so that idle is a process that has loaded everything."""
+    """One run from comment to end, so that the idle process has loaded everything."""
     rig.e2b.settings.agents_end = True
     rig.github.comment(repo, number, PERSON, "/amp look through it")
     rig.wait("the first run", lambda: bool(rig.query("SELECT id FROM runs")))
@@ -195,7 +195,7 @@ def _warm_up(rig: Rig, repo: Repository, number: int) -> None:
 
 
 def _ask(rig: Rig, places: list[tuple[Repository, int]], rate: float) -> list[float]:
-    """Comment on every issue; when each comment was made."""
+    """Comment on every issue. Returns when each comment was made."""
     began, asked = time.monotonic(), []
     for index, (repo, number) in enumerate(places):
         time.sleep(max(0.0, began + index / rate - time.monotonic()))
@@ -222,7 +222,7 @@ def _reactions(rig: Rig) -> list[float]:
 
 
 def _queue(rig: Rig, count: int) -> None:
-    """Runs that wait, as their deliveries would have left them, but for their comments: put in from outside."""
+    """Insert waiting runs into the database, as their deliveries would have done, but without comments on GitHub."""
     requests = TypeAdapter(RunRequest)
     rows = rig.query("SELECT request FROM runs WHERE ended_at IS NULL ORDER BY id")
     models = [requests.validate_json(row["request"]) for row in rows]
@@ -242,14 +242,14 @@ def _queue(rig: Rig, count: int) -> None:
 
 
 def _until(rig: Rig, what: str, holds: object, seconds: float) -> None:
-    """As Rig.wait, with looks far enough apart to weigh nothing."""
+    """As Rig.wait, but polls once a second so that polling costs nothing."""
     assert callable(holds)
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline or not rig.bot.running:
             last = "\n".join(str(line) for line in rig.bot.log[-12:])
             states = rig.query("SELECT state, ended_at IS NULL AS live, count(*) AS n FROM runs GROUP BY 1, 2")
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}: {states}; the bot's last words:\n{last}")
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}: {states}; the bot's last log lines:\n{last}")
         time.sleep(1)
 
 

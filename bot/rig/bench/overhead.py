@@ -1,7 +1,7 @@
 """`make bench`: what ampbot adds to the plain sequence, side by side in one run under the same injected delays.
 
-Plain: create a sandbox, clone, run Amp, take the diff, with the E2B SDK and nothing else. Ours: from the comment to the
-pull request. Both on the same stand-ins, which answer GitHub's requests 150 ms late and create sandboxes in 1 s.
+Plain: create a sandbox, clone, run Amp and take the diff with the E2B SDK alone. Ours: from the comment to the pull
+request. Both use the same stand-ins, which delay GitHub's answers by 150 ms and take 1 s to create a sandbox.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _REQUEST = f"""\
 @dataclass(frozen=True, slots=True)
 class _Round:
     seconds: float  # from the comment to the pull request
-    went: tuple[tuple[float, str], ...]  # seconds from the comment, what was done by then
+    went: tuple[tuple[float, str], ...]  # seconds from the comment, and the step finished then
 
 
 def main() -> None:

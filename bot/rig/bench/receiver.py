@@ -1,12 +1,12 @@
 """`make bench-receiver`: the receiver under load, side by side with four that store nothing.
 
-The same signed delivery (issue_comment.created of @octokit/webhooks-examples, with an installation), each time under
-a fresh GUID and with another number in its body, since ampbot knows a body again. Sixteen connections. The servers take
-turns, round by round, so that a slow minute of the machine hits all. Probot and PR-Agent come at pinned versions.
+It sends a signed issue_comment.created of @octokit/webhooks-examples with an installation. Each delivery has a new GUID
+and a different body, since ampbot drops known bodies. Sixteen connections. The servers take turns, round by round, so
+that a slow minute of the machine affects all. Probot and PR-Agent have pinned versions.
 
-Ours is the receiver of `ampbot serve` in a process of its own, each delivery on the disk (`synchronous=FULL`) before
-its 202, and no engine behind it: the others have nothing to do afterwards either. The server's CPU for each request
-tells the same story where other work on the machine spoils the clock.
+Ours is the receiver of `ampbot serve` in its own process. Each delivery is on disk (`synchronous=FULL`) before its 202.
+There is no engine behind it, as the others do no further work either. The server's CPU time for each request is
+reported too, since other work on the machine affects it less than the elapsed time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Row:
 
     @property
     def rate(self) -> float:
-        """Accepted a second, the median of the rounds."""
+        """Accepted deliveries a second, the median of the rounds."""
         return statistics.median(one.rate for one in self.rounds)
 
     def milliseconds(self, at: Callable[[Measure], float]) -> float:

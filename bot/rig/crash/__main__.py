@@ -1,6 +1,6 @@
-"""`make crash`: walk every point of every story on SQLite and on PostgreSQL. What was walked is not walked again.
+"""`make crash`: walk every point of every story on SQLite and on PostgreSQL. Points already walked are skipped.
 
-The progress file carries a digest of the sources in its name: changed code is walked anew.
+The name of the progress file holds a digest of the sources: after a change everything is walked again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DATABASES = ("sqlite", "postgresql")
 class Tally:
     total: int = 0
     walked: int = 0
-    missed: int = 0  # the story did not come by the point
+    missed: int = 0  # the story did not reach the point
     differing: int = 0
 
     def add(self, result: PointResult) -> None:
@@ -47,7 +47,7 @@ class Tally:
 
 
 class Progress:
-    """What was walked of one story on one database, a line for each point."""
+    """The results of one story on one database, a line for each point."""
 
     def __init__(self, path: Path, story: str, database: str) -> None:
         self._path = path
@@ -71,7 +71,7 @@ def _result(row: dict[str, Any]) -> PointResult:
 
 
 def digest() -> str:
-    """Of everything that a walk runs."""
+    """A digest of all sources that a walk runs."""
     paths = sorted(path for folder in ("bot", "handlers") for path in (ROOT / folder).rglob("*") if path.is_file())
     sources = [path for path in paths if "__pycache__" not in path.parts]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
@@ -79,7 +79,7 @@ def digest() -> str:
 
 @contextmanager
 def walking(database: str) -> Iterator[Walk]:
-    """A walk on a database of its own."""
+    """A walk on a new database."""
     with ExitStack() as stack:
         url = postgres.create_database(stack.enter_context(postgres.server())) if database == "postgresql" else None
         yield stack.enter_context(Walk(url))

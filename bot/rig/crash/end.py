@@ -1,6 +1,6 @@
-"""How a story ended, as plain data that is equal for equal ends: what GitHub shows, what E2B runs, what our rows say.
+"""The end state of a story as plain, comparable data: GitHub's state, E2B's sandboxes and our database rows.
 
-Left out: times, GUIDs, sandbox ids, attempts, and names that differ because each run has a repository of its own.
+Left out: times, GUIDs, sandbox ids, attempts, and names that differ because each run has its own repository.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Plain = dict[str, Any]
 Rows = list[dict[str, Any]]
 Query = Callable[..., Rows]
 
-# Amp's threads, the moments of gestures, what a run took, the marks around what people say in a prompt.
+# Amp's thread ids, the times of events, durations of runs, and the nonces around users' text in a prompt.
 _VARIES = (
     r"(?P<THREAD>\bT-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(?P<TIME>\b[\d-]{10}T[\d:]{8}Z)|"
     r"(?P<DURATION>(?<=<sub>)[^·]+(?= ·))|(?P<NONCE>(?<=context-|request-)[0-9a-f]{8})"
@@ -30,7 +30,7 @@ _VARIES = (
 
 
 def end(rig: Rig, query: Query, scenario: Scenario, since: float) -> Plain:
-    """`since`: epoch seconds before the story was asked for."""
+    """`since`: a time (epoch seconds) before the story's comment was made."""
     runs = query("SELECT * FROM runs WHERE repository = :id ORDER BY created_at", id=scenario.repo.id)
     plain = _Plain(scenario, runs)
     github = of_repository(scenario.repo, plain.commits)
@@ -53,12 +53,12 @@ def end(rig: Rig, query: Query, scenario: Scenario, since: float) -> Plain:
 
 
 def workflows(rig: Rig) -> str:
-    """The engine's table."""
+    """The name of the engine's table of workflows."""
     return "workflow_status" if rig.database_url.startswith("sqlite") else "dbos.workflow_status"
 
 
 class _Plain:
-    """Text without what differs between runs of the same story."""
+    """Replaces whatever differs between runs of the same story by a fixed name."""
 
     def __init__(self, scenario: Scenario, runs: Rows) -> None:
         self._words = {
@@ -110,7 +110,7 @@ def _run(query: Query, plain: _Plain, scenario: Scenario, row: dict[str, Any]) -
 
 
 def _timeless(text: str) -> Any:
-    """JSON without durations and the ids that Amp draws."""
+    """JSON without durations and without ids that Amp generates."""
 
     def without(value: Any) -> Any:
         if isinstance(value, dict):
@@ -125,7 +125,7 @@ def _timeless(text: str) -> Any:
 
 
 def _content(raw: bytes) -> Any:
-    """An archive by its members, whose headers hold times; anything else by its digest."""
+    """Digests of an archive's members (its headers hold times); the digest of anything else."""
     plain = gzip.decompress(raw)
     try:
         with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
@@ -137,9 +137,9 @@ def _content(raw: bytes) -> Any:
 
 
 def _deliveries(rig: Rig, query: Query, scenario: Scenario) -> list[str]:
-    """What became of each, told apart by nothing but that.
+    """The event and outcome of each delivery, sorted.
 
-    Of those ignored each kind stands once: GitHub tells us of our own edit again when we make it again.
+    Ignored ones are listed once for each kind: a repeated edit of ours causes another delivery.
     """
     guids = {delivery.guid for delivery in rig.github.deliveries if delivery.repository == scenario.repo.id}
     rows = query("SELECT guid, event, outcome, closed_at FROM deliveries")
@@ -150,7 +150,7 @@ def _deliveries(rig: Rig, query: Query, scenario: Scenario) -> list[str]:
 
 
 def differences(expected: Any, found: Any, where: str = "") -> list[str]:
-    """Each place where two ends differ, as a line."""
+    """A line for each difference between two ends."""
     if isinstance(expected, dict) and isinstance(found, dict):
         keys = [*expected, *(key for key in found if key not in expected)]
         return [

@@ -1,7 +1,7 @@
-"""Where a story can be killed: before and after the effect of each request, and of each commit.
+"""The points of a story where the bot can be killed: before and after each request and each commit.
 
-A point is known by what happens there and how often that happened before, not by its place in the order of all: what
-overlaps comes in another order every time.
+A point is identified by what happens there and how often that happened before, not by its position in the story:
+concurrent steps come in a different order in each run.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Point:
         return f"{self.side} {self.place} {self.what} #{self.number}"
 
 
-# What a path holds that differs between runs of the same story; the names stand in shapes.
+# Parts of a path that differ between runs of the same story, with the names used in shapes.
 _VARIES = re.compile(r"(?P<sha>[0-9a-f]{40})|(?P<crash>crash\d+)|(?P<run>-[0-9a-f]{8}\b)|(?P<n>\d{3,})")
 
 
 def shape(path: str, sandboxes: Iterable[str] = ()) -> str:
-    """The path with a name in angle brackets for each part that varies. `sandboxes` are ids of sandboxes."""
+    """The path with a name in angle brackets for each part that varies. `sandboxes` are sandbox ids."""
     for sandbox in sandboxes:
         path = path.replace(sandbox, "<box>")
     return _VARIES.sub(lambda found: f"<{found.lastgroup}>", path)
@@ -58,7 +58,7 @@ def of_commits(seen: Iterable[tuple[str, int]]) -> Iterator[Point]:
 
 
 def arm(point: Point, rig: Rig, commits: Commits, kill: Callable[[Request], None]) -> None:
-    """From now on the bot's process ends at `point`: by `kill`, or by itself at a commit."""
+    """Kill the bot's process at `point`: with `kill`, or at a commit from inside."""
     if point.place == COMMIT:
         commits.arm(point.what, point.number, point.side)
         return
@@ -68,5 +68,5 @@ def arm(point: Point, rig: Rig, commits: Commits, kill: Callable[[Request], None
     table: FaultTable = (rig.github if point.place == GITHUB else rig.e2b).server.faults
     table.add(kill_fault)
     if point.side is Side.BEFORE:
-        # The connection is dropped with the request unread by anybody: it certainly has no effect.
+        # The connection is dropped before the request is handled: it has no effect.
         table.add(replace(kill_fault, kind="timeout", call=None, seconds=0.01))

@@ -1,4 +1,4 @@
-"""The four stories that are walked: each asks one thing of the bot, in a repository of its own."""
+"""The four stories of the walk. Each asks the bot for one thing, in its own repository."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bot.rig.rig import Rig
 
 PERSON = "mona"
 FILES = {"README.md": "# Pages\n", "app.py": "def answer():\n    return 41\n"}
-# Always as long: the prompt's length is counted in tokens, and shown.
+# All numbers have five digits: the prompt's length in tokens is part of the comparison.
 _numbers = itertools.count(10_000)
 
-# An agent that were started twice would leave two such lines.
+# An agent that was started twice would append two such lines.
 _CHANGE = '- append README.md: begun\n- say: Looking.\n- wait 0.3\n- replace app.py: "41" -> "42"\n'
 
 STORIES = {
@@ -27,16 +27,16 @@ STORIES = {
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story that is ready to be asked for: `ask` says the one thing."""
+    """A prepared story. `ask` makes the comment that starts it."""
 
     repo: Repository
     installation: int
-    tear_down: Callable[[], None]  # the App is taken off again, so that later sweeps do not look here
+    tear_down: Callable[[], None]  # uninstalls the App, so that later sweeps skip this repository
     ask: Callable[[], None]
 
 
 def set_up(rig: Rig, story: str) -> Scenario:
-    """A fresh repository, and in it an issue or a pull request to ask in."""
+    """A new repository with an issue or a pull request to comment on."""
     github = rig.github
     repo = github.create_repository(f"crash{next(_numbers)}/pages", files=FILES)
     if github.state.account(PERSON) is None:

@@ -119,7 +119,7 @@ def demo(options: Options) -> int:
 
 
 def _start(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
-    """A repository, a person who may write to it, an issue, and the bot."""
+    """Set up a repository and start the bot: the repository's name and the issue's number."""
     name = create_scenario(rig, options.repo)
     shown.line(f"GitHub at {rig.github.url}, E2B at {rig.e2b.url}, repository {name}")
     rig.serve()
@@ -132,7 +132,7 @@ def _start(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
 
 
 def create_scenario(rig: Rig, repo: str | None) -> str:
-    """The repository's name: a copy of the sample, or of a local one, with the App on it and a person who may write."""
+    """Copy the sample or a local repository, install the App on it, and give a user write access. Returns its name."""
     rig.github.create_user(OWNER, kind="Organization")
     rig.github.create_user(PERSON)
     if repo is None:
@@ -157,7 +157,7 @@ def _sample() -> dict[str, tuple[str, bytes]]:
 
 
 def _host_amp(program: str) -> Callable[[Path], None]:
-    """A template whose `amp` is the real one of this machine."""
+    """A template whose `amp` is the one installed on this machine."""
 
     def seed(home: Path) -> None:
         folder = home / ".local" / "bin"
@@ -222,7 +222,7 @@ def _seconds(rig: Rig, mark: int, started: float, total: float) -> Seconds:
 
 
 class _Show:
-    """Lines with the time since the comment."""
+    """Prints lines with the time since the comment."""
 
     def __init__(self, console: Console, rig: Rig) -> None:
         self._console = console
@@ -239,7 +239,7 @@ class _Show:
 
     @contextmanager
     def following(self, repository: str, number: int) -> Iterator[None]:
-        """Show what the bot and the agent do, from outside, until the block ends."""
+        """Show what the bot and the agent do until the block ends."""
         from bot.rig.demo.watch import Watch
 
         watch = Watch(self._rig, repository, number, self.line)

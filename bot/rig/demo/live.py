@@ -1,7 +1,7 @@
-"""`ampbot demo --github live`: the same on the real GitHub, and the real E2B if wanted.
+"""`ampbot demo --github live`: the demo on the real GitHub, and on the real E2B if wanted.
 
-A person's token opens an issue and comments. Nothing can be delivered to this machine from outside, so the delivery is
-made here, from what GitHub answered, and signed with the App's own secret.
+A user's token opens an issue and comments on it. GitHub cannot deliver to this machine, so the delivery is built here
+from GitHub's answers and signed with the App's webhook secret.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ RUN_SECONDS = 3600.0
 @dataclass(frozen=True, slots=True)
 class _Live:
     settings: Settings
-    http: httpx.Client  # as the person
+    http: httpx.Client  # authenticated as the user
     repository: dict[str, Any]
     installation: int
     person: dict[str, Any]
 
 
 def live(repo: str, ask: str | None, *, local_sandbox: bool, as_json: bool, console: Console) -> int:
-    """Exit code 0 only if the run published or answered; 2 where something is missing to begin with."""
+    """Exit code 0 if there is a pull request, 1 if not, 2 if a setting is missing or GitHub refuses."""
     loaded = configuration.load()
     token = os.environ.get("GITHUB_TOKEN", "")
     missing = [problem.message for problem in loaded] if not isinstance(loaded, Settings) else []
@@ -131,7 +131,7 @@ def _play(state: _Live, ask: str, more: dict[str, str], console: Console) -> Res
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The operator's own settings, with the key's path made absolute: the bot runs in another folder."""
+    """The operator's own settings, with an absolute key path, because the bot runs in another folder."""
     known = {configuration.environment_name(field) for field in Settings.model_fields}
     given = {name: value for name, value in os.environ.items() if name in known}
     if settings.github_private_key_file is not None:
@@ -172,7 +172,7 @@ def _ended(database: str, bot: BotProcess) -> dict[str, Any]:
     finally:
         engine.dispose()
     last = "\n".join(str(line) for line in bot.log[-10:])
-    raise RuntimeError(f"the run did not end; the bot's last words:\n{last}")
+    raise RuntimeError(f"the run did not end; the bot's last log lines:\n{last}")
 
 
 _STATUS = {

@@ -1,4 +1,4 @@
-"""What a demo came to, read from GitHub's state and the servers' request logs; the last line of `--json`."""
+"""The result of a demo, read from GitHub's state and the servers' request logs. `--json` prints it as its last line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """`comment_to_ack`: until the reaction or the comment stood; `agent`: Amp alone. Each None where it never came."""
+    """`comment_to_ack`: until the reaction or the first comment; `agent`: Amp alone. None: it did not happen."""
 
     comment_to_ack: float | None
     comment_to_agent: float | None
@@ -62,7 +62,7 @@ _STATUS = {"A": "added", "M": "modified", "D": "deleted", "T": "type changed"}
 
 
 def api_requests(rig: Rig, since: int) -> list[str]:
-    """`METHOD path` of what the bot asked of GitHub's API after request log number `since`."""
+    """`METHOD path` of the bot's requests to GitHub's API after number `since` in the request log."""
     return [
         f"{entry.method} {entry.path.removeprefix('/api/v3')}"
         for entry in rig.github.server.request_log.since(since)
@@ -101,7 +101,7 @@ def pull_request(rig: Rig, repository: str, number: int) -> PullRequest:
 
 
 def moments(log: tuple[dict[str, Any], ...]) -> dict[str, float]:
-    """When the bot first said each thing, in epoch seconds."""
+    """When each event was first logged, in epoch seconds."""
     first: dict[str, float] = {}
     for line in log:
         if "timestamp" in line:

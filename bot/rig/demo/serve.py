@@ -1,4 +1,4 @@
-"""`ampbot rig`: the stand-ins alone, for a bot that somebody starts by hand."""
+"""`ampbot rig`: serves the stand-ins alone, for a bot that is started by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.rig.rig import Rig
 
 
 def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, ...], webhook: str) -> int:
-    """Serve until interrupted. Exit code 2 where an argument makes no sense."""
+    """Serve until interrupted. Exit code 2 if an argument is invalid."""
     if repo is not None and (problem := repository_problem(repo)):
         print(problem.message, file=sys.stderr)
         return 2
@@ -23,7 +23,7 @@ def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, 
             _add(rig.github.server.faults, faults)
             _add(rig.e2b.server.faults, sandbox_faults)
         except ValueError as error:
-            print(f"A fault makes no sense: {error}", file=sys.stderr)
+            print(f"Invalid fault: {error}", file=sys.stderr)
             return 2
         name = create_scenario(rig, repo)
         rig.github.set_hook(rig.app, webhook, rig.secret)
@@ -39,7 +39,7 @@ def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, 
             f"{rig.github.api_url}/repos/{name}/issues/{number}/comments"
         )
         print(f"\n# To look at: {rig.github.url}/{name}/issues/{number}")
-        print(f"# Journals and faults: {rig.github.url}/_rig/journal, {rig.e2b.url}/_rig/faults. Ctrl-C ends it.")
+        print(f"# Request logs and faults: {rig.github.url}/_rig/journal, {rig.e2b.url}/_rig/faults. Ctrl-C ends it.")
         sys.stdout.flush()
         try:
             while True:

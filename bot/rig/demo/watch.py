@@ -1,4 +1,4 @@
-"""Shows a run from outside, as it happens: what GitHub was asked for, and what the agent does."""
+"""Shows a run as it happens: the bot's requests to GitHub, and the agent's messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.rig.rig import Rig
 
 Say = Callable[[str, str], None]
 
-# What is worth a line, by the end of its path.
+# The requests to show, by the end of their path.
 _WORTH = (
     ("POST", "/reactions", "👀 on the comment"),
     ("POST", "/comments", "progress comment posted"),
@@ -24,7 +24,7 @@ _WORTH = (
 
 
 class Watch:
-    """Polls the request log and the transcript from a thread of its own."""
+    """Polls the request log and the transcript in its own thread."""
 
     def __init__(self, rig: Rig, repository: str, number: int, say: Callable[..., None]) -> None:
         self._rig = rig

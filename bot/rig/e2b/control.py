@@ -1,4 +1,4 @@
-"""The control API: everything that is said about a sandbox rather than to it."""
+"""The control API: creates, lists, pauses and kills sandboxes."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Control:
         return Response(status_code=204)
 
     async def _network(self, request: Request) -> Response:
-        """Replaces the whole configuration: what is left out is gone."""
+        """Replace the whole configuration, including what the request leaves out."""
         body = await shapes.read(request)
         if found := network.problem(body):
             raise Refusal(400, found)
@@ -150,7 +150,7 @@ class Control:
         return self._fleet.find(request.path_params["id"])
 
     def _running(self, request: Request) -> Machine:
-        """A paused sandbox is none, for what only makes sense while it runs."""
+        """The running sandbox of the path. A paused one counts as not found."""
         machine = self._machine(request)
         if machine.sandbox.state is not State.RUNNING:
             raise not_found(machine.sandbox.id)

@@ -1,4 +1,4 @@
-"""The way to a sandbox's own server: which sandbox a request means, whether it may, and what is said when it is gone."""
+"""Routes a request to its sandbox's envd: finds the sandbox, checks access, and answers when it is gone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DENIED = "unauthorized access, please provide a valid access token or method si
 
 
 class GatewayError(Exception):
-    """An answer in the form of E2B's proxy and of envd's plain HTTP routes."""
+    """An error answer in the format of E2B's proxy and of envd's plain HTTP routes."""
 
     def __init__(self, status: int, message: str, *, sandbox_id: str = "") -> None:
         super().__init__(message)
@@ -34,14 +34,14 @@ class GatewayError(Exception):
         self.sandbox_id = sandbox_id
 
     def response(self) -> Response:
-        # The words of the 502 matter: the SDK looks for "was not found".
+        # The text of the 502 matters: the SDK looks for "was not found".
         who = {"sandboxId": self.sandbox_id} if self.sandbox_id else {}
         return JSONResponse({**who, "message": self.message, "code": self.status}, self.status)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that reached its sandbox."""
+    """A request with its sandbox's machine and user."""
 
     machine: Machine
     request: Request
@@ -94,7 +94,7 @@ class Gate:
         return endpoint
 
     def signed(self, handler: Plain, operation: str) -> Endpoint:
-        """For /files: the token may be replaced by a signature in the address."""
+        """For /files: the URL may hold a signature instead of the token."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -134,7 +134,7 @@ class Gate:
         return machine
 
     def _signed_sandbox(self, request: Request, operation: str) -> Sandbox:
-        """Raises GatewayError. A signed address names no sandbox: it is the one whose token made the signature."""
+        """Raises GatewayError. A signed URL names no sandbox: it is the one whose token made the signature."""
         sandbox_id = request.headers.get("e2b-sandbox-id")
         sandboxes = [sandbox for sandbox in self._fleet.records if sandbox_id in (None, sandbox.id)]
         if sandbox_id is not None and not sandboxes:

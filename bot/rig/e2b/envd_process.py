@@ -1,4 +1,4 @@
-"""process.Process: start, follow, signal and feed the processes of a sandbox."""
+"""process.Process: start, follow and signal the processes of a sandbox, and write to their input."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def routes(gate: Gate) -> list[Route]:
 
 
 async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, None]:
-    """The caller's timeout is the process's: at its end the process is killed, watched or not."""
+    """The timeout of the call applies to the process: at its end the process is killed, even if nobody follows it."""
     seconds = rpc.timeout(call.request)
     order = _order(call, message, seconds)
     cwd = _cwd(call.machine, order.cwd)
     starting = asyncio.create_task(call.machine.start(order, cwd))
     try:
         process, subscription = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # a caller that leaves now leaves a running process behind, as always
+    except asyncio.CancelledError:  # the process keeps running when its caller disconnects
         starting.add_done_callback(_unwatched)
         raise
     except (OSError, ValueError) as error:
@@ -57,7 +57,7 @@ async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, 
 
 
 async def connect(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, None]:
-    """From now on only: what was said before is not said again."""
+    """Follow a running process from now on: earlier output is not repeated."""
     found = _find(call.machine, message)
     if isinstance(found, Exit):
         yield _started(found.pid)
@@ -137,7 +137,7 @@ async def _followed(
                 case Output(kind, data):
                     yield {"event": {"data": {kind: base64.b64encode(data).decode()}}}
                 case End() if starter and process.overran:
-                    # The kill and the call's own deadline are one moment; which is seen first must not matter.
+                    # The kill and the deadline of the call coincide; the answer must not depend on which is seen first.
                     raise RpcError("deadline_exceeded", "context deadline exceeded")
                 case End():
                     yield _ended(event)

@@ -1,4 +1,4 @@
-"""/files: whole files up and down."""
+"""/files: upload and download of whole files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def routes(gate: Gate) -> list[Route]:
 
 
 async def download(call: Call) -> Response:
-    """The bytes; a range of them when one is asked for."""
+    """The file's bytes, or the requested range of them."""
     path = _where(call.request.query_params.get("path", ""))
     descriptor, size, modified = _open(call, path)
     headers = {"vary": "Accept-Encoding", "accept-ranges": "bytes", "last-modified": formatdate(modified, usegmt=True)}
@@ -56,7 +56,7 @@ async def download(call: Call) -> Response:
 
 
 async def upload(call: Call) -> Response:
-    """Files come as they are, or as the parts `file` of a form, named by the query or each by itself."""
+    """Accepts a raw body, or a form with parts named `file`. The path is in the query or each part's file name."""
     kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     wanted = call.request.query_params.get("path")
     if kind == "application/octet-stream":
@@ -145,7 +145,7 @@ def _opened_for_writing(call: Call, path: str) -> Any:
 
 
 def _open(call: Call, path: str) -> tuple[int, int, float]:
-    """An open file, its size and its time."""
+    """Descriptor, size and modification time of the opened file."""
     try:
         with call.machine.tree.spot(path) as spot:
             info = spot.stat()
@@ -168,7 +168,7 @@ def _where(path: str) -> str:
 
 
 def _span(asked: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; None when nothing is there."""
+    """Start and end (exclusive) of the requested range; None if it is empty."""
     found = _RANGE.fullmatch(asked)
     if found is None or not any(found.groups()):
         return (0, size)

@@ -1,4 +1,4 @@
-"""filesystem.Filesystem: watching a directory, as a stream and by asking. Looks at it again and again."""
+"""filesystem.Filesystem: watching a directory by polling it, with a stream of events or by request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bot.rig.e2b.processes import Cut, Subscription
 from bot.rig.e2b.rpc import BrokenError, Message, RpcError
 from bot.rig.e2b.tree import Tree
 
-_LOOK = 0.05  # seconds between two looks
+_LOOK = 0.05  # seconds between two polls
 _DEEP = 64  # levels of a recursive watch
 
 _Seen = dict[str, tuple[int, int, int, int]]  # name -> inode, mode, size, time of change of the content
@@ -28,12 +28,12 @@ _Info = dict[str, tuple[os.stat_result, str | None]]
 
 @dataclass(slots=True)
 class Watch:
-    """What changed in a directory since the last look."""
+    """Finds what changed in a directory since the last poll."""
 
     tree: Tree
     path: str
     depth: int
-    entries: bool  # whether an event carries what it is about
+    entries: bool  # whether an event includes the entry
     seen: _Seen = field(default_factory=dict)
 
     def look(self) -> Iterator[Message]:
@@ -111,7 +111,7 @@ async def watch_directory(call: Call, message: dict[str, Any]) -> AsyncGenerator
 
 
 class _Asked:
-    """Watches whose events are fetched, for clients that cannot hold a stream."""
+    """Watches whose events are fetched by request, for clients that cannot use streams."""
 
     def __init__(self) -> None:
         self._watches: dict[tuple[str, str], Watch] = {}  # by sandbox and watcher

@@ -1,4 +1,4 @@
-"""The sandboxes: created, paused, resumed, ended, and ended by the clock. Everything here runs on the server's loop."""
+"""Creates, pauses, resumes and ends sandboxes. Everything here runs on the server's event loop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bot.rig.e2b.machine import Machine
 from bot.rig.e2b.state import CreateOptions, Ending, Sandbox, Settings, State, new_id
 from bot.rig.e2b.templates import BUILT_IN, Seed, copy_of
 
-_TICK = 0.1  # seconds between two looks at the clock
+_TICK = 0.1  # seconds between two checks of the timeouts
 _DOCS = "https://e2b.dev/docs/billing"
 
 
-class Refusal(Exception):  # noqa: N818 - it is the answer, not a failure of the stand-in
-    """An answer of the control API that is an error. `retry_after` in seconds."""
+class Refusal(Exception):  # noqa: N818 - an answer of the API, not a failure of the stand-in
+    """An error answer of the control API. `retry_after` in seconds."""
 
     def __init__(self, status: int, message: str, error_code: str = "", *, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -36,13 +36,15 @@ class Fleet:
         self.settings = settings
         self.how = isolation.plain("the stand-in is not started")
         self.records: list[Sandbox] = []
-        self.machines: dict[str, Machine] = {}  # of running and paused sandboxes
-        self.kind: type[Machine] = Machine  # of the sandboxes made from now on
+        self.machines: dict[str, Machine] = {}  # running and paused sandboxes by id
+        self.kind: type[Machine] = Machine  # the class for new sandboxes
         self.templates: dict[str, Seed] = dict(BUILT_IN)
         self.snapshots: dict[str, Path] = {}
         self._folder = Path()
         self._profile = Path()
-        self._keys: dict[str, tuple[str, Sandbox | None]] = {}  # idempotency key -> request, its sandbox once made
+        self._keys: dict[
+            str, tuple[str, Sandbox | None]
+        ] = {}  # idempotency key -> request, and its sandbox once created
         self._closed = True
         self._creating = 0
         self._created: deque[float] = deque()
@@ -50,7 +52,7 @@ class Fleet:
         self._cleaning: set[asyncio.Task[None]] = set()
 
     def open(self, folder: Path, how: Isolation) -> None:
-        """Sandboxes are kept in `folder` from now on."""
+        """Accept new sandboxes, with their files in `folder`."""
         self.how = how
         self._closed = False
         self._folder = folder
@@ -60,7 +62,7 @@ class Fleet:
         self._clock = asyncio.create_task(self._watch_clock())
 
     async def close(self) -> None:
-        """End every sandbox and make no more."""
+        """End every sandbox and accept no new ones."""
         self._closed = True
         if self._clock is not None:
             self._clock.cancel()
@@ -77,7 +79,7 @@ class Fleet:
         await asyncio.gather(*self._cleaning)
 
     async def forget(self) -> None:
-        """End every sandbox, and be as if none had ever been."""
+        """End every sandbox and remove all records, snapshots and added templates."""
         await self.end_all()
         self.records.clear()
         self.snapshots.clear()
@@ -87,7 +89,7 @@ class Fleet:
 
     @property
     def sandboxes(self) -> dict[str, Sandbox]:
-        """Running and paused ones, by id."""
+        """Running and paused sandboxes by id."""
         return {sandbox_id: machine.sandbox for sandbox_id, machine in list(self.machines.items())}
 
     def find(self, sandbox_id: str) -> Machine:
@@ -98,7 +100,7 @@ class Fleet:
             raise not_found(sandbox_id) from None
 
     async def create(self, options: CreateOptions) -> Sandbox:
-        """A running sandbox, or the one this idempotency key made before. Raises Refusal."""
+        """A new sandbox, or the one created before with this idempotency key. Raises Refusal."""
         key = options.idempotency_key
         if key is None:
             return await self._create(options)
@@ -116,7 +118,7 @@ class Fleet:
         return sandbox
 
     async def fork(self, machine: Machine, seconds: int, count: int) -> list[Sandbox]:
-        """Sandboxes with a copy of this one's files. Its processes are not copied."""
+        """New sandboxes with a copy of this one's files, but not of its processes."""
         made = []
         for _ in range(count):
             self._admit()
@@ -140,7 +142,7 @@ class Fleet:
         shutil.rmtree(folder, ignore_errors=True)
 
     def set_timeout(self, machine: Machine, seconds: float, *, only_longer: bool = False) -> None:
-        """From now. Raises Refusal when it is longer than allowed."""
+        """Set the timeout, counted from now. Raises Refusal if it is longer than allowed."""
         self.check_timeout(seconds)
         ends = self.settings.clock() + max(seconds, 0)
         machine.sandbox.ends = max(ends, machine.sandbox.ends) if only_longer else ends
@@ -150,7 +152,7 @@ class Fleet:
             raise Refusal(400, f"Timeout cannot be greater than {self.settings.max_hours} hours")
 
     async def pause(self, machine: Machine, *, memory: bool) -> None:
-        """Streams break; processes stand still, or end when memory is not kept. Raises Refusal: 409."""
+        """Break all streams and stop the processes (`memory`), or end them. Raises Refusal (409) if it is paused."""
         sandbox = machine.sandbox
         if sandbox.state is State.PAUSED:
             raise Refusal(409, f"Error pausing sandbox - sandbox '{sandbox.id}' is already paused")
@@ -163,7 +165,7 @@ class Fleet:
             await machine.shut_down()
 
     async def resume(self, machine: Machine, seconds: float, *, memory: bool = True) -> None:
-        """Raises Refusal when too many sandboxes run already."""
+        """Raises Refusal if too many sandboxes run already."""
         self._admit()
         sandbox = machine.sandbox
         sandbox.state = State.RUNNING
@@ -174,7 +176,7 @@ class Fleet:
             await machine.shut_down()
 
     async def end(self, sandbox_id: str, ending: Ending) -> None:
-        """Streams break and every process ends before this returns; the files go afterwards. Raises Refusal."""
+        """Break all streams and end every process, then remove the files in the background. Raises Refusal."""
         machine = self.find(sandbox_id)
         del self.machines[sandbox_id]
         sandbox = machine.sandbox
@@ -185,7 +187,7 @@ class Fleet:
         cleaning.add_done_callback(self._cleaning.discard)
 
     async def expire(self, machine: Machine) -> None:
-        """What E2B does when a sandbox's time is up."""
+        """Pause or kill a sandbox whose timeout is over, depending on its options."""
         if machine.sandbox.on_timeout == "pause":
             await self.pause(machine, memory=machine.sandbox.options.pause_memory)
         else:
@@ -215,14 +217,14 @@ class Fleet:
     def _make(self, options: CreateOptions, seed: Seed, seconds: float) -> Sandbox:
         if self._closed:
             raise Refusal(503, "the stand-in is stopping")
-        now = round(self.settings.clock(), 6)  # what the API's timestamps can tell
+        now = round(self.settings.clock(), 6)  # the precision of the API's timestamps
         sandbox_id = new_id()
         sandbox = Sandbox(
             id=sandbox_id,
             number=len(self.records) + 1,
             options=options,
             token=secrets.token_hex(32),
-            folder=self._folder / "boxes" / sandbox_id,
+            folder=self._folder / "sandboxes" / sandbox_id,
             started=now,
             ends=now + seconds,
             network=options.network,

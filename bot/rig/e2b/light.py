@@ -1,7 +1,7 @@
-"""Sandboxes without processes, for measuring a bot that has a thousand of them: our scripts are answered from here.
+"""Sandboxes without processes, for measuring a bot that has a thousand of them.
 
-The wire is the same as ever: control API, envd's streams, files on disk. What is simulated is the sandbox's inside. Its
-shell knows ampbot's own scripts and nothing else; its agent says one line a second until `Settings.agents_end` is set.
+Control API, envd's streams and files on disk are as usual; only the inside of the sandbox is simulated. Its shell knows
+ampbot's own scripts and nothing else. Its agent prints one line a second until `Settings.agents_end` is set.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from bot.rig.e2b.state import Command
 from bot.sandbox.scripts import ARCHIVE, PATHS, script
 
 _MARK = re.compile(r"echo (ampbot-[0-9a-f]{16}); echo \1 >&2\n")
-_LOOK_SECONDS = 1.0  # how late the agent's end may be noticed in here
+_LOOK_SECONDS = 1.0  # how late the agent's end may be noticed
 
 Answer = tuple[str, int]  # standard output and exit code
 
 
 class _NoHandle:
-    """Stands where a sandbox of processes has the process's handle."""
+    """Takes the place of a process's handle."""
 
     pid = 0
     stdin = stdout = stderr = None
@@ -65,7 +65,7 @@ class _Pretended(Process):
 
 
 class LightMachine(Machine):
-    """As Machine, for whoever speaks to it over the wire; only ampbot's own scripts are understood."""
+    """Looks like Machine over HTTP, but understands only ampbot's own scripts."""
 
     def __init__(self, *given: object) -> None:
         super().__init__(*given)  # type: ignore[arg-type]  # passed on as they came
@@ -85,7 +85,7 @@ class LightMachine(Machine):
         process = _Pretended(next(self._pids), order)
         self.processes[process.pid] = process
         record = Command(process.pid, process.argv, process.envs, cwd, order.user)
-        self.sandbox.commands[:] = [*self.sandbox.commands[-20:], record]  # thousands of looks are nothing to remember
+        self.sandbox.commands[:] = [*self.sandbox.commands[-20:], record]  # the bot polls thousands of times
         subscription = process.subscribe()
         process.task = asyncio.create_task(self._pretend(process, order, record))
         return process, subscription
@@ -96,10 +96,10 @@ class LightMachine(Machine):
             cast("_Pretended", process).task.cancel()
 
     async def freeze(self) -> None:
-        raise OSError("a light box cannot be paused")
+        raise OSError("a light sandbox cannot be paused")
 
     async def thaw(self) -> None:
-        raise OSError("a light box cannot be paused")
+        raise OSError("a light sandbox cannot be paused")
 
     async def _pretend(self, process: _Pretended, order: Order, record: Command) -> None:
         try:
@@ -174,7 +174,7 @@ class LightMachine(Machine):
             await asyncio.sleep(min(_LOOK_SECONDS, max(until - loop.time(), 0.01)))
 
     def _live(self) -> bool:
-        """Whether the agent is at work; one that has been told to end says its last line."""
+        """Whether the agent runs. One that was told to end prints its last line now."""
         assert self._agent is not None
         if self._settings.agents_end:
             self._agent.end(asyncio.get_running_loop().time())
@@ -187,7 +187,7 @@ class LightMachine(Machine):
 
 
 class _Agent:
-    """An agent's output as a function of time: a line a second, all of one length, none of it kept."""
+    """An agent's output as a function of time: a line a second, all of the same length, not stored."""
 
     def __init__(self, started: float, number: int) -> None:
         self._started = started
@@ -195,7 +195,7 @@ class _Agent:
         self._first = self._line({"type": "system", "subtype": "init", "tools": ["Read"], "mcp_servers": []})
         self._length = len(self._event(0))
         self._last = b""
-        self.ended: int | None = None  # events said before the last line
+        self.ended: int | None = None  # number of events before the last line
 
     def end(self, now: float) -> None:
         if self.ended is None:
@@ -207,7 +207,7 @@ class _Agent:
         return len(self._first) + self._events(now) * self._length + len(self._last)
 
     def read(self, start: int, stop: int) -> bytes:
-        """The bytes from `start` to before `stop`, which must have been said."""
+        """The bytes from `start` to before `stop`, which must have been printed already."""
         skipped = max(0, (start - len(self._first)) // self._length)
         behind = len(self._first) + skipped * self._length
         count = max(0, -(-(stop - behind) // self._length))

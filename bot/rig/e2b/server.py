@@ -1,4 +1,4 @@
-"""A stand-in for E2B: control API and envd on one loopback port, for the unmodified SDK."""
+"""The E2B server: the control API and envd on one loopback port, for the unmodified SDK."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from bot.rig.e2b.templates import Seed
 from bot.rig.e2b.tree import expand
 from bot.rig.http.server import Server
 
-_TIMEOUT_SECONDS = 120.0  # seconds for what is asked of the server's loop; ending a thousand sandboxes takes ten
+_TIMEOUT_SECONDS = 120.0  # seconds for work on the server's event loop; ending a thousand sandboxes takes ten
 _T = TypeVar("_T")
 
 
 class E2B:
     """Give `url` to the SDK as both api_url and sandbox_url, and `api_key` as the key.
 
-    `settings` may be changed at any time. `isolated=False` does without namespaces even where they work.
-    `light`: sandboxes without processes, which answer ampbot's own scripts and nothing else; for measuring many.
+    `settings` may be changed at any time. `isolated=False` uses no namespaces even if they work.
+    `light`: sandboxes without processes that answer only ampbot's own scripts, for measuring many at once.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class E2B:
 
     @property
     def note(self) -> str:
-        """How well sandboxes are kept apart on this machine, as a sentence."""
+        """How sandboxes are isolated on this machine, as a sentence."""
         return self._fleet.how.note
 
     @property
@@ -71,12 +71,12 @@ class E2B:
 
     @property
     def sandboxes(self) -> Mapping[str, Sandbox]:
-        """Running and paused ones, by id."""
+        """Running and paused sandboxes by id."""
         return self._fleet.sandboxes
 
     @property
     def records(self) -> tuple[Sandbox, ...]:
-        """All ever created, ended ones too, in order of creation."""
+        """All sandboxes ever created, including ended ones, in order of creation."""
         return tuple(self._fleet.records)
 
     def start(self) -> None:
@@ -87,7 +87,7 @@ class E2B:
         self.server.start()
 
     def stop(self) -> None:
-        """Ends every process of every sandbox and takes all folders away. Records stay."""
+        """End every process of every sandbox and remove all folders. The records stay."""
         if self._folder is None:
             return
         if self._loop is not None:
@@ -97,7 +97,7 @@ class E2B:
         self._folder = self._loop = None
 
     def clear(self) -> None:
-        """As new: no sandboxes, records, added templates, request log or faults. Settings stay as they are."""
+        """Remove all sandboxes, records, added templates, logged requests and faults. Settings stay as they are."""
         self._do(self._fleet.forget())
         self.server.request_log.clear()
         self.server.faults.clear()
@@ -112,38 +112,38 @@ class E2B:
         self.stop()
 
     def add_template(self, name: str, seed: Seed) -> None:
-        """`seed` gets the home of each new sandbox of this template, empty."""
+        """`seed` is called with the empty home of each new sandbox of this template."""
         self._fleet.templates[name] = seed
 
     def kill(self, sandbox_id: str) -> None:
-        """As somebody else with the same key might. Raises Refusal when there is no such sandbox."""
+        """Kill a sandbox, as another client with the same key could. Raises Refusal if it does not exist."""
         self._do(self._fleet.end(sandbox_id, Ending.KILLED))
 
     def expire(self, sandbox_id: str) -> None:
-        """Its time is up now: it is killed or paused, as it was created."""
+        """End its timeout now: it is killed or paused, depending on its options."""
         self._do(self._fleet.expire(self._machine(sandbox_id)))
 
     def vanish(self, sandbox_id: str) -> None:
-        """Gone without notice: streams break off in the middle of nothing."""
+        """End a sandbox without notice: its streams break off."""
         self._do(self._fleet.end(sandbox_id, Ending.VANISHED))
 
     def cut(self, sandbox_id: str) -> None:
-        """Every stream of the sandbox breaks off; the sandbox and its processes live on."""
+        """Break every stream of the sandbox. The sandbox and its processes keep running."""
         self._do(self._cut(self._machine(sandbox_id)))
 
     def fill_disk(self, sandbox_id: str, *, full: bool = True) -> None:
-        """Uploads are refused for want of room from now on."""
+        """Refuse uploads from now on, because the disk is full."""
         self._machine(sandbox_id).sandbox.disk_full = full
 
     def append(self, sandbox_id: str, path: str, data: bytes) -> None:
-        """To a file of the sandbox, made with its directories if need be, without a process or a request."""
+        """Append to a file of the sandbox without a process or a request. Creates the file and its directories."""
         with self._machine(sandbox_id).tree.spot(expand(path), make=True) as spot:
             descriptor = spot.open(os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         with os.fdopen(descriptor, "ab", buffering=0) as file:
             file.write(data)
 
     def snapshot(self) -> dict[str, Any]:
-        """What two equal runs leave behind alike: every sandbox as it stands, without ids, times and secrets."""
+        """The state of every sandbox without ids, times and secrets: equal runs have equal snapshots."""
         return {"boxes": [sandbox.snapshot() for sandbox in self.records]}
 
     def _machine(self, sandbox_id: str) -> Machine:
@@ -189,10 +189,10 @@ async def _unknown(_request: Request, _error: Exception) -> Response:
 
 
 async def _nobody(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=499)  # the client left while it was still speaking
+    return Response(status_code=499)  # the client disconnected in the middle of its request
 
 
 def _raise_file_limit() -> None:
-    """A sandbox with a live command holds some ten descriptors; the usual soft limit of 1,024 is soon reached."""
+    """A sandbox with a running command needs about ten descriptors; the usual soft limit is 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""The JSON of the control API, both ways."""
+"""The JSON of the control API: requests and answers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bot.rig.e2b import network
 from bot.rig.e2b.fleet import Refusal
 from bot.rig.e2b.state import DEFAULT_TIMEOUT, ENVD_VERSION, CreateOptions, Sandbox
 
-CPUS, MEMORY_MB, DISK_MB = 2, 512, 10_240  # of E2B's base template
-PAGE = 100  # sandboxes on a page, unless fewer are asked for
+CPUS, MEMORY_MB, DISK_MB = 2, 512, 10_240  # as in E2B's base template
+PAGE = 100  # most sandboxes on a page
 _CLIENT = "6532622b"
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """The object a request carries, {} for none. Raises Refusal."""
+    """The JSON object of a request, {} if it has no body. Raises Refusal."""
     raw = await request.body()
     try:
         body = json.loads(raw) if raw else {}
@@ -43,7 +43,7 @@ def integer(body: Mapping[str, Any], name: str) -> int | None:
 
 
 def create_options(body: Mapping[str, Any], key: str | None) -> CreateOptions:
-    """A create call. Raises Refusal."""
+    """The options of a create call. Raises Refusal."""
     template = body.get("templateID")
     if not isinstance(template, str) or not template:
         raise Refusal(400, "Error when parsing request: templateID is required")
@@ -115,7 +115,7 @@ def snapshot(snapshot_id: str) -> dict[str, Any]:
 
 
 def page(sandboxes: list[Sandbox], query: Mapping[str, str]) -> tuple[list[Sandbox], str]:
-    """The sandboxes a list call gets, and the token for the next page or "". Raises Refusal."""
+    """One page of a list call, and the token of the next page or "". Raises Refusal."""
     newest_first = query.get("order", "desc") != "asc"
     wanted = sorted((sandbox for sandbox in sandboxes if _wanted(sandbox, query)), key=_place, reverse=newest_first)
     limit = query.get("limit", str(PAGE))
@@ -160,7 +160,7 @@ def _wanted(sandbox: Sandbox, query: Mapping[str, str]) -> bool:
                 return False
         except ValueError as error:
             raise Refusal(400, f"invalid startedAfter: {error}") from error
-    # Encoded three times by the SDK: the framework has undone the first.
+    # The SDK encodes it three times; the framework has decoded it once.
     wanted = parse_qsl(query.get("metadata", ""), keep_blank_values=True)
     return all(sandbox.options.metadata.get(unquote(name)) == unquote(value) for name, value in wanted)
 

@@ -1,1 +1,1 @@
-"""A fake GitHub: REST, GraphQL, git, webhooks and pages on one loopback port."""
+"""A stand-in for GitHub: REST, GraphQL, git, webhooks and pages on one loopback port."""

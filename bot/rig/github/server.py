@@ -1,6 +1,6 @@
-"""The stand-in for GitHub: REST, GraphQL, git, webhooks and pages on one loopback port.
+"""The GitHub server: REST, GraphQL, git, webhooks and pages on one loopback port.
 
-Addresses are those of an Enterprise Server: `URL/api/v3`, `URL/api/graphql`, `URL/OWNER/NAME.git`.
+URLs are those of an Enterprise Server: `URL/api/v3`, `URL/api/graphql`, `URL/OWNER/NAME.git`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bot.rig.http.server import Server
 
 
 class GitHub(UserActions):
-    """The server and the hands of the people on it. Programs speak HTTP; people's deeds are methods."""
+    """The server. Programs use it over HTTP; tests act for its users and administrators by calling methods."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class GitHub(UserActions):
         clock: Callable[[], float] = time.time,
         webhook_workers: int = 1,
     ) -> None:
-        """`root` is where repositories live; without one they go when the server stops."""
+        """`root` holds the repositories; None: a temporary folder that is removed on stop."""
         self._temporary = None
         if root is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="rig-github-", ignore_cleanup_errors=True)
@@ -77,28 +77,28 @@ class GitHub(UserActions):
         self.stop()
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole state as plain data that is equal for equal states: no ids, times or tokens."""
+        """The whole state as plain, comparable data, without ids, times and tokens."""
         return snapshot.snapshot(self.state)
 
     # --- webhooks -----------------------------------------------------------------------------
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
-        """The log of attempts, oldest first."""
+        """All delivery attempts, oldest first."""
         return tuple(self.state.outbox.log)
 
     def handle_deliveries(self, handling: Handling) -> None:
-        """Drop, double, delay or hold back what is sent from now on; `Handling()` ends that."""
+        """Drop, duplicate, delay or hold deliveries from now on. `Handling()` restores the default."""
         self.state.outbox.handling = handling
 
     def release_deliveries(self, *, shuffle: Random | None = None, reverse: bool = False) -> int:
-        """Send what was held back, in another order if wanted; how many there were."""
+        """Send the held deliveries, in another order if wanted. Returns how many there were."""
         return self.state.outbox.release(shuffle=shuffle, reverse=reverse)
 
     def wait_deliveries(self, timeout: float = 10.0) -> bool:
-        """Wait until every delivery is answered or failed (`timeout` in seconds); whether that came to pass."""
+        """Wait up to `timeout` seconds until every delivery is answered or failed. Returns whether they are."""
         return self.state.outbox.wait(timeout)
 
     def forget_deliveries(self) -> None:
-        """Empty the log, as time does on GitHub."""
+        """Empty the log of deliveries; GitHub, too, forgets old ones."""
         self.state.outbox.log.clear()

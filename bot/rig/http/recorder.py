@@ -1,4 +1,4 @@
-"""ASGI middleware around a stand-in: records every request, lets planned faults strike."""
+"""ASGI middleware around a stand-in: records every request and applies planned faults."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from bot.rig.http.faults import (
 )
 from bot.rig.http.request_log import WHOLE, Recording, RequestLog
 
-# Answers that may never end: their effect counts as done once the first piece is there.
+# Answers that may never end: the effect counts as done when the first piece is sent.
 _ENDLESS = ("text/event-stream", "application/connect+")
 
 
 class Recorder:
-    """`drop` closes the connection a scope came over, after what was written to it is sent."""
+    """`drop` closes the connection of a scope after pending writes are sent."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Recorder:
         try:
             await self._serve(exchange, faults)
         except ClientDisconnect:
-            pass  # a client that dies in the middle of its request is nobody's bug here
+            pass  # the client left in the middle of its request: not an error here
         except Exception as error:
             self.errors.append(error)
             raise
@@ -103,7 +103,7 @@ class _Exchange:
         self._left: int | None = None  # bytes of the answer still to come, when known
 
     async def read_known_body(self) -> None:
-        """Read a body of modest, known length now: the request log has it even if the app never asks for it."""
+        """Read a body of known, modest length now, so that the request log has it even if the app never reads it."""
         length = int(dict(self.scope["headers"]).get(b"content-length", b"0"))
         if not 0 < length <= WHOLE:
             return
@@ -124,7 +124,7 @@ class _Exchange:
         if message["type"] == "http.request":
             self._recording.read(message.get("body", b""))
         else:
-            self._recording.finish()  # what is written from now on reaches nobody
+            self._recording.finish()  # the client is gone: nobody reads what follows
         return message
 
     async def drain(self) -> None:
@@ -145,7 +145,7 @@ class _Exchange:
             if not message.get("more_body", False):
                 self._left = 0
         if self._left == 0:
-            # Before the last byte leaves: whoever has the answer finds the entry in the request log.
+            # Before the last byte is sent, so that a client with the answer finds the entry in the request log.
             self._recording.finish()
         await self._send(message)
 
@@ -162,7 +162,7 @@ class _Exchange:
             await asyncio.to_thread(fault.call, self.request)
 
     async def strike(self, fault: Fault) -> None:
-        """Answer wrongly, or not at all."""
+        """Send a wrong answer, or none."""
         if fault.kind == "timeout":
             await self._silence(fault.seconds)
             await self.drop()
@@ -187,7 +187,7 @@ class _Exchange:
 
 
 class _Held:
-    """Holds an app's answer back until the effect is done, then sends what the faults make of it."""
+    """Buffers the app's answer until the effect is done, then sends it as the faults change it."""
 
     def __init__(self, exchange: _Exchange, faults: list[Fault]) -> None:
         self._exchange = exchange

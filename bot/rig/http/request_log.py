@@ -1,4 +1,4 @@
-"""What a stand-in was asked and what it answered, request by request."""
+"""Records every request to a stand-in and the answer to it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 WHOLE = 2_000_000  # bytes kept of a body
-PACK = 4_000  # bytes kept of what git sends: packs are large and say nothing to a reader
-STREAM = 64_000  # bytes kept of an answer whose length is not known beforehand
+PACK = 4_000  # bytes kept of a git request: packs are large and not readable
+STREAM = 64_000  # bytes kept of an answer without a Content-Length
 
 _CREDENTIALS = {"authorization": "", "x-api-key": "key", "x-access-token": "token"}
 
@@ -34,7 +34,7 @@ class Entry:
     status: int | None  # None: no answer was sent
     answer_headers: Mapping[str, str]
     answer: bytes  # the first WHOLE bytes; of streams the first STREAM
-    fault: str | None  # kinds of the faults that struck, joined by "+"
+    fault: str | None  # kinds of the faults applied, joined by "+"
 
 
 class Recording:

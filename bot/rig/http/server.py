@@ -1,4 +1,4 @@
-"""A stand-in's server: its app on a loopback port, with a request log, a fault table and routes to reach both."""
+"""A stand-in's server: its app on a loopback port, with a request log, a fault table, and routes to both."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _TIMEOUT_SECONDS = 10.0  # seconds for starting and for stopping
 
 
 class Server:
-    """Serves `app` from a thread of its own. `/_rig/` is for control: not recorded, never at fault.
+    """Serves `app` from its own thread. Requests to `/_rig/` are neither recorded nor faulted.
 
-    `wording` gives the error fault the JSON body of the service that is stood in for.
+    `wording` builds the JSON body of an `error` fault as the real service would.
     """
 
     def __init__(self, app: ASGIApp, *, port: int = 0, wording: Wording = github_wording) -> None:
@@ -47,7 +47,7 @@ class Server:
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What the stand-in's own code raised, complete once stopped: always a bug in the rig."""
+        """What the stand-in's own code raised, complete once stopped. Each one is a bug in the rig."""
         return tuple(self._recorder.errors)
 
     def start(self) -> None:
@@ -155,7 +155,7 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):  # an endless answer would hold the end up
+        for connection in list(self.server_state.connections):  # an endless answer would block the shutdown
             if connection.transport is not None:
                 connection.transport.abort()
         await super().shutdown(sockets)

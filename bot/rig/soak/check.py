@@ -1,4 +1,4 @@
-"""The promises, each as a rule over the evidence. A rule that cannot be broken by doctored evidence is no rule."""
+"""The guarantees, each as a rule over the evidence. Tests break every rule with doctored evidence."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Violation:
 
 
 def check(evidence: Evidence) -> tuple[Violation, ...]:
-    """Every promise that was not kept, with what is needed to look it up."""
+    """Every broken guarantee, with what is needed to look it up."""
     return tuple(Violation(rule.__name__.replace("_", " "), what) for rule in RULES for what in rule(evidence))
 
 
 def ended(body: str) -> bool:
-    """Whether a run's comment shows its end: a head that is no hourglass, and the line of what it took."""
+    """Whether a run's comment shows its end: a heading without the hourglass, and the line with its cost."""
     head = next((line for line in body.splitlines() if line.startswith("### ")), "### ⏳")
     return not head.startswith("### ⏳") and "<sub>" in body
 
@@ -42,7 +42,7 @@ def every_command_has_exactly_one_answer(evidence: Evidence) -> Iterator[str]:
     said = defaultdict(list)
     again = _retries(evidence).keys()
     for comment in evidence.comments:
-        if _run_of(comment.body) not in again:  # a retry's answer tells of the same request
+        if _run_of(comment.body) not in again:  # a retry's answer names the same request
             said[comment.repository, comment.number].append(comment.body)
     for (where, needle), actions in _by_needle(evidence, Expect.RUN, Expect.REPLY).items():
         is_run = actions[0].expect is Expect.RUN
@@ -90,7 +90,7 @@ def strangers_get_one_denial_a_conversation(evidence: Evidence) -> Iterator[str]
 
 
 def nothing_is_said_unasked(evidence: Evidence) -> Iterator[str]:
-    """As many comments as answers were due; and no marker stands in two of them."""
+    """There are no more comments than expected answers, and no two comments share a marker."""
     answered = (Expect.RUN, Expect.REPLY, Expect.STOP, Expect.RETRY)
     wanted = Counter((g.repository, g.number) for g in evidence.actions if g.expect in answered)
     wanted.update({(g.repository, g.number) for g in evidence.actions if g.expect is Expect.DENIAL})
@@ -112,7 +112,7 @@ def _replies(evidence: Evidence, action: UserAction) -> int:
 
 
 def _retries(evidence: Evidence) -> dict[str, int]:
-    """The runs that retries asked for, and in which comment."""
+    """The runs started by a retry, with the id of the retry's comment."""
     comments = {retry.comment for retry in _those(evidence, Expect.RETRY)}
     return {run.id: run.asked_in for run in evidence.runs if run.asked_in in comments}
 
@@ -146,7 +146,7 @@ def a_run_publishes_once(evidence: Evidence) -> Iterator[str]:
 
 
 def nothing_is_published_without_asking_who_may(evidence: Evidence) -> Iterator[str]:
-    """In the same run: after it began to publish, in the same life of the bot, and answered before the write left."""
+    """The permission check came after the run began to publish and the bot last started, and before the write."""
     by_place = defaultdict(list)
     for run in evidence.runs:
         by_place[run.repository].append(run)
@@ -188,7 +188,7 @@ def one_run_has_one_agent(evidence: Evidence) -> Iterator[str]:
     yield from (f"run {run.id}: its agent began {run.agents} times" for run in evidence.runs if run.agents > 1)
 
 
-# --- what was accepted is dealt with ---------------------------------------------------------------
+# --- accepted deliveries are handled ---------------------------------------------------------------
 
 
 def every_delivery_gets_in_and_is_closed(evidence: Evidence) -> Iterator[str]:
@@ -197,7 +197,7 @@ def every_delivery_gets_in_and_is_closed(evidence: Evidence) -> Iterator[str]:
             yield f"{sent.event} {sent.guid} was answered 202 and is not in the table"
         elif evidence.operator and not sent.accepted:
             yield f"{sent.event} {sent.guid} was never answered 202"
-        elif sent.asks and not sent.stored:  # the bot has no need of what it has, though its 202 was cut off
+        elif sent.asks and not sent.stored:  # stored, though its 202 was cut off: no redelivery needed
             yield f"{sent.event} {sent.guid} never got in"
     yield from (f"{guid} is not closed" for guid in evidence.open_deliveries)
 

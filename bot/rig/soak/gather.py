@@ -35,7 +35,7 @@ _UNFINISHED = "SELECT workflow_uuid FROM workflow_status WHERE status IN ('PENDI
 def gather(
     rig: Rig, actions: tuple[UserAction, ...], starts: tuple[float, ...], broken: tuple[str, ...] = ()
 ) -> Evidence:
-    """Everything there is to see. The bot should be idle: what is under way counts as not done."""
+    """Collect the evidence. The bot should be idle: unfinished work counts as not done."""
     state = rig.github.state
     request_log = rig.github.server.request_log.entries
     with state.lock:
@@ -63,7 +63,7 @@ def gather(
 
 
 def _engine_table(rig: Rig, query: str) -> str:
-    """The engine's tables stand in a schema of their own where there are schemas."""
+    """On PostgreSQL the engine's tables are in the schema `dbos`."""
     return query if rig.database_url.startswith("sqlite") else query.replace("FROM ", "FROM dbos.")
 
 
@@ -93,7 +93,7 @@ def _made(repository: Repository) -> Iterator[Publication]:
         found = _TRAILER.search(repository.bare.commit(sha).message)
         yield Publication("commit", repository.id, sha, found[1] if found else "")
     for branch in repository.bare.refs("refs/heads"):
-        # Runs push one branch each, named after them; people's have other names.
+        # Each run pushes one branch named after it; users' branches have other names.
         if branch.startswith("refs/heads/amp/"):
             head = repository.bare.commit(repository.bare.refs("refs/heads")[branch]).message
             found = _TRAILER.search(head)
@@ -115,7 +115,7 @@ def _writes(request_log: tuple[Entry, ...], names: dict[str, Repository]) -> Ite
 
 
 def _named(entry: Entry, repository: Repository) -> str:
-    """The run that a publishing request names: in a message, a body, or the message of the commit it points to."""
+    """The run named by a publishing request: in its message, its body, or the message of its commit."""
     try:
         body = json.loads(entry.body)
     except ValueError:
@@ -136,7 +136,7 @@ def _permissions(request_log: tuple[Entry, ...], names: dict[str, Repository]) -
             continue
         try:
             permission = json.loads(entry.answer).get("permission")
-        except ValueError:  # spoiled on its way: it told the bot nothing
+        except ValueError:  # a fault spoiled this answer: the bot learned nothing from it
             continue
         if permission in ("admin", "write"):
             yield PermissionCheck(entry.number, repository.id, found[1], entry.at, entry.at + entry.seconds)
@@ -197,7 +197,7 @@ def _sent(rig: Rig) -> Iterator[Sent]:
 
 
 def leaks(rig: Rig, request_log: tuple[Entry, ...]) -> Iterator[str]:
-    """Where a secret stands in clear, of all the places where none may."""
+    """The places where a secret appears in clear text."""
     secrets = {"webhook secret": rig.secret, "amp key": rig.amp_key, "e2b key": rig.e2b.api_key}
     secrets["private key"] = rig.app.private_key.splitlines()[1]
     places = {
@@ -208,7 +208,7 @@ def leaks(rig: Rig, request_log: tuple[Entry, ...]) -> Iterator[str]:
     }
     for place, text in places.items():
         yield from (f"{name} in the {place}" for name, value in secrets.items() if value in text)
-        # There are hundreds of tokens and megabytes of text: one pass over it, not one for each.
+        # Hundreds of tokens, megabytes of text: one pass over the text instead of one for each token.
         alike = set(re.findall(r"ghs_[\w.-]+", text))
         yield from (
             f"a token in the {place}" for token in rig.github.state.tokens if any(token in one for one in alike)

@@ -1,4 +1,4 @@
-"""One soak from the first gesture to the verdict."""
+"""Runs one soak, from the first user action to the check."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from bot.rig.soak.gather import gather
 from bot.rig.soak.trouble import Trouble
 from bot.rig.soak.users import REVIEWER, Users
 
-# Gestures come at this pace a second, unless so many runs are under way that the machine has enough to do.
+# User actions a second. They pause while MAX_OPEN_RUNS runs are unfinished.
 PACE = 3.0
 MAX_OPEN_RUNS = 14
-# Deliveries a second that ask nothing.
+# Deliveries a second that hold no request.
 NOISE = 10.0
-# Mean seconds between two of them.
+# Mean seconds between two.
 FAULTS, KILLS, REDELIVERIES = 1.0, 14.0, 5.0
-# How long the bot may take to come to rest, at least: its longest short wait is a minute (bot/engine/retry.py),
-# and what failed five times is asked for after one minute, then two (bot/sweep/missed.py).
+# The least time to allow until the bot is idle: its longest single wait is a minute (bot/engine/retry.py), and it asks
+# again for a delivery that failed five times after one minute, then two (bot/sweep/missed.py).
 REST_SECONDS = 300.0
-# Without an operator everything depends on the sweep, which else comes later than the rest is long.
+# Without an operator everything depends on the sweep. Its default interval is longer than REST_SECONDS.
 SWEEP_MINUTES = "0.5"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`seconds`: counted when all is set up, a fifth of them for coming to rest.
-    `redeliver`: an operator asks GitHub to deliver again what failed."""
+    """`seconds`: from the end of the setup; the last fifth waits for the bot to become idle.
+    `redeliver`: an operator redelivers what failed."""
 
     seconds: float
     seed: int
@@ -56,7 +56,7 @@ class Found:
     stops: int
     stuck: int
     seconds: float
-    rested: float  # seconds from the last gesture until idle
+    rested: float  # seconds from the last user action until idle
 
     def lines(self) -> Iterator[str]:
         ends = Counter(run.state for run in self.evidence.runs)
@@ -65,7 +65,7 @@ class Found:
         yield from (f"  {count:5} × {words}" for words, count in why.most_common(12))
         yield from (f"VIOLATION {violation}" for violation in self.violations)
         yield (
-            f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.rested:.0f} s of it to come to rest: "
+            f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.rested:.0f} s of it until idle: "
             f"deliveries {self.deliveries}, user actions {self.actions}, runs {len(self.evidence.runs)}, "
             f"faults struck {self.faults}, kills {self.kills}, stops {self.stops} ({self.stuck} too slow)"
         )
@@ -73,13 +73,13 @@ class Found:
 
 
 def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) -> Found:
-    """Tell it in `folder`, which is the bot's."""
+    """Run the plan. `folder` holds the bot's database and key."""
     began = time.monotonic()
     given = {
         "AMPBOT_REVIEWERS": REVIEWER,
         "AMPBOT_MAX_RUNS": "8",
         "AMPBOT_PROGRESS_SECONDS": "10",
-        # Longer than the stand-in's lists lag, and than its slowest request takes.
+        # Longer than the lag of the stand-in's lists and than its slowest request.
         "AMPBOT_LIST_LAG_SECONDS": "8",
         **({} if plan.redeliver else {"AMPBOT_SWEEP_MINUTES": SWEEP_MINUTES}),
         **(settings or {}),
@@ -126,7 +126,7 @@ class _Soak:
         self._act(time.monotonic() + self._plan.seconds * 0.8)
         rest = time.monotonic()
         self.trouble.end()
-        self.trouble.kill()  # one more, in the midst of whatever is under way
+        self.trouble.kill()  # once more, in the middle of whatever runs
         self._rest(rest + max(self._plan.seconds * 0.2, REST_SECONDS))
         self.rested = time.monotonic() - rest
         actions = tuple(self.users.actions)
@@ -134,7 +134,7 @@ class _Soak:
         return replace(found, operator=self._plan.redeliver)
 
     def _act(self, until: float) -> None:
-        """Gestures, faults, kills and redeliveries, each at moments of its own."""
+        """User actions, faults, kills and redeliveries, each at its own random times."""
         nexts = dict.fromkeys(("action", "noise", "fault", "kill", "redelivery", "look"), time.monotonic())
         nexts["kill"] += KILLS
         busy = False
@@ -146,7 +146,7 @@ class _Soak:
                 continue
             match what:
                 case "action":
-                    # Held back at the first that might start a run, so that the order is the seed's alone.
+                    # Paused only after an action that may start a run, so that the seed alone decides the order.
                     if busy:
                         nexts[what] = now + 0.2
                         busy = self._is_busy()
@@ -170,9 +170,9 @@ class _Soak:
                     nexts[what] = now + 0.5
 
     def _rest(self, until: float) -> None:
-        """Until nothing is left to do, or the time is over: then the checker says what is left.
+        """Wait until nothing is left to do, or the time is over: then the checker reports what is left.
 
-        Looked at twice: what a run does last makes GitHub deliver once more.
+        Idle must be seen twice, because the last step of a run causes one more delivery.
         """
         quiet = 0
         while time.monotonic() < until:
@@ -192,10 +192,10 @@ class _Soak:
             self._broken.append(str(error))
 
     def _redeliver(self) -> int:
-        """As an operator does: whatever never got in is asked for again. How many are missed."""
+        """Redeliver what the bot never accepted, as an operator does. Returns how many are missing."""
         latest = {each.guid: each for each in self._rig.github.deliveries}
         arrived = {each.guid for each in self._rig.github.deliveries if each.status_code == 202}
-        if not self._plan.redeliver:  # what the bot has it does not ask for, though its 202 may have been cut off
+        if not self._plan.redeliver:  # the bot does not ask for what it stored, even if its 202 was cut off
             arrived |= {row["guid"] for row in self._rig.query("SELECT guid FROM deliveries")}
         missing = [
             each

@@ -1,4 +1,4 @@
-"""Runs the stand-in as a sandbox does: isolated, with a home and a working directory of its own."""
+"""Runs the stand-in as a sandbox does: isolated, with its own home and working directory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Amp:
-    """One sandbox with an Amp of one era in it."""
+    """A sandbox with the Amp of one era."""
 
     era: str
     home: Path
@@ -93,5 +93,5 @@ def old(amp_of: Callable[[str], Amp]) -> Amp:
 
 @pytest.fixture(params=["cur", "old"])
 def amp(request: pytest.FixtureRequest, amp_of: Callable[[str], Amp]) -> Amp:
-    """The same test on both eras."""
+    """Runs the test on both eras."""
     return amp_of(request.param)

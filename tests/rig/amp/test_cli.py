@@ -1,4 +1,4 @@
-"""The surface of the real program in both eras: flags, failures, exits, and what it leaves behind."""
+"""The command line in both eras: flags, errors, exit codes, and the files it leaves."""
 
 from __future__ import annotations
 

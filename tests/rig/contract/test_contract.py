@@ -46,7 +46,7 @@ def found(entry: Entry) -> list[tuple[str, str]]:
 
 
 def commented(**changes: Any) -> Entry:
-    """A comment made as it should be, but for `changes` in the answer."""
+    """A valid request for a comment, with `changes` in the answer."""
     example = published_examples()["issue-comment"] | changes
     return answered(asked("POST", f"{REPO}/issues/3/comments", {"body": "Hi"}), 201, example)
 

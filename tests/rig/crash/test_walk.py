@@ -1,4 +1,4 @@
-"""Killed anywhere, same end: every request of issue to pull request, and a seeded sample of everything else.
+"""A kill at any point leads to the same end: every request of one story, and a seeded sample of all other points.
 
 `make crash` walks every point of every story on both databases.
 """
@@ -20,7 +20,7 @@ SEED = os.environ.get("AMPBOT_CRASH_SEED", "0")
 
 
 class Run:
-    """Walks points, and tells how many for the summary at the end of the session."""
+    """Walks points and records their number for the summary of the session."""
 
     def __init__(self, walks: Walks, record: Callable[[str, object], None]) -> None:
         self._walks = walks
@@ -35,7 +35,7 @@ class Run:
             "points walked", [len(struck), len(results), len(differing), f"{database} {story}", len(golden.points)]
         )
         assert differing == {}
-        # What overlaps may come out one look or one commit shorter; a walk that strikes nothing shows nothing.
+        # Concurrent steps may make a run one poll or one commit shorter, so a few points may not be reached.
         assert len(results) - len(struck) <= 1 + len(results) // 5
 
 

@@ -1,4 +1,4 @@
-"""The control API, spoken to by the unmodified SDK."""
+"""The control API, used through the unmodified SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-in as a whole: starting, stopping, what it can be told from outside, and many sandboxes at once."""
+"""The stand-in as a whole: starting, stopping, its methods, and many sandboxes at once."""
 
 from __future__ import annotations
 

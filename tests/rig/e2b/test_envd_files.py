@@ -1,4 +1,4 @@
-"""A sandbox's file system as the SDK asks about it and changes it."""
+"""A sandbox's file system, read and changed through the SDK."""
 
 from __future__ import annotations
 

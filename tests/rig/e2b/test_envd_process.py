@@ -1,4 +1,4 @@
-"""Commands in a sandbox, as the SDK starts, follows, feeds and ends them."""
+"""Commands in a sandbox, started, followed and ended through the SDK."""
 
 from __future__ import annotations
 

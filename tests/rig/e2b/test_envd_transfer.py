@@ -1,4 +1,4 @@
-"""Whole files up and down."""
+"""Upload and download of whole files."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_an_unknown_user_is_refused(sandbox: AsyncSandbox) -> None:
 
 class TestSignedAddresses:
     async def test_a_signature_is_enough(self, rig: E2B, client: e2b.E2B, sandbox: AsyncSandbox) -> None:
-        await client.AsyncSandbox.create()  # another one: the signature tells which
+        await client.AsyncSandbox.create()  # a second sandbox: the signature decides which one is meant
         await sandbox.files.write("f", "of mine")
 
         down = await http("GET", sandbox.download_url("f", use_signature_expiration=60))
@@ -163,7 +163,7 @@ class TestSignedAddresses:
 
 
 class TestHostileSandboxes:
-    """Whoever owns the sandbox must not reach the machine it runs on through the stand-in."""
+    """A hostile sandbox must not reach the host's files through the stand-in."""
 
     @pytest.fixture
     def outside(self, tmp_path: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Watching a directory, as a stream and by asking."""
+"""Watching a directory, with a stream and by request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def sandbox(client: e2b.E2B) -> AsyncSandbox:
 
 
 class Watched:
-    """Events of one directory, in order. Handles have to be kept: a watch ends with its handle, unheard."""
+    """Events of one directory, in order. Keep the handles: a watch ends silently when its handle is collected."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []

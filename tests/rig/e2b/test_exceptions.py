@@ -1,4 +1,4 @@
-"""What the SDK makes of each way E2B can go wrong: the table that the bot's retry rules stand on."""
+"""The SDK's exception for each failure of E2B. The bot's retry rules rely on this table."""
 
 from __future__ import annotations
 

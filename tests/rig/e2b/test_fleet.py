@@ -1,4 +1,4 @@
-"""How sandboxes come, wait, and go: idempotency, limits, time, pauses, and ends nobody asked for."""
+"""The life cycle of sandboxes: idempotency, limits, timeouts, pauses and unexpected ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .conftest import client_of, until
 
 
 class Clock:
-    """Time that goes on only when told to."""
+    """A clock that advances only when told to."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -301,7 +301,7 @@ class TestEnds:
             handle = await sandbox.commands.run("sleep 60", background=True, timeout=0)
             folder = rig.records[0].folder
             await asyncio.to_thread(rig.stop)
-        with pytest.raises(e2b.TimeoutException):  # not running or not reachable, as the timing falls
+        with pytest.raises(e2b.TimeoutException):  # not running or not reachable, depending on timing
             await handle.wait()
 
         assert not folder.parent.exists()

@@ -1,4 +1,4 @@
-"""What a sandbox can see of the machine it runs on, and what the machine has of it afterwards."""
+"""What a sandbox can see of its host, and what it leaves on the host."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class TestPrivate:
 
         assert "user" in seen
         folder = Path(tempfile.gettempdir())
-        # A checkout may lie there itself: what Amp needs of it is shown.
+        # The checkout may be there, too: then the files that Amp needs are visible.
         needed = {AMP_PROGRAM.relative_to(folder).parts[0]} if AMP_PROGRAM.is_relative_to(folder) else set()
         assert not (_names(str(folder)) - needed) & set(seen.split())
 
@@ -196,7 +196,7 @@ def _names(folder: str) -> set[str]:
 
 
 async def _elsewhere(folder: Path, script: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a script in a process of its own that has a stand-in `rig` and a sandbox `sandbox`."""
+    """Runs a script in a separate process with a stand-in `rig` and its `sandbox`."""
     opening = """
         import os, e2b, bot
         from bot.rig.e2b.server import E2B

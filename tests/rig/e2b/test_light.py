@@ -1,4 +1,4 @@
-"""Light sandboxes answer ampbot's own scripts as real ones would, so that a whole run goes through them."""
+"""Light sandboxes answer ampbot's own scripts, so that a whole run works with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each built-in template holds, found out from inside."""
+"""The content of each built-in template, checked from inside a sandbox."""
 
 from __future__ import annotations
 

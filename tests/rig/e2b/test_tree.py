@@ -1,4 +1,4 @@
-"""Paths of a sandbox, resolved without it."""
+"""Resolving paths of a sandbox from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages for people."""
+"""The HTML pages."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("remark", "said"), REFUSED)
+@pytest.mark.parametrize(("wrong", "said"), REFUSED)
 def test_one_bad_comment_refuses_the_whole_review(scene: Scene, pull: Pull, wrong: dict[str, Any], said: str) -> None:
     good = {"path": "long.txt", "line": 6, "side": "RIGHT", "body": "good"}
     body = {"body": "b", "event": "COMMENT", "comments": [good, {**good, **wrong}]}

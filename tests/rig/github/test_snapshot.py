@@ -1,4 +1,4 @@
-"""The comparable state."""
+"""The comparable snapshot of the state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.rig.github.server import GitHub
 
 
 def _story(folder: Path, clock: float, change: Callable[[GitHub], object] | None = None) -> dict[str, Any]:
-    """A small story told at another time, in a world of its own."""
+    """A small story on a new server with another clock."""
     folder.mkdir()
     with GitHub(root=folder, clock=lambda: clock) as hub:
         for login in ("ann", "bob"):

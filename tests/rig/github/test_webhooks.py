@@ -103,7 +103,7 @@ def test_a_payload_says_where_who_and_through_which_app(scene: Scene) -> None:
     assert body["issue"]["number"] == 1
 
 
-# Of 2022: what has been taken away or renamed since, and what only exists under conditions not met here.
+# The examples are of 2022: keys that were removed or renamed since, and keys that exist only in other cases.
 _GONE = {"milestone", "draft", "active_lock_reason", "organization", "changes", "pull_request", "parent_issue_url"}
 
 

@@ -22,7 +22,7 @@ BODY = JSONResponse(WORD).body
 
 
 class State:
-    """A stand-in small enough to see through: it counts effects and can stream without end."""
+    """A minimal stand-in: it counts effects and can stream without end."""
 
     def __init__(self) -> None:
         self.effects: list[bytes] = []
@@ -63,7 +63,7 @@ class State:
 
     @property
     def entry(self) -> Entry:
-        """The one request recorded so far."""
+        """The only recorded request."""
         (entry,) = self.server.request_log.entries
         return entry
 

@@ -1,4 +1,4 @@
-"""The checker can fail: each promise is broken in doctored evidence, and it says so; kept ones pass in silence."""
+"""The checker finds every broken guarantee in doctored evidence, and nothing in correct evidence."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ KEPT = Evidence(
 
 
 def comments(*bodies: str, number: int = 1) -> tuple[BotComment, ...]:
-    """The comments of KEPT, but in one conversation these."""
+    """The comments of KEPT, with these on one issue."""
     others = [each for each in KEPT.comments if each.number != number]
     return (*others, *(BotComment(1, number, 50 + index, body) for index, body in enumerate(bodies)))
 
@@ -84,7 +84,7 @@ AGENT = "one run has one agent"
 IN = "every delivery gets in and is closed"
 ENDS = "every run ends"
 
-# What was done to the evidence -> the rules that are broken by it.
+# A change of the evidence -> the rules that it breaks.
 BROKEN: dict[str, tuple[Evidence, set[str]]] = {
     "no answer": (replace(KEPT, comments=comments()), {ANSWER}),
     "two answers of two runs": (replace(KEPT, comments=comments(DONE, DONE.replace(RUN, OTHER))), {ANSWER, UNASKED}),
@@ -173,7 +173,7 @@ def test_what_asks_nothing_is_missed_by_nobody_but_an_operator() -> None:
 
 
 def test_what_is_stored_needs_no_202_but_from_an_operator() -> None:
-    """Killed between the commit and the answer: the bot has it, GitHub's log says that it failed."""
+    """Killed between commit and answer: the bot has stored the delivery, but GitHub's log shows a failure."""
     cut = replace(KEPT, sent=(replace(SENT, accepted=False),))
     assert {violation.rule for violation in check(cut)} == {IN}
     assert check(replace(cut, operator=False)) == ()

@@ -1,4 +1,4 @@
-"""The evidence is read from what really is there: a real story is clean, and each mark of tampering is seen."""
+"""The evidence comes from the real state: a real story is clean, and each tampering is found."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FIX = '/amp s1 make the answer right\n\n- replace app.py: "41" -> "42"\n- title:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Story, tuple[UserAction, ...]]]:
-    """A story that ended well, and is over; the tests below tamper with what it left and put it back."""
+    """A finished, successful story; the tests below tamper with its state and restore it."""
     with Rig(tmp_path_factory.mktemp("gather")) as rig:
         rig.serve()
         story = Story.begin(rig)
         number = story.issue()
         story.say(number, FIX)
-        story.settle().settle()  # once more for what the end itself made GitHub deliver
+        story.settle().settle()  # again, for deliveries caused by the end of the run
         yield story, (UserAction(story.repo.id, number, MAINTAINER, Expect.RUN, "s1", FIX),)
 
 
@@ -75,7 +75,7 @@ def test_a_second_comment_is_seen(told: tuple[Story, tuple[UserAction, ...]]) ->
 
 
 def test_a_second_commit_and_pull_request_are_seen(told: tuple[Story, tuple[UserAction, ...]]) -> None:
-    """Not taken back: refs/pull/N/head keeps the commit for ever."""
+    """Not restored: refs/pull/N/head keeps the commit."""
     story, _ = told
     evidence = seen(told)
     run = evidence.runs[0].id
@@ -87,7 +87,7 @@ def test_a_second_commit_and_pull_request_are_seen(told: tuple[Story, tuple[User
 
 
 def test_open_rows_and_secrets_are_seen(told: tuple[Story, tuple[UserAction, ...]]) -> None:
-    """The very last to tamper: what a database once held stays in its pages."""
+    """Must be the last test: deleted data stays in the database's pages."""
     story, _ = told
     story.settle().settle()
     before = rules(seen(told))

@@ -1,4 +1,4 @@
-"""What people do in a soak is the seed's alone, and of every kind."""
+"""The seed alone decides what users do in a soak, and every kind of action occurs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.rig.soak.users import Users
 
 def told(folder: Path, seed: int, actions: int) -> list[UserAction]:
     folder.mkdir()
-    with Rig(folder) as rig:  # its bot is never started: nobody hears of this
+    with Rig(folder) as rig:  # the bot is never started
         users = Users(rig, Random(seed), Random(0), repositories=3)
         users.arrive()
         for _ in range(actions):
@@ -47,6 +47,6 @@ def test_everything_people_can_do_is_done(tmp_path: Path) -> None:
         assert kind in {each.text for each in actions}
     for kind in ("a review request", "/amp review", "/amp help", "let me in", "beep", "> /amp", "```", "<!--", "fail:"):
         assert kind in texts
-    # Who asks on one conversation for several things can be told apart by tag; reviews share one needle.
+    # Several requests on one issue have different tags; reviews share one needle.
     tags = Counter(each.needle for each in actions if each.expect is Expect.RUN and each.needle.startswith("s0"))
     assert set(tags.values()) == {1}

@@ -1,7 +1,7 @@
-"""Loaded by Python itself into the bot's process, whose PYTHONPATH names this folder: it can end it at a commit.
+"""Kills the bot's process at a chosen commit. Python imports this by itself, because PYTHONPATH names its folder.
 
-What is a commit here: a transaction that changed a row, or a statement outside of one that may. RIG_COMMITS names the
-folder in which `plan` says where to kill (see bot.rig.crash.commits) and `seen` is told what was committed.
+A commit is a transaction that changed a row, or a writing statement outside of a transaction. RIG_COMMITS names the
+folder with two files: `plan` says where to kill (see bot.rig.crash.commits), `seen` lists the commits made.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\s+([\w.\"]+)", re.IGNO
 
 
 class _CommitKiller:
-    """Counts this process's commits, by what they wrote, from the moment a plan appears."""
+    """Counts this process's commits by what they wrote, from the time a plan appears."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,7 +28,7 @@ class _CommitKiller:
         self._counts: Counter[str] = Counter()
 
     def reached(self, what: str, side: str) -> None:
-        """A commit of `what` is about to be made, or has been. Does not return where the plan says so."""
+        """Called before and after a commit of `what`. Kills the process if the plan says so."""
         with self._lock:
             try:
                 plan = (self._folder / "plan").read_text()

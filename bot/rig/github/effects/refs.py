@@ -1,4 +1,4 @@
-"""Refs: creating, moving and deleting them, and what follows when a branch moves."""
+"""Refs: creating, moving and deleting them, and the effects of moving a branch."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def delete_ref(state: State, repo: Repository, actor: Actor, name: str) -> None:
 
 
 def check_rules(repo: Repository, name: str, action: str) -> None:
-    """Refuses in a ruleset's words: https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets"""
+    """Raises Refusal with a ruleset's message: https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets"""
     rule = refusing_rule(repo, name, action)
     if rule is not None:
         raise Refusal.unprocessable(f"Repository rule violations found\n\n{rule.why}\n\n")
 
 
 def refusing_rule(repo: Repository, name: str, action: str) -> Rule | None:
-    """The first rule against `deed`: create, update, delete or force (which is an update too)."""
+    """The first rule against `action`: create, update, delete or force (which is an update too)."""
     for rule in repo.rules:
         refused = getattr(rule, action) or (action == "force" and rule.update)
         if refused and fnmatch.fnmatchcase(name, rule.pattern):
@@ -84,7 +84,7 @@ def ref_moved(
     *,
     forced: bool = False,
 ) -> None:
-    """What GitHub does after a ref has moved, by whatever way: `push`, and its pull requests follow."""
+    """After any change of a ref: send the `push` event and update pull requests."""
     repo.pushed_at = state.now()
     if after is not None and name.startswith("refs/heads/") and repo.bare.branch(repo.default_branch) is None:
         repo.default_branch = name.removeprefix("refs/heads/")  # the first branch of an empty repository

@@ -21,7 +21,7 @@ STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMEN
 
 @dataclass(frozen=True, slots=True)
 class DraftComment:
-    """A comment on lines of a file, as asked for. `line` None stands for the whole file."""
+    """A review comment to be created. `line` None: on the whole file."""
 
     path: str
     body: str
@@ -41,7 +41,7 @@ def create_review(
     commit: str | None = None,
     comments: Sequence[DraftComment] = (),
 ) -> Review:
-    """With event None the review stays PENDING. All or nothing: one bad line refuses the whole."""
+    """With event None the review stays PENDING. One invalid comment refuses the whole review."""
     refuse_archived(pull.repository)
     _check_event(pull, actor, event, body, has_comments=bool(comments))
     if len(body) > MAX_BODY:
@@ -82,7 +82,7 @@ def submit(state: State, review: Review, actor: Actor, event: str, body: str) ->
 
 
 def comment(state: State, pull: Pull, actor: Actor, draft: DraftComment, commit: str | None) -> ReviewComment:
-    """A single comment: GitHub wraps it into a review without a text."""
+    """A single comment: GitHub wraps it in a review without a body."""
     refuse_archived(pull.repository)
     hunk = _place(_files_at(pull, commit or pull.head_sha), draft)
     review = _bare_review(state, pull, actor, commit or pull.head_sha)
@@ -92,7 +92,7 @@ def comment(state: State, pull: Pull, actor: Actor, draft: DraftComment, commit:
 
 
 def reply(state: State, to: ReviewComment, actor: Actor, body: str) -> ReviewComment:
-    """Replies hang on the thread's first comment."""
+    """A reply to a comment; GitHub attaches it to the thread's first one."""
     pull = to.pull
     refuse_archived(pull.repository)
     _check_body(body)
@@ -137,7 +137,7 @@ def delete_comment(state: State, made: ReviewComment, actor: Actor) -> None:
 
 
 def set_resolved(state: State, first: ReviewComment, actor: Actor, *, resolved: bool) -> None:
-    """A thread is known by its first comment."""
+    """Resolve or unresolve the thread that begins with this comment."""
     refuse_archived(first.pull.repository)
     if resolved:
         first.pull.resolved[first.id] = actor.account
@@ -170,7 +170,7 @@ def _files_at(pull: Pull, commit: str) -> dict[str, FileChange]:
     if bare.kind(commit) != "commit":
         raise _unprocessable("Commit could not be resolved")
     known = commit == pull.head_sha or bare.is_ancestor(commit, pull.head_sha)
-    if not known:  # a head the branch had before a forced push is still part of the pull request
+    if not known:  # a former head, before a force push, is still part of the pull request
         known = any(review.commit == commit for review in pull.reviews.values())
     if not known:
         raise _unprocessable("commit_id is not part of the pull request")
@@ -178,7 +178,7 @@ def _files_at(pull: Pull, commit: str) -> dict[str, FileChange]:
 
 
 def _place(files: dict[str, FileChange], draft: DraftComment) -> Hunk | None:
-    """The hunk a remark stands in; None for the whole file. Raises Refusal in GitHub's words."""
+    """The hunk of a comment; None for a whole file. Raises Refusal with GitHub's message."""
     _check_body(draft.body)
     change = files.get(draft.path)
     if change is None:

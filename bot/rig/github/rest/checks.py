@@ -1,4 +1,4 @@
-"""Check runs: a commit's states with a text and buttons."""
+"""Check runs: the status of a commit with text and buttons."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def list_runs(call: Call) -> Answer:
 
 
 def _fill(call: Call, run: CheckRun) -> None:
-    """Status, output and buttons, as the body gives them."""
+    """Set status, output and actions from the body."""
     conclusion = call.string_or_none("conclusion")
     status = call.string("status", "completed" if conclusion else run.status)
     if status not in _STATUSES or (conclusion is not None and conclusion not in _CONCLUSIONS):

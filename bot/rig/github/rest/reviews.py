@@ -29,7 +29,7 @@ def _the_review(call: Call) -> Review:
 
 
 def _shown(call: Call, review: Review) -> bool:
-    """A pending review is its author's secret."""
+    """Only its author sees a pending review."""
     return review.state != "PENDING" or review.author.account is call.identity.account
 
 
@@ -170,7 +170,7 @@ def delete_comment(call: Call) -> Answer:
 
 
 def _draft(pull: Pull, commit: str | None, row: Mapping[str, Any]) -> DraftComment:
-    """A comment as the body describes it: by line, by the older position, or for the whole file."""
+    """The comment in a body: by line, by the older `position`, or on the whole file."""
     path, body = row.get("path"), row.get("body")
     if not isinstance(path, str) or not isinstance(body, str):
         raise Refusal.unprocessable('Invalid request.\n\nNo subschema in "oneOf" matched.')
@@ -193,7 +193,7 @@ def _draft(pull: Pull, commit: str | None, row: Mapping[str, Any]) -> DraftComme
 
 
 def _line_at(pull: Pull, commit: str, path: str, position: int) -> tuple[int | None, str]:
-    """The line at a position, which counts a file's patch from its first hunk down."""
+    """The line at a `position`, which counts lines from the first hunk of a file's patch."""
     if pull.repository.bare.kind(commit) != "commit":
         return None, "RIGHT"
     for change in compare(pull.repository.bare, pull.base_sha, commit).files:
