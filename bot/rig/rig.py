@@ -91,7 +91,7 @@ class Rig:
         }
 
     def serve(self) -> None:
-        """Start the bot, and tell GitHub where it listens."""
+        """Start the bot, and set its URL as the App's webhook."""
         self.bot.start()
         self.github.set_hook(self.app, f"{self.bot.url}/webhook", self.secret)
 

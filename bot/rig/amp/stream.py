@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class Era(StrEnum):
-    """The two generations of the CLI that are told apart: before and after its rewrite."""
+    """The two generations of the CLI: before and after its rewrite."""
 
     OLD = "old"
     CUR = "cur"

@@ -33,7 +33,7 @@ from bot.store import runs
 from bot.store.database import Database
 
 PER_INSTALLATION = 10
-PERSON = "mona"
+USER = "mona"
 PROBES_PER_SECOND = 5.0  # unrelated webhooks whose 202 is timed
 
 
@@ -170,7 +170,7 @@ def _measure(rig: Rig, given: argparse.Namespace) -> None:
 
 def _create_repositories(rig: Rig, count: int) -> list[tuple[Repository, int]]:
     """Repositories with one issue each, ten per installation, ordered so that neighbours belong to different ones."""
-    rig.github.create_user(PERSON)
+    rig.github.create_user(USER)
     places: list[tuple[Repository, int]] = []
     for owner in range(-(-count // PER_INSTALLATION)):
         amount = min(PER_INSTALLATION, count - len(places))
@@ -179,8 +179,8 @@ def _create_repositories(rig: Rig, count: int) -> list[tuple[Repository, int]]:
             for number in range(amount)
         ]
         for repo in repos:
-            rig.github.set_permission(repo, PERSON, "write")
-            places.append((repo, rig.github.open_issue(repo, PERSON, "Look", "Look through it.").number))
+            rig.github.set_permission(repo, USER, "write")
+            places.append((repo, rig.github.open_issue(repo, USER, "Look", "Look through it.").number))
         rig.github.install(rig.app, repos)
     return [place for start in range(PER_INSTALLATION) for place in places[start::PER_INSTALLATION]]
 
@@ -188,7 +188,7 @@ def _create_repositories(rig: Rig, count: int) -> list[tuple[Repository, int]]:
 def _warm_up(rig: Rig, repo: Repository, number: int) -> None:
     """One run from comment to end, so that the idle process has loaded everything."""
     rig.e2b.settings.agents_end = True
-    rig.github.comment(repo, number, PERSON, "/amp look through it")
+    rig.github.comment(repo, number, USER, "/amp look through it")
     rig.wait("the first run", lambda: bool(rig.query("SELECT id FROM runs")))
     rig.wait_idle(120)
     rig.e2b.settings.agents_end = False
@@ -200,7 +200,7 @@ def _ask(rig: Rig, places: list[tuple[Repository, int]], rate: float) -> list[fl
     for index, (repo, number) in enumerate(places):
         time.sleep(max(0.0, began + index / rate - time.monotonic()))
         asked.append(time.monotonic())
-        rig.github.comment(repo, number, PERSON, "/amp look through it")
+        rig.github.comment(repo, number, USER, "/amp look through it")
     return asked
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.rig.github.records import Repository
 from bot.rig.rig import Rig
 
-PERSON = "mona"
+USER = "mona"
 FILES = {"README.md": "# Pages\n", "app.py": "def answer():\n    return 41\n"}
 # All numbers have five digits: the prompt's length in tokens is part of the comparison.
 _numbers = itertools.count(10_000)
@@ -39,18 +39,18 @@ def set_up(rig: Rig, story: str) -> Scenario:
     """A new repository with an issue or a pull request to comment on."""
     github = rig.github
     repo = github.create_repository(f"crash{next(_numbers)}/pages", files=FILES)
-    if github.state.account(PERSON) is None:
-        github.create_user(PERSON)
-    github.set_permission(repo, PERSON, "write")
+    if github.state.account(USER) is None:
+        github.create_user(USER)
+    github.set_permission(repo, USER, "write")
     installed = github.install(rig.app, [repo])
     if story == "pull":
-        github.push_commit(repo, "feature", {"docs/guide.md": "Guide\n"}, PERSON)
-        number = github.open_pull(repo, PERSON, "feature", "A feature", "What it does.").issue.number
+        github.push_commit(repo, "feature", {"docs/guide.md": "Guide\n"}, USER)
+        number = github.open_pull(repo, USER, "feature", "A feature", "What it does.").issue.number
     else:
-        number = github.open_issue(repo, PERSON, "The answer is wrong", "It should be 42.").number
+        number = github.open_issue(repo, USER, "The answer is wrong", "It should be 42.").number
     text = STORIES[story]
 
     def ask() -> None:
-        github.comment(repo, number, PERSON, text)
+        github.comment(repo, number, USER, text)
 
     return Scenario(repo, installed.id, lambda: github.uninstall(installed), ask)

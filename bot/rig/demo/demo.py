@@ -27,7 +27,7 @@ from bot.rig.rig import AMP_KEY, SLUG, Rig
 
 OWNER = "octo"
 SAMPLE_NAME = f"{OWNER}/paging"
-PERSON = "mona"
+USER = "mona"
 FIRST_ASK = "/amp say what this repository is about"
 RUN_SECONDS = 300.0
 
@@ -125,7 +125,7 @@ def _start(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
     rig.serve()
     shown.line(f"ampbot serves at {rig.bot.url} (process {rig.bot.pid})")
     title, body = (SAMPLE_ISSUE_TITLE, SAMPLE_ISSUE_BODY) if not options.repo else ("Try ampbot", "Does it work here?")
-    number = rig.github.open_issue(name, PERSON, title, body).number
+    number = rig.github.open_issue(name, USER, title, body).number
     rig.wait_idle()
     shown.line(f"issue #{number}: {title}")
     return name, number
@@ -134,7 +134,7 @@ def _start(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
 def create_scenario(rig: Rig, repo: str | None) -> str:
     """Copy the sample or a local repository, install the App on it, and give a user write access. Returns its name."""
     rig.github.create_user(OWNER, kind="Organization")
-    rig.github.create_user(PERSON)
+    rig.github.create_user(USER)
     if repo is None:
         name = SAMPLE_NAME
         rig.github.create_repository(name, files=_sample())
@@ -142,7 +142,7 @@ def create_scenario(rig: Rig, repo: str | None) -> str:
         source = Path(repo).resolve()
         name = f"{OWNER}/{re.sub(r'[^A-Za-z0-9._-]', '-', source.name.removesuffix('.git')) or 'repository'}"
         rig.github.create_repository(name, source=source)
-    rig.github.set_permission(name, PERSON, "write")
+    rig.github.set_permission(name, USER, "write")
     rig.github.install(rig.app, [name])
     return name
 
@@ -177,8 +177,8 @@ def _play(rig: Rig, repository: str, number: int, ask: str | None, shown: _Show)
     sandbox_mark = len(rig.e2b.server.request_log.entries)
     shown.start()
     started = time.time()
-    rig.github.comment(repository, number, PERSON, text)
-    shown.line(f"{PERSON} comments: {text.splitlines()[0]}")
+    rig.github.comment(repository, number, USER, text)
+    shown.line(f"{USER} comments: {text.splitlines()[0]}")
     with shown.following(repository, number):
         rig.wait("the run to end", lambda: _ended(rig), RUN_SECONDS)
     rig.wait_idle()

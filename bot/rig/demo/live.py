@@ -42,7 +42,7 @@ class _Live:
     http: httpx.Client  # authenticated as the user
     repository: dict[str, Any]
     installation: int
-    person: dict[str, Any]
+    user: dict[str, Any]
 
 
 def live(repo: str, ask: str | None, *, local_sandbox: bool, as_json: bool, console: Console) -> int:
@@ -51,7 +51,7 @@ def live(repo: str, ask: str | None, *, local_sandbox: bool, as_json: bool, cons
     token = os.environ.get("GITHUB_TOKEN", "")
     missing = [problem.message for problem in loaded] if not isinstance(loaded, Settings) else []
     if not token:
-        missing.append("GITHUB_TOKEN is not set. The token of a person with write access, who opens the issue.")
+        missing.append("GITHUB_TOKEN is not set. It is the token of a user with write access, who opens the issue.")
     if missing or not isinstance(loaded, Settings):
         for say in missing:
             console.print(f"[red]{escape(say)}[/]")
@@ -145,7 +145,7 @@ def _deliver(state: _Live, bot: BotProcess, issue: dict[str, Any], comment: dict
         "issue": issue,
         "comment": comment,
         "repository": state.repository,
-        "sender": state.person,
+        "sender": state.user,
         "installation": {"id": state.installation, "node_id": ""},
     }
     body = json.dumps(payload).encode()

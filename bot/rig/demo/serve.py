@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.rig.demo.demo import PERSON, create_scenario, repository_problem
+from bot.rig.demo.demo import USER, create_scenario, repository_problem
 from bot.rig.http.faults import FaultTable, from_json
 from bot.rig.rig import Rig
 
@@ -27,13 +27,13 @@ def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, 
             return 2
         name = create_scenario(rig, repo)
         rig.github.set_hook(rig.app, webhook, rig.secret)
-        number = rig.github.open_issue(name, PERSON, "Try ampbot", "Does it work here?").number
+        number = rig.github.open_issue(name, USER, "Try ampbot", "Does it work here?").number
         print("# Settings for the bot (.env):")
         for variable, value in rig.environment.items():
             if variable != "AMPBOT_DATABASE_URL":
                 print(f"{variable}={value}")
-        token = rig.github.personal_token(PERSON)
-        print(f"\n# {PERSON} may write to {name}. To comment in her name:")
+        token = rig.github.personal_token(USER)
+        print(f"\n# {USER} may write to {name}. To comment as this user:")
         print(
             f"curl -H 'Authorization: Bearer {token}' -d '{json.dumps({'body': '/amp append README.md: hello'})}' "
             f"{rig.github.api_url}/repos/{name}/issues/{number}/comments"

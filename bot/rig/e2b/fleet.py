@@ -72,7 +72,7 @@ class Fleet:
 
     async def end_all(self) -> None:
         async def end(sandbox_id: str) -> None:
-            with contextlib.suppress(Refusal):  # somebody else ended it first
+            with contextlib.suppress(Refusal):  # ended by another request
                 await self.end(sandbox_id, Ending.STOPPED)
 
         await asyncio.gather(*(end(sandbox_id) for sandbox_id in list(self.machines)))
@@ -198,7 +198,7 @@ class Fleet:
             now = self.settings.clock()
             for machine in list(self.machines.values()):
                 if machine.sandbox.state is State.RUNNING and machine.sandbox.ends <= now:
-                    with contextlib.suppress(Refusal):  # somebody else ended it first
+                    with contextlib.suppress(Refusal):  # ended by another request
                         await self.expire(machine)
             await asyncio.sleep(_TICK)
 

@@ -167,7 +167,7 @@ class LightMachine(Machine):
         return "ok 0 0\n", 0
 
     async def _while(self, holds: Callable[[], bool], seconds: float) -> None:
-        """Wait while the agent lives and `holds`, but no longer than `seconds`."""
+        """Wait while the agent runs and `holds` returns true, but no longer than `seconds`."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         for _ in itertools.takewhile(lambda _: self._live() and holds() and loop.time() < until, itertools.count()):

@@ -74,7 +74,7 @@ class Identity:
         if self.token.installation is not None:
             return _LEVELS.get(self.token.permissions.get(permission, ""), 0) >= _LEVELS[level]
         role = repository.role(self.token.account) if self.token.account else "none"
-        return _person_may(role, permission, level)
+        return _user_may(role, permission, level)
 
 
 NOBODY = Identity()
@@ -180,7 +180,7 @@ def mint(
     return token
 
 
-def mint_for_person(state: State, account: Account) -> Token:
+def mint_for_user(state: State, account: Account) -> Token:
     """A classic personal access token with all rights of its owner."""
     token = Token(value=f"ghp_{secrets.token_hex(18)}", expires_at=float("inf"), account=account)
     state.tokens[token.value] = token
@@ -206,7 +206,7 @@ def _long_token(app: App) -> str:
     return f"{prefix}{noise[:claims]}.{noise[claims : claims + 86]}"
 
 
-def _person_may(role: str, permission: str, level: str) -> bool:
+def _user_may(role: str, permission: str, level: str) -> bool:
     if level == "read":
         return role != "none"
     if permission in ("administration", "workflows"):

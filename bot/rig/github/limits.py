@@ -29,8 +29,8 @@ class Limits:
     graphql_points: int = 2000  # a minute; a query costs 1, a mutation 5
     content_minute: int = 80
     content_hour: int = 500
-    # Whether an edit (PATCH, PUT) counts as creating content. GitHub does not document it. Users report that many
-    # edits of one comment are limited, so they count by default.
+    # Whether an edit (PATCH, PUT) counts as creating content. GitHub does not document it. Many edits of one comment
+    # have been limited in practice, so edits count by default.
     edits_count: bool = True
     status: int = 403  # status of a refusal; GitHub also uses 429
     retry_after: int | None = 60  # seconds; None: no header

@@ -12,7 +12,7 @@ from bot.rig.github.records import Rule
 _HOOK = r"""#!/bin/sh
 ref=$1 old=$2 new=$3
 zero=0000000000000000000000000000000000000000
-refuse() { # reason, then what to tell the person
+refuse() { # reason, then the message for the user
     printf '%s\t%s\n' "$ref" "$1" >> "$RIG_REASONS"
     shift
     for line in "$@"; do echo "$line" >&2; done

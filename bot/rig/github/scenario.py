@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bot.rig.github import keys
-from bot.rig.github.auth import mint_for_person
+from bot.rig.github.auth import mint_for_user
 from bot.rig.github.effects import apps
 from bot.rig.github.effects.emit import emit
 from bot.rig.github.git import Bare, Change, Signature, head_of
@@ -39,7 +39,7 @@ class Scenario:
     def delete_user(self, login: str) -> None:
         """Delete the account. What it wrote stays, without an author."""
         with self.state.lock:
-            self.state.person(login).deleted = True
+            self.state.user(login).deleted = True
 
     def create_team(self, organization: str, slug: str) -> Team:
         with self.state.lock:
@@ -51,7 +51,7 @@ class Scenario:
     def personal_token(self, login: str) -> str:
         """A user's token for REST, GraphQL and git."""
         with self.state.lock:
-            return mint_for_person(self.state, self.state.person(login)).value
+            return mint_for_user(self.state, self.state.user(login)).value
 
     # --- repositories -------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ class Scenario:
 
     def fork(self, repo: Repository | str, user: str) -> Repository:
         with self.state.lock:
-            parent, owner = self._repo(repo), self.state.person(user)
+            parent, owner = self._repo(repo), self.state.user(user)
             number = self.state.next_account_id()
             bare = Bare.clone(parent.bare.path, self.state.root / f"{number}.git")
             forked = self._add(owner, parent.name, number, bare, parent.default_branch, private=parent.private)
@@ -115,7 +115,7 @@ class Scenario:
         if role not in ROLES:
             raise ValueError(f"a role is one of {', '.join(ROLES)}, not {role!r}")
         with self.state.lock:
-            self._repo(repo).roles[self.state.person(user).id] = role
+            self._repo(repo).roles[self.state.user(user).id] = role
 
     def protect(
         self,
@@ -152,7 +152,7 @@ class Scenario:
     def transfer(self, repo: Repository | str, owner: str, user: str) -> None:
         """To another account: the installations of the old one no longer reach it."""
         with self.state.lock:
-            found, by = self._repo(repo), self.state.person(user)
+            found, by = self._repo(repo), self.state.user(user)
             before = found.owner
             found.owner = self._account(owner, "Organization")
             self.state.names[found.full_name.lower()] = found.id
@@ -163,7 +163,7 @@ class Scenario:
                     apps.remove_repository(self.state, installation, found, by)
 
     def _repository_event(self, repo: Repository, user: str, action: str, changes: object) -> None:
-        actor = Actor(self.state.person(user))
+        actor = Actor(self.state.user(user))
         emit(self.state, repo, "repository", actor, {"action": action, "changes": changes})
 
     # --- Apps ---------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ class Scenario:
             found = [self._repo(repo) for repo in repositories]
             if len({repo.owner for repo in found}) != 1:
                 raise ValueError("an installation is on repositories of one account")
-            by = self.state.person(user) if user else found[0].owner
+            by = self.state.user(user) if user else found[0].owner
             return apps.install(self.state, app, found, by)
 
     def suspend(self, installation: Installation, *, suspended: bool = True) -> None:

@@ -82,7 +82,7 @@ class Commits:
         return self._names[oid]
 
     def _name_all(self, bare: Bare, oid: str) -> None:
-        """Names a commit after its parents. Commits made with the repository keep their sha: it never changes."""
+        """Name a commit and its ancestors, parents first. The first commits keep their sha, equal in every run."""
         new = bare.log(oid, *(f"^{tip}" for tip in self._repo.first_tips))
         for each in new:
             commit = bare.commit(each)

@@ -42,7 +42,7 @@ class Settings:
 
     list_lag_seconds: float = 0.0  # lists omit records younger than this; they are still found by id
     token_seconds: float = 3600.0
-    # Tree requests with more inlined text than this get a 502, as users report of GitHub.
+    # Tree requests with more inlined text than this get a 502, as reported of GitHub.
     tree_inline_bytes: int = 2_500_000
     tree_inline_entries: int = 300
     body_bytes: int = 40 * 1024 * 1024
@@ -87,7 +87,7 @@ class State:
         account = self.accounts.get(login.lower())
         return None if account is None or account.deleted else account
 
-    def person(self, login: str) -> Account:
+    def user(self, login: str) -> Account:
         account = self.account(login)
         if account is None:
             raise KeyError(f"there is no account {login!r}; create it first")

@@ -16,7 +16,7 @@ class UserActions(Scenario):
     """Repositories are given by name or as records, users by login. Refusals are raised as Refusal."""
 
     def _by(self, user: str) -> Actor:
-        return Actor(self.state.person(user))
+        return Actor(self.state.user(user))
 
     # --- conversations ------------------------------------------------------------------------
 
@@ -72,12 +72,12 @@ class UserActions(Scenario):
     def assign(self, repo: Repository | str, number: int, user: str, assignee: str) -> None:
         """Assign any user: only REST checks who can be assigned."""
         with self.state.lock:
-            who = self.state.person(assignee)
+            who = self.state.user(assignee)
             issues.assign(self.state, issue_of(self._repo(repo), number), self._by(user), who)
 
     def unassign(self, repo: Repository | str, number: int, user: str, assignee: str) -> None:
         with self.state.lock:
-            who = self.state.person(assignee)
+            who = self.state.user(assignee)
             issues.unassign(self.state, issue_of(self._repo(repo), number), self._by(user), who)
 
     def close(self, repo: Repository | str, number: int, user: str) -> None:
@@ -109,7 +109,7 @@ class UserActions(Scenario):
             parent = before or bare.branch(found.default_branch)
             base = bare.commit(parent).tree if parent else None
             tree = bare.write_tree(base, changes_of(bare, files))
-            by = self.state.signature(self.state.person(user))
+            by = self.state.signature(self.state.user(user))
             commit = bare.write_commit(tree, [parent] if parent else [], message, by, by)
             self._push(found, branch, user, before, commit, forced=False)
             return commit

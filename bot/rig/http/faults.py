@@ -1,4 +1,4 @@
-"""Faults that a stand-in can be told to produce, and the table that decides which request gets which."""
+"""Faults that a stand-in can produce, and the table that assigns them to requests."""
 
 from __future__ import annotations
 

@@ -146,12 +146,12 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 def fingerprint(secret: str) -> str:
-    """Eight hexadecimal digits that tell two credentials apart and give neither away."""
+    """Eight hexadecimal digits that identify a credential without revealing it."""
     return hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
 def to_json(entry: Entry) -> dict[str, Any]:
-    """JSON form of an entry. Bodies that are not UTF-8 stand as `body_base64` / `answer_base64`."""
+    """JSON form of an entry. Bodies that are not UTF-8 are in `body_base64` / `answer_base64`."""
     data = asdict(entry)
     for name in ("body", "answer"):
         raw: bytes = data.pop(name)

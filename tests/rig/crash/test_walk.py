@@ -15,7 +15,7 @@ from bot.rig.crash.points import COMMIT, Point
 from tests.rig.crash.conftest import Walks
 
 PARTS = 5
-# Another seed draws another sample: AMPBOT_CRASH_SEED=7 make test ARGS=tests/crash
+# Another seed draws another sample: AMPBOT_CRASH_SEED=7 make test ARGS=tests/rig/crash
 SEED = os.environ.get("AMPBOT_CRASH_SEED", "0")
 
 

@@ -17,7 +17,7 @@ from .conftest import stream, until
 
 @pytest.fixture
 async def sandbox(client: e2b.E2B) -> AsyncSandbox:
-    return await client.AsyncSandbox.create(envs={"OF_BOX": "box", "BOTH": "box"})
+    return await client.AsyncSandbox.create(envs={"OF_SANDBOX": "sandbox", "BOTH": "sandbox"})
 
 
 class TestResults:
@@ -86,7 +86,7 @@ class TestSurroundings:
             "HOME": "/home/user",
             "USER": "user",
             "LOGNAME": "user",
-            "OF_BOX": "box",
+            "OF_SANDBOX": "sandbox",
             "OF_COMMAND": "command",
             "BOTH": "command",
         }

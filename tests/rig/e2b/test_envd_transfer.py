@@ -183,7 +183,7 @@ class TestHostileSandboxes:
         with pytest.raises(e2b.FileNotFoundException):
             await sandbox.files.list("folder")
         for path in ("file", "folder/new", "folder/secret", "up"):
-            await sandbox.files.write(path, "in the box's own /tmp")
+            await sandbox.files.write(path, "in the sandbox's own /tmp")
         for path in ("folder/secret", "folder/new", "folder"):
             await sandbox.files.remove(path)
         assert outside.read_text() == "of the host"

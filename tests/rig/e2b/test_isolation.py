@@ -112,12 +112,12 @@ class TestPrivate:
         assert not (_names(str(folder)) - needed) & set(seen.split())
 
     async def test_the_processes_of_the_host_are_not_shown(self, client: e2b.E2B) -> None:
-        sandbox = await client.AsyncSandbox.create(envs={"OWN": "canary-of-the-box"})
+        sandbox = await client.AsyncSandbox.create(envs={"OWN": "canary-of-the-sandbox"})
         look = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'"
 
         seen = (await sandbox.commands.run(look)).stdout
 
-        assert "canary-of-the-box" in seen
+        assert "canary-of-the-sandbox" in seen
         assert "pytest" not in seen
         assert str(os.environ.get("VIRTUAL_ENV", "no such thing")) not in seen
 

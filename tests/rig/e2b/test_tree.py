@@ -14,10 +14,10 @@ from bot.rig.e2b.tree import TOPS, Tree, expand, is_own
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     for top in TOPS:
-        (tmp_path / "box" / top).mkdir(parents=True)
-    (tmp_path / "box" / "home" / "user").mkdir()
+        (tmp_path / "sandbox" / top).mkdir(parents=True)
+    (tmp_path / "sandbox" / "home" / "user").mkdir()
     (tmp_path / "outside").write_text("secret")
-    return Tree(tmp_path / "box")
+    return Tree(tmp_path / "sandbox")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_no_path_and_no_link_leads_out(
     tmp_path_factory: pytest.TempPathFactory, path: str, target: str, follow: bool, make: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("tree")
-    sandbox, outside = folder / "box", folder / "outside"
+    sandbox, outside = folder / "sandbox", folder / "outside"
     for top in TOPS:
         (sandbox / top).mkdir(parents=True)
     (sandbox / "home" / "user").mkdir()
@@ -90,5 +90,5 @@ def test_no_path_and_no_link_leads_out(
             assert not (follow and (parent / spot.name).is_symlink())
     except OSError:
         pass
-    assert sorted(path.name for path in folder.iterdir()) == ["box", "outside"]
+    assert sorted(path.name for path in folder.iterdir()) == ["outside", "sandbox"]
     assert sorted(path.name for path in sandbox.iterdir()) == sorted(TOPS)

@@ -33,7 +33,7 @@ def found(scene: Scene, pull: Pull) -> PullRequest:
 def test_a_review_with_comments_stands_on_its_commit(scene: Scene, pull: Pull, found: PullRequest) -> None:
     review = found.create_review(
         scene.client().get_repo(scene.repo.full_name).get_commit(pull.head_sha),
-        "Two remarks",
+        "Two comments",
         "COMMENT",
         [
             {"path": "long.txt", "line": 6, "side": "RIGHT", "body": "why?"},

@@ -34,7 +34,7 @@ ROW = RunRow(RUN, 1, 1, "mona", "published", "", publishing_at=20.0, ended_at=30
 RETRIED = replace(ROW, id=RETRY, number=6, publishing_at=31.0, ended_at=40.0, asked_in=9)
 WRITE = Write(9, 1, 25.0, "POST /repos/octo/pages/git/trees", "")
 ASKED = PermissionCheck(8, 1, "mona", 22.0, 22.5)
-SANDBOX = SandboxRow("box", RUN, live=False, agent=True)
+SANDBOX = SandboxRow("a", RUN, live=False, agent=True)
 SENT = Sent("guid", "issue_comment", accepted=True, stored=True)
 MADE = (Publication("pull", 1, "2", RUN), Publication("commit", 1, "abc", RUN), Publication("commit", 1, "first", ""))
 

@@ -123,7 +123,7 @@ def _push(
     new = repo.bare.log(f"{before}..{after}", "--max-count=20") if before and after else []
     commits = [_push_commit(state, repo, oid) for oid in new]
     head = _push_commit(state, repo, after) if after and repo.bare.kind(after) == "commit" else None
-    person = {"name": actor.account.login, "email": f"{actor.account.login}@users.noreply.example.com"}
+    pusher = {"name": actor.account.login, "email": f"{actor.account.login}@users.noreply.example.com"}
     return {
         "ref": name,
         "before": before or ZERO,
@@ -135,7 +135,7 @@ def _push(
         "compare": f"{html}/compare/{(before or ZERO)[:12]}...{(after or ZERO)[:12]}",
         "commits": commits,
         "head_commit": head,
-        "pusher": person,
+        "pusher": pusher,
     }
 
 
