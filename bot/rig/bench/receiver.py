@@ -59,7 +59,7 @@ def main() -> None:
                         raise RuntimeError(f"{competitor.name}: {missing} accepted deliveries are not stored")
                 measured.setdefault(competitor.name, []).append(measure)
                 print(f"round {turn + 1}: {competitor.name:<26} {_said(measure)}", flush=True)
-        _tell([Row(one.name, one.stored is not None, tuple(measured[one.name])) for one in chosen], chosen)
+        _print_results([Row(one.name, one.stored is not None, tuple(measured[one.name])) for one in chosen], chosen)
 
 
 def _said(one: Measure) -> str:
@@ -69,7 +69,7 @@ def _said(one: Measure) -> str:
     )
 
 
-def _tell(rows: list[Row], chosen: list[Competitor]) -> None:
+def _print_results(rows: list[Row], chosen: list[Competitor]) -> None:
     ours = next((row for row in rows if row.stores), None)
     print(
         f"\n{'medians':<26} {'requests/s':>11} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>7} {'stored':>7} {'ours is':>9}"

@@ -94,13 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only the I-th of N parts")
     parser.add_argument("--most", type=int, default=sys.maxsize, help="walk at most so many points in this call")
-    given = parser.parse_args(arguments)
-    part, parts = map(int, given.shard.split("/"))
+    options = parser.parse_args(arguments)
+    part, parts = map(int, options.shard.split("/"))
     path = FOLDER / f"{digest()}.jsonl"
-    whole, left = Tally(), given.most
-    for database in given.database or DATABASES:
+    whole, left = Tally(), options.most
+    for database in options.database or DATABASES:
         with walking(database) as walk:
-            for story in given.story or STORIES:
+            for story in options.story or STORIES:
                 golden = walk.undisturbed(story)
                 again = walk.undisturbed(story)
                 if unequal := differences(golden.end, again.end):
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 chosen = [
                     point
                     for point in golden.points
-                    if given.place is None or point.place in given.place
+                    if options.place is None or point.place in options.place
                     if zlib.crc32(str(point).encode()) % parts == part - 1
                 ]
                 done = progress.results()

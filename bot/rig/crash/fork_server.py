@@ -75,16 +75,16 @@ class ForkServer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
-        asking, telling = self._process.stdin, self._process.stdout
-        if asking is None or telling is None:
+        requests, answers = self._process.stdin, self._process.stdout
+        if requests is None or answers is None:
             raise RuntimeError("the fork server has no pipes")
-        said = folder / "said"
-        said.unlink(missing_ok=True)
-        os.mkfifo(said)
-        asking.write(f"{environment['AMPBOT_PORT']}\n".encode())
-        asking.flush()
-        pid = int(telling.readline())
-        return Child(pid, said.open("rb"))
+        stderr = folder / "stderr"
+        stderr.unlink(missing_ok=True)
+        os.mkfifo(stderr)
+        requests.write(f"{environment['AMPBOT_PORT']}\n".encode())
+        requests.flush()
+        pid = int(answers.readline())
+        return Child(pid, stderr.open("rb"))
 
 
 def main() -> None:
@@ -106,9 +106,9 @@ def main() -> None:
             continue
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.environ["AMPBOT_PORT"] = line.strip()
-        said = os.open("said", os.O_WRONLY)
+        stderr = os.open("stderr", os.O_WRONLY)
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor, stands_for in ((nowhere, 0), (nowhere, 1), (said, 2)):
+        for descriptor, stands_for in ((nowhere, 0), (nowhere, 1), (stderr, 2)):
             os.dup2(descriptor, stands_for)
         settings = configuration.load()
         if not isinstance(settings, Settings):

@@ -45,13 +45,13 @@ class Watch:
     def stop(self) -> None:
         self._over.set()
         self._thread.join()
-        self._look()
+        self._poll()
 
     def _run(self) -> None:
         while not self._over.wait(0.05):
-            self._look()
+            self._poll()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         for sandbox in self._rig.e2b.records[self._sandboxes :]:
             self._sandboxes += 1
             self._say(f"sandbox {sandbox.id} from template {sandbox.options.template}")

@@ -54,7 +54,7 @@ Plain = Callable[[Call], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Gate:
+class Gateway:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 

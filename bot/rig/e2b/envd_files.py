@@ -14,20 +14,20 @@ from typing import Any
 
 from starlette.routing import Route
 
-from bot.rig.e2b.envd import Call, Gate
+from bot.rig.e2b.envd import Call, Gateway
 from bot.rig.e2b.rpc import Message, RpcError
 from bot.rig.e2b.tree import TOPS, Spot, expand
 
 XATTR = "user.e2b."  # prefix of the extended attributes where envd keeps a file's metadata
 
 
-def routes(gate: Gate) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     calls = {
-        "Stat": gate.unary(status),
-        "ListDir": gate.unary(list_directory),
-        "MakeDir": gate.unary(make_directory),
-        "Move": gate.unary(move),
-        "Remove": gate.unary(remove),
+        "Stat": gateway.unary(status),
+        "ListDir": gateway.unary(list_directory),
+        "MakeDir": gateway.unary(make_directory),
+        "Move": gateway.unary(move),
+        "Remove": gateway.unary(remove),
     }
     return [Route(f"/filesystem.Filesystem/{name}", call, methods=["POST"]) for name, call in calls.items()]
 

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.routing import Route
 
 from bot.rig.e2b import rpc
-from bot.rig.e2b.envd import Call, Gate
+from bot.rig.e2b.envd import Call, Gateway
 from bot.rig.e2b.machine import Exit, Machine, Order
 from bot.rig.e2b.processes import Cut, End, Output, Process, Subscription
 from bot.rig.e2b.rpc import BrokenError, Message, RpcError
@@ -22,16 +22,16 @@ from bot.rig.e2b.tree import expand
 _SIGNALS = {"SIGNAL_SIGKILL": signal.SIGKILL, "SIGNAL_SIGTERM": signal.SIGTERM}
 
 
-def routes(gate: Gate) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     calls = {
-        "Start": gate.streaming(start),
-        "Connect": gate.streaming(connect),
-        "List": gate.unary(list_processes),
-        "SendSignal": gate.unary(send_signal),
-        "SendInput": gate.unary(send_input),
-        "StreamInput": gate.client_streaming(stream_input),
-        "CloseStdin": gate.unary(close_stdin),
-        "Update": gate.unary(update),
+        "Start": gateway.streaming(start),
+        "Connect": gateway.streaming(connect),
+        "List": gateway.unary(list_processes),
+        "SendSignal": gateway.unary(send_signal),
+        "SendInput": gateway.unary(send_input),
+        "StreamInput": gateway.client_streaming(stream_input),
+        "CloseStdin": gateway.unary(close_stdin),
+        "Update": gateway.unary(update),
     }
     return [Route(f"/process.Process/{name}", call, methods=["POST"]) for name, call in calls.items()]
 

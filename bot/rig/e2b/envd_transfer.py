@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bot.rig.e2b.envd import Call, Gate, GatewayError
+from bot.rig.e2b.envd import Call, Gateway, GatewayError
 from bot.rig.e2b.envd_files import XATTR
 from bot.rig.e2b.tree import expand
 
@@ -28,10 +28,10 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _METADATA = "x-metadata-"
 
 
-def routes(gate: Gate) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     return [
-        Route("/files", gate.signed(download, "read"), methods=["GET"]),
-        Route("/files", gate.signed(upload, "write"), methods=["POST"]),
+        Route("/files", gateway.signed(download, "read"), methods=["GET"]),
+        Route("/files", gateway.signed(upload, "write"), methods=["POST"]),
     ]
 
 

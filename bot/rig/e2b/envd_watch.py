@@ -13,14 +13,14 @@ from typing import Any
 from starlette.routing import Route
 
 from bot.rig.e2b import rpc
-from bot.rig.e2b.envd import Call, Gate
+from bot.rig.e2b.envd import Call, Gateway
 from bot.rig.e2b.envd_files import entry, where
 from bot.rig.e2b.processes import Cut, Subscription
 from bot.rig.e2b.rpc import BrokenError, Message, RpcError
 from bot.rig.e2b.tree import Tree
 
-_LOOK = 0.05  # seconds between two polls
-_DEEP = 64  # levels of a recursive watch
+_POLL_SECONDS = 0.05  # seconds between two polls
+_MAX_DEPTH = 64  # levels of a recursive watch
 
 _Seen = dict[str, tuple[int, int, int, int]]  # name -> inode, mode, size, time of change of the content
 _Info = dict[str, tuple[os.stat_result, str | None]]
@@ -36,7 +36,7 @@ class Watch:
     entries: bool  # whether an event includes the entry
     seen: _Seen = field(default_factory=dict)
 
-    def look(self) -> Iterator[Message]:
+    def poll(self) -> Iterator[Message]:
         infos: _Info = {}
         try:
             for name, info, link in self.tree.walk(self.path, self.depth):
@@ -68,13 +68,13 @@ class Watch:
         return event
 
 
-def routes(gate: Gate) -> list[Route]:
-    asked = _Asked()
+def routes(gateway: Gateway) -> list[Route]:
+    polled = _PolledWatches()
     calls = {
-        "WatchDir": gate.streaming(watch_directory),
-        "CreateWatcher": gate.unary(asked.create),
-        "GetWatcherEvents": gate.unary(asked.events),
-        "RemoveWatcher": gate.unary(asked.remove),
+        "WatchDir": gateway.streaming(watch_directory),
+        "CreateWatcher": gateway.unary(polled.create),
+        "GetWatcherEvents": gateway.unary(polled.events),
+        "RemoveWatcher": gateway.unary(polled.remove),
     }
     return [Route(f"/filesystem.Filesystem/{name}", call, methods=["POST"]) for name, call in calls.items()]
 
@@ -90,14 +90,14 @@ async def watch_directory(call: Call, message: dict[str, Any]) -> AsyncGenerator
     try:
         yield {"start": {}}
         while deadline is None or loop.time() < deadline:
-            for event in watch.look():
+            for event in watch.poll():
                 yield {"filesystem": event}
                 spoken = loop.time()
             if loop.time() - spoken >= silence:
                 yield {"keepalive": {}}
                 spoken = loop.time()
             try:
-                async with asyncio.timeout(_LOOK):
+                async with asyncio.timeout(_POLL_SECONDS):
                     broken = await cut.next()
             except TimeoutError:
                 continue
@@ -110,7 +110,7 @@ async def watch_directory(call: Call, message: dict[str, Any]) -> AsyncGenerator
     raise RpcError("deadline_exceeded", "context deadline exceeded")
 
 
-class _Asked:
+class _PolledWatches:
     """Watches whose events are fetched by request, for clients that cannot use streams."""
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class _Asked:
         return {"watcherId": watcher}
 
     async def events(self, call: Call, message: dict[str, Any]) -> Message:
-        return {"events": list(self._find(call, message).look())}
+        return {"events": list(self._find(call, message).poll())}
 
     async def remove(self, call: Call, message: dict[str, Any]) -> Message:
         self._find(call, message)
@@ -139,7 +139,7 @@ class _Asked:
 
 def _watch(call: Call, message: dict[str, Any]) -> Watch:
     path = where(message.get("path", "")).rstrip("/")
-    depth = _DEEP if message.get("recursive") else 1
+    depth = _MAX_DEPTH if message.get("recursive") else 1
     watch = Watch(call.machine.tree, path, depth, bool(message.get("includeEntry")))
     try:
         for name, info, _ in call.machine.tree.walk(path, depth):

@@ -30,7 +30,7 @@ from bot.rig.e2b.state import Command
 from bot.sandbox.scripts import ARCHIVE, PATHS, script
 
 _MARK = re.compile(r"echo (ampbot-[0-9a-f]{16}); echo \1 >&2\n")
-_LOOK_SECONDS = 1.0  # how late the agent's end may be noticed
+_POLL_SECONDS = 1.0  # how late the agent's end may be noticed
 
 Answer = tuple[str, int]  # standard output and exit code
 
@@ -42,7 +42,7 @@ class _NoHandle:
     stdin = stdout = stderr = None
 
 
-class _Pretended(Process):
+class _SimulatedProcess(Process):
     """A command that is answered instead of run."""
 
     task: asyncio.Task[None]
@@ -55,7 +55,7 @@ class _Pretended(Process):
     def signal(self, number: signal.Signals, *, group: bool) -> None:
         self.task.cancel()
 
-    async def tell(self, kind: str, text: str) -> None:
+    async def emit(self, kind: str, text: str) -> None:
         if text:
             await self._publish(Output(kind, text.encode()))
 
@@ -82,18 +82,18 @@ class LightMachine(Machine):
         }
 
     async def start(self, order: Order, cwd: str) -> tuple[Process, Subscription]:
-        process = _Pretended(next(self._pids), order)
+        process = _SimulatedProcess(next(self._pids), order)
         self.processes[process.pid] = process
         record = Command(process.pid, process.argv, process.envs, cwd, order.user)
         self.sandbox.commands[:] = [*self.sandbox.commands[-20:], record]  # the bot polls thousands of times
         subscription = process.subscribe()
-        process.task = asyncio.create_task(self._pretend(process, order, record))
+        process.task = asyncio.create_task(self._simulate(process, order, record))
         return process, subscription
 
     async def shut_down(self, *, silent: bool = False) -> None:
         self.cut(silent=silent)
         for process in list(self.processes.values()):
-            cast("_Pretended", process).task.cancel()
+            cast("_SimulatedProcess", process).task.cancel()
 
     async def freeze(self) -> None:
         raise OSError("a light sandbox cannot be paused")
@@ -101,16 +101,16 @@ class LightMachine(Machine):
     async def thaw(self) -> None:
         raise OSError("a light sandbox cannot be paused")
 
-    async def _pretend(self, process: _Pretended, order: Order, record: Command) -> None:
+    async def _simulate(self, process: _SimulatedProcess, order: Order, record: Command) -> None:
         try:
             found = _MARK.match(order.argv[-1])
             text = order.argv[-1][found.end() :] if found else order.argv[-1]
             if found:
-                await process.tell("stdout", f"{found[1]}\n")
-                await process.tell("stderr", f"{found[1]}\n")
+                await process.emit("stdout", f"{found[1]}\n")
+                await process.emit("stderr", f"{found[1]}\n")
             known = (answer for name, answer in self._scripts.items() if text.endswith(name))
             said, code = await next(known, self._unknown)(order)
-            await process.tell("stdout", said)
+            await process.emit("stdout", said)
             record.status = End.of(code).status
             await process.finish(code)
         finally:
@@ -171,7 +171,7 @@ class LightMachine(Machine):
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         for _ in itertools.takewhile(lambda _: self._live() and holds() and loop.time() < until, itertools.count()):
-            await asyncio.sleep(min(_LOOK_SECONDS, max(until - loop.time(), 0.01)))
+            await asyncio.sleep(min(_POLL_SECONDS, max(until - loop.time(), 0.01)))
 
     def _live(self) -> bool:
         """Whether the agent runs. One that was told to end prints its last line now."""

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from bot.rig.e2b import envd_files, envd_process, envd_transfer, envd_watch, isolation
 from bot.rig.e2b.control import Control
-from bot.rig.e2b.envd import Gate
+from bot.rig.e2b.envd import Gateway
 from bot.rig.e2b.fleet import Fleet
 from bot.rig.e2b.light import LightMachine
 from bot.rig.e2b.machine import Machine
@@ -159,15 +159,15 @@ class E2B:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_TIMEOUT_SECONDS)
 
     def _app(self) -> Starlette:
-        gate = Gate(self._fleet)
+        gateway = Gateway(self._fleet)
         return Starlette(
             routes=[
                 *Control(self._fleet, self.api_key).routes(),
-                *envd_process.routes(gate),
-                *envd_files.routes(gate),
-                *envd_watch.routes(gate),
-                *envd_transfer.routes(gate),
-                Route("/health", gate.health),
+                *envd_process.routes(gateway),
+                *envd_files.routes(gateway),
+                *envd_watch.routes(gateway),
+                *envd_transfer.routes(gateway),
+                Route("/health", gateway.health),
                 Route("/_rig/state", self._state),
             ],
             exception_handlers={404: _unknown, 405: _unknown, ClientDisconnect: _nobody},

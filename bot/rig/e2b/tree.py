@@ -102,7 +102,7 @@ class _Walk:
             if name == "..":
                 self._back_to(max(len(self._trail) - 1, 1))
                 continue
-            info = self._look(name)
+            info = self._stat(name)
             if info is not None and stat.S_ISLNK(info.st_mode) and (ahead or follow):
                 links += 1
                 if links > _MAX_LINKS:
@@ -129,7 +129,7 @@ class _Walk:
     def _path(self, name: str) -> str:
         return "/" + "/".join(part for part in [*(part for part, _ in self._trail[1:]), name] if part not in ("", "."))
 
-    def _look(self, name: str) -> os.stat_result | None:
+    def _stat(self, name: str) -> os.stat_result | None:
         if len(self._trail) == 1 and name not in (*TOPS, "."):
             return None
         try:

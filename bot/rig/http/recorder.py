@@ -74,9 +74,9 @@ class Recorder:
                 await exchange.pause(fault)
             else:
                 await exchange.drain()
-                await exchange.strike(fault)
+                await exchange.apply(fault)
                 return
-        send = _Held(exchange, late) if late else exchange.send
+        send = _BufferedAnswer(exchange, late) if late else exchange.send
         await self._app(exchange.scope, exchange.receive, send)
 
 
@@ -161,7 +161,7 @@ class _Exchange:
         else:
             await asyncio.to_thread(fault.call, self.request)
 
-    async def strike(self, fault: Fault) -> None:
+    async def apply(self, fault: Fault) -> None:
         """Send a wrong answer, or none."""
         if fault.kind == "timeout":
             await self._silence(fault.seconds)
@@ -186,7 +186,7 @@ class _Exchange:
             pass
 
 
-class _Held:
+class _BufferedAnswer:
     """Buffers the app's answer until the effect is done, then sends it as the faults change it."""
 
     def __init__(self, exchange: _Exchange, faults: list[Fault]) -> None:
@@ -222,7 +222,7 @@ class _Held:
         self._released = True
         if self._fault is not None and self._fault.kind not in SPOILS:
             self._over = True
-            await self._exchange.strike(self._fault)
+            await self._exchange.apply(self._fault)
             return
         await self._exchange.send(self._start)
         if self._fault is not None and self._fault.kind == "cut":

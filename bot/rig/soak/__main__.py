@@ -26,13 +26,13 @@ def main() -> int:
         help="no operator redelivers what failed: the bot has to",
     )
     parser.add_argument("--log", type=Path, help="keep the bot's log in this file")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ampbot-soak-") as folder, _database(given.database, folder) as settings:
-        plan = Plan(given.seconds, given.seed, redeliver=given.redeliver, log=given.log)
-        found = soak(Path(folder), plan, settings)
-    for line in found.lines():
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ampbot-soak-") as folder, _database(options.database, folder) as settings:
+        plan = Plan(options.seconds, options.seed, redeliver=options.redeliver, log=options.log)
+        report = soak(Path(folder), plan, settings)
+    for line in report.lines():
         print(line)
-    return 1 if found.violations else 0
+    return 1 if report.violations else 0
 
 
 @contextmanager

@@ -27,8 +27,8 @@ NOISE = 10.0
 FAULTS, KILLS, REDELIVERIES = 1.0, 14.0, 5.0
 # The least time to allow until the bot is idle: its longest single wait is a minute (bot/engine/retry.py), and it asks
 # again for a delivery that failed five times after one minute, then two (bot/sweep/missed.py).
-REST_SECONDS = 300.0
-# Without an operator everything depends on the sweep. Its default interval is longer than REST_SECONDS.
+IDLE_SECONDS = 300.0
+# Without an operator everything depends on the sweep. Its default interval is longer than IDLE_SECONDS.
 SWEEP_MINUTES = "0.5"
 
 
@@ -45,7 +45,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Report:
     plan: Plan
     evidence: Evidence
     violations: tuple[Violation, ...]
@@ -56,7 +56,7 @@ class Found:
     stops: int
     stuck: int
     seconds: float
-    rested: float  # seconds from the last user action until idle
+    idle_after: float  # seconds from the last user action until idle
 
     def lines(self) -> Iterator[str]:
         ends = Counter(run.state for run in self.evidence.runs)
@@ -65,14 +65,14 @@ class Found:
         yield from (f"  {count:5} × {words}" for words, count in why.most_common(12))
         yield from (f"VIOLATION {violation}" for violation in self.violations)
         yield (
-            f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.rested:.0f} s of it until idle: "
+            f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.idle_after:.0f} s of it until idle: "
             f"deliveries {self.deliveries}, user actions {self.actions}, runs {len(self.evidence.runs)}, "
             f"faults struck {self.faults}, kills {self.kills}, stops {self.stops} ({self.stuck} too slow)"
         )
         yield f"violations {len(self.violations)}"
 
 
-def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) -> Found:
+def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) -> Report:
     """Run the plan. `folder` holds the bot's database and key."""
     began = time.monotonic()
     given = {
@@ -85,22 +85,22 @@ def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) ->
         **(settings or {}),
     }
     with Rig(folder, given) as rig:
-        soaking = _Soak(rig, plan)
-        evidence = soaking.tell()
+        running = _Soak(rig, plan)
+        evidence = running.run()
         if plan.log is not None:
             plan.log.write_text("\n".join(json.dumps(line) for line in rig.bot.log))
-        return Found(
+        return Report(
             plan,
             evidence,
             check(evidence),
-            actions=len(soaking.users.actions),
+            actions=len(running.users.actions),
             deliveries=len(rig.github.deliveries),
             faults=_struck(rig),
-            kills=soaking.trouble.kills,
-            stops=soaking.trouble.stops,
-            stuck=soaking.trouble.stuck,
+            kills=running.trouble.kills,
+            stops=running.trouble.stops,
+            stuck=running.trouble.stuck,
             seconds=time.monotonic() - began,
-            rested=soaking.rested,
+            idle_after=running.idle_after,
         )
 
 
@@ -117,9 +117,9 @@ class _Soak:
         self.trouble = Trouble(rig, Random(f"trouble {plan.seed}"))
         self._random = Random(f"times {plan.seed}")
         self._broken: list[str] = []
-        self.rested = 0.0
+        self.idle_after = 0.0
 
-    def tell(self) -> Evidence:
+    def run(self) -> Evidence:
         self.users.arrive()
         self.trouble.start()
         self.users.greet()
@@ -127,8 +127,8 @@ class _Soak:
         rest = time.monotonic()
         self.trouble.end()
         self.trouble.kill()  # once more, in the middle of whatever runs
-        self._rest(rest + max(self._plan.seconds * 0.2, REST_SECONDS))
-        self.rested = time.monotonic() - rest
+        self._wait_idle(rest + max(self._plan.seconds * 0.2, IDLE_SECONDS))
+        self.idle_after = time.monotonic() - rest
         actions = tuple(self.users.actions)
         found = gather(self._rig, actions, tuple(self.trouble.starts), tuple(self._broken))
         return replace(found, operator=self._plan.redeliver)
@@ -157,7 +157,7 @@ class _Soak:
                     self.users.disturb()
                     nexts[what] = now + self._random.expovariate(NOISE)
                 case "fault":
-                    self.trouble.strike()
+                    self.trouble.add_fault()
                     nexts[what] = now + self._random.expovariate(1 / FAULTS)
                 case "kill":
                     self.trouble.plan_kill()
@@ -169,7 +169,7 @@ class _Soak:
                     self._up()
                     nexts[what] = now + 0.5
 
-    def _rest(self, until: float) -> None:
+    def _wait_idle(self, until: float) -> None:
         """Wait until nothing is left to do, or the time is over: then the checker reports what is left.
 
         Idle must be seen twice, because the last step of a run causes one more delivery.

@@ -57,7 +57,7 @@ class Trouble:
                 except RuntimeError:
                     self.stuck += 1
 
-    def strike(self) -> None:
+    def add_fault(self) -> None:
         """One more fault, of any kind."""
         choice = self.random.random()
         if choice < 0.6:
