@@ -27,7 +27,7 @@ def _language() -> str | None:
         return None
     from rich.markup import escape
 
-    from bot.rig.amp import LANGUAGE_HELP
+    from bot.rig.amp.language import LANGUAGE_HELP
 
     return escape(LANGUAGE_HELP)
 
@@ -122,9 +122,9 @@ def rig(
     webhook: Annotated[str, typer.Option(help="Where deliveries go.")] = "http://127.0.0.1:8080/webhook",
 ) -> None:
     """GitHub, E2B and Amp as servers on loopback, for a bot of your own: prints its settings, and stays up."""
-    from bot.rig.demo.serve import stand
+    from bot.rig.demo.serve import serve as serve_rig
 
-    raise typer.Exit(stand(repo, tuple(fault or ()), tuple(sandbox_fault or ()), webhook))
+    raise typer.Exit(serve_rig(repo, tuple(fault or ()), tuple(sandbox_fault or ()), webhook))
 
 
 @app.command()

@@ -44,7 +44,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def npm(tmp_path: Path, tarball: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[list[str]]]:
-    """An `npm` that copies the tarball and notes how it was called."""
+    """An `npm` that copies the tarball and records its arguments."""
     programs = tmp_path / "programs"
     programs.mkdir()
     calls = tmp_path / "calls"
