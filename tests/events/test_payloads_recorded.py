@@ -45,7 +45,14 @@ def test_all_329_recorded_payloads_mean_what_their_actions_say() -> None:
         meant = parse(event, json.dumps({"installation": {"id": 7}} | body).encode())
         assert (event, body.get("action"), type(meant).__name__) == (event, body.get("action"), expected(event, body))
         found[type(meant).__name__] += 1
-    assert found == {"Ignored": 299, "CommentEvent": 18, "AssignEvent": 5, "LabelEvent": 4, "CloseEvent": 2, "ReviewRequestEvent": 1}
+    assert found == {
+        "Ignored": 299,
+        "CommentEvent": 18,
+        "AssignEvent": 5,
+        "LabelEvent": 4,
+        "CloseEvent": 2,
+        "ReviewRequestEvent": 1,
+    }
 
 
 async def test_every_recorded_payload_passes_the_receiver_and_then_the_parser() -> None:
