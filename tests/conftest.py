@@ -125,7 +125,7 @@ def context(settings: Settings, sqlite: Database) -> Context:
 @pytest.fixture
 def do(database: Database) -> Do:
     async def do(function: Callable[..., Any], *arguments: Any) -> Any:
-        return await database.write(lambda connection: function(connection, *arguments))
+        return await database.write(function, *arguments)
 
     return do
 

@@ -94,11 +94,11 @@ def check() -> None:
     from rich.markup import escape
 
     from bot.cli.check import check as try_everything
-    from bot.service import create_world
+    from bot.service import create_context
 
     settings = load_settings()
     console = Console()
-    context = create_world(settings)
+    context = create_context(settings)
     findings = asyncio.run(try_everything(context))
     context.database.close()
     for finding in findings:

@@ -47,7 +47,7 @@ async def dispatch(context: Context, engine: Engine, guid: str) -> None:
     await asyncio.gather(
         *(engine.step(f"perform {index}", _performing(context, guid, index)) for index in range(count))
     )
-    await engine.step("close", lambda: context.database.write(lambda connection: deliveries.close(connection, guid)))
+    await engine.step("close", lambda: context.database.write(deliveries.close, guid))
 
 
 async def close_ignored(context: Context, guids: Iterable[str]) -> frozenset[str]:
@@ -59,7 +59,7 @@ async def close_ignored(context: Context, guids: Iterable[str]) -> frozenset[str
     if not context.github.identity_known:
         return frozenset()  # nobody here may wait for GitHub; a workflow may
     for guid in guids:
-        stored = await context.database.read(lambda connection, guid=guid: deliveries.get(connection, guid))  # type: ignore[misc]  # bound now
+        stored = await context.database.read(deliveries.get, guid)
         if stored.plan is not None:
             continue
         try:
@@ -84,7 +84,7 @@ async def close_ignored(context: Context, guids: Iterable[str]) -> frozenset[str
 
 def _performing(context: Context, guid: str, index: int) -> Callable[[], Awaitable[None]]:
     async def step() -> None:
-        stored = await context.database.read(lambda connection: deliveries.get(connection, guid))
+        stored = await context.database.read(deliveries.get, guid)
         effect = effects.load(stored.plan or "[]")[index]
         await retry_github(context.sleep, lambda: perform(context, effect), forever=True)
 
@@ -93,7 +93,7 @@ def _performing(context: Context, guid: str, index: int) -> Callable[[], Awaitab
 
 async def plan(context: Context, guid: str) -> int:
     """Decide what to do about a delivery, write it down, and say how many effects that is."""
-    stored = await context.database.read(lambda connection: deliveries.get(connection, guid))
+    stored = await context.database.read(deliveries.get, guid)
     if stored.plan is None:
         try:
             decided, outcome = await _decide(context, stored)
@@ -102,9 +102,7 @@ async def plan(context: Context, guid: str) -> int:
         except GitHubError as error:
             # Uninstalled, suspended, transferred: there is nobody here to answer.
             decided, outcome = (), f"refused by GitHub: {error.status} {error.message}"
-        count = await context.database.write(
-            lambda connection: _store_plan(connection, context, guid, decided, outcome)
-        )
+        count = await context.database.write(_store_plan, context, guid, decided, outcome)
         context.work.set()
         log.info("delivery", guid=guid, github_event=stored.event, outcome=outcome)
         return count
@@ -235,7 +233,7 @@ def _is_found(guid: str) -> bool:
 async def _claim_event(context: Context, event: Event, event_key: str, guid: str) -> tuple[str, str]:
     """The cause, and who holds it: this delivery, if nobody did."""
     name = f"gesture:{event.issue.repo.id}:{event_key}"
-    return event_key, await context.database.write(lambda connection: effects_made.acquire(connection, name, guid))
+    return event_key, await context.database.write(effects_made.acquire, name, guid)
 
 
 async def perform(context: Context, effect: Effect) -> None:
@@ -251,7 +249,7 @@ async def perform(context: Context, effect: Effect) -> None:
     except GitHubError as error:
         log.warning("effect refused", effect=effect.type, status=error.status, github=error.message)
         if isinstance(effect, StartRun):
-            await context.database.write(lambda connection: runs.set_comment(connection, effect.request.id, 0))
+            await context.database.write(runs.set_comment, effect.request.id, 0)
 
 
 async def _perform(context: Context, effect: Effect) -> None:
@@ -269,12 +267,12 @@ async def _perform(context: Context, effect: Effect) -> None:
         case FinalizeStopped():
             await show_stopped(context, repository, effect)
         case StartRun(request=request):
-            position = await context.database.write(lambda connection: runs.add(connection, request))
+            position = await context.database.write(runs.add, request)
             context.work.set()
             body = messages.progress(request, RunState.QUEUED, position=position)
             key, mark = f"comment:{request.id}", messages.marker(request.id)
             comment = await _comment(context, repository, request.issue.number, key, mark, body, request.at)
-            await context.database.write(lambda connection: runs.set_comment(connection, request.id, comment))
+            await context.database.write(runs.set_comment, request.id, comment)
             await report.catch_up(context, request.id)
 
 
@@ -288,6 +286,6 @@ async def _comment(
         return str(found.id) if found else None
 
     async def create() -> str:
-        return str((await repository.comment(number, context.redact(body))).id)
+        return str((await repository.comment(number, body)).id)
 
     return int(await find_or_create(context, key, find=find, create=create))

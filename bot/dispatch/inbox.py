@@ -43,7 +43,7 @@ async def dispatch_pending(context: Context, engine: Engine, failed: set[str] | 
     Those in `failed` are left alone, and those that could not be started are added to it.
     """
     failed = set() if failed is None else failed
-    waiting = await context.database.read(lambda connection: deliveries.undispatched(connection, without=failed))
+    waiting = await context.database.read(deliveries.undispatched, without=failed)
     dismissed = await close_ignored(context, waiting)
     started = len(dismissed)
     # All at once: one after the other, each would wait behind what those before it have begun to do.
@@ -57,9 +57,7 @@ async def dispatch_pending(context: Context, engine: Engine, failed: set[str] | 
         for guid in waiting
         if guid not in dismissed
     ]
-    for run, installation in await context.database.read(
-        lambda connection: runs.ready_to_enqueue(connection, without=failed)
-    ):
+    for run, installation in await context.database.read(runs.ready_to_enqueue, without=failed):
         name, queue = RUNS[0].workflow, RUNS[0].queue
         enqueue = partial(engine.enqueue, name, queue=queue, partition=str(installation), key=run, argument=run)
         starts.append(_start(context, enqueue, runs.mark_enqueued, run))
@@ -75,7 +73,7 @@ async def _start(
 ) -> tuple[str, bool]:
     try:
         await start()
-        await context.database.write(lambda connection: done(connection, key))
+        await context.database.write(done, key)
     except Exception:  # one row that cannot be started must not keep the others waiting
         log.exception("not started", key=key)
         return key, False

@@ -10,6 +10,7 @@ import asyncio
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.engine import Connection
 
 from bot.context import Context
 from bot.dispatch import inbox
@@ -32,8 +33,8 @@ async def heartbeat(context: Context, engine: Engine) -> None:
         at_work = _under_way(engine, inbox.RUNS)
         dispatched = _under_way(engine, inbox.DISPATCHES)
         try:
-            await context.database.write(lambda c, a=at_work: runs.heartbeat(c, a))  # type: ignore[misc]  # bound now
-            await context.database.write(lambda c, a=dispatched: deliveries.heartbeat(c, a))  # type: ignore[misc]  # as above
+            await context.database.write(runs.heartbeat, at_work)
+            await context.database.write(deliveries.heartbeat, dispatched)
         except sa.exc.SQLAlchemyError as error:
             log.warning("no pulse", error=type(error).__name__)
         except Exception:  # without a pulse the others would take a healthy worker for a frozen one
@@ -71,9 +72,9 @@ async def _take_over(context: Context, engine: Engine, lock: WorkerLock, executo
             found = [each for each in left if each.workflow == shape.workflow]
             keys, ids = [each.key for each in found], [each.argument for each in found]
             if shape in inbox.RUNS and keys:
-                hopeless = await context.database.write(lambda c, i=ids: runs.count_takeover(c, i, MAX_TAKEOVERS))  # type: ignore[misc]  # bound now
+                hopeless = await context.database.write(runs.count_takeover, ids, MAX_TAKEOVERS)
                 for run in hopeless:
-                    await context.database.write(lambda c, r=run: runs.end(c, r, messages.internal_error(r)))  # type: ignore[misc]  # as above
+                    await context.database.write(runs.end, run, messages.internal_error(run))
             if keys:
                 await engine.resume(keys, queue=shape.queue)
                 log.warning("taken over", executor=executor, workflow=shape.workflow, count=len(keys))
@@ -85,8 +86,13 @@ async def _fence_stale(
     """End those whose work was silent at the last look too: what has just left the queue has not spoken yet."""
     executors = {each.argument: each.executor for each in pending}
     seconds = context.settings.silent_seconds
-    found = await context.database.read(lambda c: (*runs.stale(c, seconds), *deliveries.stale(c, seconds)))
+    found = await context.database.read(_stale, seconds)
     silent = frozenset(each for each in found if each[0] in executors)
     for executor in {executors[argument] for argument, _ in silent & before}:
         log.warning("silent", executor=executor, ended=await lock.end(executor))
     return silent
+
+
+def _stale(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
+    """(run or delivery, time of its last heartbeat) of the work that has been silent for so long."""
+    return (*runs.stale(connection, seconds), *deliveries.stale(connection, seconds))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from bot.context import Context
 from bot.github.errors import UnavailableError
@@ -25,7 +24,7 @@ async def find_or_create(
         GitHubError: it was refused, or its outcome is still unknown after every attempt.
     """
     for attempt in range(ATTEMPTS):
-        claim = await context.database.write(lambda connection: idempotency.reserve(connection, key))
+        claim = await context.database.write(idempotency.reserve, key)
         if isinstance(claim, idempotency.Completed):
             return claim.result
         result = None
@@ -41,6 +40,6 @@ async def find_or_create(
                 if attempt == ATTEMPTS - 1:
                     raise
                 continue
-        await context.database.write(partial(idempotency.complete, key=key, result=result))
+        await context.database.write(idempotency.complete, key=key, result=result)
         return result
     raise AssertionError("unreachable")

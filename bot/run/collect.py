@@ -34,7 +34,7 @@ async def collect(context: Context, run: Run) -> Ending | None:
     assert run.pinned is not None  # noqa: S101 - as above
     if run.request.kind is RunKind.REVIEW:
         return None
-    if not await context.database.write(lambda connection: runs.set_state(connection, run.id, RunState.COLLECTING)):
+    if not await context.database.write(runs.set_state, run.id, RunState.COLLECTING):
         return None
     sandbox = await context.sandboxes.open(run.sandbox)
     most = limits(context.settings)
@@ -52,5 +52,5 @@ async def collect(context: Context, run: Run) -> Ending | None:
         # Of a run that failed anyway, its own reason is the one to tell.
         return messages.refused_change(trouble.message) if run.outcome is not None and run.outcome.ok else None
     content = archive
-    await context.database.write(lambda connection: runs.save_artifact(connection, run.id, CHANGES, content))
+    await context.database.write(runs.save_artifact, run.id, CHANGES, content)
     return None

@@ -44,7 +44,7 @@ BASE_PATHS = "paths"
 async def prepare(context: Context, run: Run) -> Ending | None:
     """From a queued run to a sandbox with a checkout, a prompt, and no credential."""
     request = run.request
-    if not await context.database.write(lambda connection: runs.set_state(connection, run.id, RunState.PREPARING)):
+    if not await context.database.write(runs.set_state, run.id, RunState.PREPARING):
         return None
     repository = await context.github.conversation(request.issue.repo)
     sandbox, pinned_down, token = await gather_all(
@@ -92,7 +92,7 @@ async def _sandbox(context: Context, run: Run) -> Sandbox:
         seconds=lifetime(settings),
         repository=run.request.issue.repo.id,
     )
-    if not await context.database.write(lambda connection: runs.set_sandbox(connection, run.id, sandbox.id)):
+    if not await context.database.write(runs.set_sandbox, run.id, sandbox.id):
         await context.sandboxes.kill(sandbox.id)
         raise SandboxGoneError("the run was stopped while its sandbox was made")
     return sandbox
@@ -109,7 +109,7 @@ async def _resolve_base(context: Context, run: Run, repository: Repository) -> t
     if refusal := rejection(request, conversation):
         return refusal
     pinned = run.pinned or await _read_base(repository, conversation)
-    await context.database.write(lambda connection: runs.record_base(connection, run.id, pinned))
+    await context.database.write(runs.record_base, run.id, pinned)
     return pinned, conversation
 
 
@@ -222,7 +222,7 @@ async def _check_out(context: Context, run: Run, sandbox: Sandbox, pinned: Pinne
         return False
     names = await sandbox.read(PATHS, most=MAX_PATHS)
     if names is not None:
-        await context.database.write(lambda connection: runs.save_artifact(connection, run.id, BASE_PATHS, names))
+        await context.database.write(runs.save_artifact, run.id, BASE_PATHS, names)
     return True
 
 

@@ -16,7 +16,7 @@ from bot.github.app import PUBLISH
 from bot.github.errors import GitHubError, UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
 from bot.model import Ending, PinnedBase, Problem, RunKind, RunState
-from bot.run import pack, tree
+from bot.run import tree
 from bot.run.collect import CHANGES, limits
 from bot.run.prepare import BASE_PATHS
 from bot.run.review import review
@@ -35,10 +35,10 @@ async def publish(context: Context, run: Run) -> Ending | None:
     assert outcome is not None  # noqa: S101 - work() has seen to it
     assert pinned is not None  # noqa: S101 - prepare() has seen to it
     # From here on nobody can stop the run; and who has stopped it by now is known.
-    if not await context.database.write(lambda connection: runs.set_state(connection, run.id, RunState.PUBLISHING)):
+    if not await context.database.write(runs.set_state, run.id, RunState.PUBLISHING):
         return None
-    stopped_by = await context.database.read(lambda connection: stops.stopped_by(connection, run.id))
-    archive = await context.database.read(lambda connection: runs.load_artifact(connection, run.id, CHANGES))
+    stopped_by = await context.database.read(stops.stopped_by, run.id)
+    archive = await context.database.read(runs.load_artifact, run.id, CHANGES)
     if stopped_by and archive is None:
         return stop_messages.stopped_uncollected(stopped_by)
     if not outcome.ok and not stopped_by:
@@ -57,7 +57,7 @@ async def publish(context: Context, run: Run) -> Ending | None:
         )
     if pinned.from_fork:
         return messages.fork_work()
-    names_there = await context.database.read(lambda connection: runs.load_artifact(connection, run.id, BASE_PATHS))
+    names_there = await context.database.read(runs.load_artifact, run.id, BASE_PATHS)
     violations = changeset.check(
         change_set,
         base_paths=changeset.names(names_there or b""),
@@ -92,6 +92,7 @@ async def _publish(
         if stopped_by:
             description = stop_messages.draft_description(stopped_by, description)
         headline = messages.pull_title(run.request, title)
+        prefix = context.settings.branch_prefix
         commit = run.commit
         if commit is None:
             try:
@@ -104,13 +105,11 @@ async def _publish(
             finally:
                 if tree.is_large(change_set):
                     with suppress(GitHubError):
-                        await repository.delete_branch(pack.temporary_branch(run.id))
+                        await repository.delete_branch(names.temporary_branch(run.id, prefix))
             log.info("commit", run=run.id, sha=done.sha, verified=done.verified)
             commit = done.sha
-            await context.database.write(
-                lambda c: runs.set_commit(c, run.id, done.sha, names.branch(run.request, headline))
-            )
-        branch = run.branch or names.branch(run.request, headline)
+            await context.database.write(runs.set_commit, run.id, done.sha, names.branch(run.request, headline, prefix))
+        branch = run.branch or names.branch(run.request, headline, prefix)
         if pinned.head_branch is not None and stopped_by:
             # Unfinished work is not pushed to where others build on it.
             await _branch_at(repository, branch, commit, pinned, change_set)
@@ -120,9 +119,9 @@ async def _publish(
             return await _onto(context, repository, pinned, commit, branch, answer.text, change_set)
         await _branch_at(repository, branch, commit, pinned, change_set)
         price = RunCost(now() - run.created_at, run.outcome, thread_url(context, run))
-        body = context.redact(messages.pull_body(run.request, pinned, description, price))
+        body = messages.pull_body(run.request, pinned, description, price)
         pull = await _pull(repository, headline, body, branch, pinned.base_branch, draft=bool(stopped_by))
-        await context.database.write(lambda connection: runs.set_pull(connection, run.id, pull.number))
+        await context.database.write(runs.set_pull, run.id, pull.number)
         if stopped_by:
             return stop_messages.stopped_draft(
                 stopped_by, pull.number, change_set.changes, answer.text, draft=pull.draft

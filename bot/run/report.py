@@ -29,7 +29,7 @@ async def report(context: Context, run: str) -> None:
     """Edit the progress comment into the run's ending, then let the next run of the conversation in."""
     row = await _with_comment(context, run)
     await say_ending(context, row)
-    await context.database.write(lambda connection: runs.finish(connection, row))
+    await context.database.write(runs.finish, row)
     context.work.set()
     log.info(
         "run ended",
@@ -41,7 +41,7 @@ async def report(context: Context, run: str) -> None:
 
 async def catch_up(context: Context, run: str) -> None:
     """The progress comment came so late that the run had ended without it: say the ending now."""
-    row = await context.database.read(lambda connection: runs.get(connection, run))
+    row = await context.database.read(runs.get, run)
     if row.ended_at is not None and row.ending is not None:
         await say_ending(context, row)
 
@@ -61,7 +61,7 @@ async def _heard(context: Context, run: str) -> Outcome | None:
 async def _with_comment(context: Context, run: str) -> Run:
     deadline = now() + COMMENT_WAIT_SECONDS
     while True:
-        row = await context.database.read(lambda connection: runs.get(connection, run))
+        row = await context.database.read(runs.get, run)
         if row.comment is not None or now() > deadline:
             return row
         await context.sleep(0.1)
@@ -74,7 +74,7 @@ async def say_ending(context: Context, row: Run) -> bool:
     ending = row.ending or messages.internal_error(row.id)
     row = replace(row, outcome=row.outcome or await _heard(context, row.id))
     price = RunCost((row.ended_at or now()) - row.created_at, row.outcome, thread_url(context, row))
-    body = context.redact(messages.final(row.request, ending, price))
+    body = messages.final(row.request, ending, price)
     name = row.pinned.repo_name if row.pinned is not None else None
 
     async def say() -> None:
@@ -88,6 +88,6 @@ async def say_ending(context: Context, row: Run) -> bool:
         # uninstalled: there is nobody left to tell.
         log.warning("ending not shown", run=row.id, status=error.status, github=context.redact(error.message))
         again = not isinstance(error, NotFoundError)
-        await context.database.write(lambda connection: runs.set_reported(connection, row.id, refused=again))
+        await context.database.write(runs.set_reported, row.id, refused=again)
         return False
     return True

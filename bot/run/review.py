@@ -39,7 +39,7 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
         return await repository.review(
             request.issue.number,
             pinned.base_sha,
-            context.redact(messages.review_body(request, text, rows, price)),
+            messages.review_body(request, text, rows, price),
             [_inline(context, item) for item in inline],
         )
 

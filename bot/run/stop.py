@@ -32,7 +32,7 @@ async def show_stopped(context: Context, repository: Repository, effect: Finaliz
 
 
 async def _drop(context: Context, run: str) -> None:
-    row = await context.database.read(lambda connection: runs.get(connection, run))
+    row = await context.database.read(runs.get, run)
     # Whatever E2B says, the comment must not wait for it.
     await asyncio.gather(kill(context, row), report.say_ending(context, row))
 
@@ -49,7 +49,7 @@ async def kill(context: Context, row: Run) -> None:
 
 
 async def _end_agent(context: Context, run: str) -> None:
-    row = await context.database.read(lambda connection: runs.get(connection, run))
+    row = await context.database.read(runs.get, run)
     if row.sandbox is None:
         return
     try:

@@ -79,7 +79,7 @@ async def work(context: Context, run: Run) -> Ending | None:
     """Start Amp if it is not running, follow it to its end, and store what came of it."""
     assert run.sandbox is not None  # noqa: S101 - prepare() has seen to it
     sandbox = await context.sandboxes.open(run.sandbox)
-    if not await context.database.write(lambda connection: runs.set_state(connection, run.id, RunState.WORKING)):
+    if not await context.database.write(runs.set_state, run.id, RunState.WORKING):
         return None
     await sandbox.run(script("start"), env={"AMP_API_KEY": context.settings.amp_api_key.get_secret_value()}, seconds=30)
     log.info("agent at work", run=run.id)
@@ -98,19 +98,19 @@ async def work(context: Context, run: Run) -> Ending | None:
     errors = "" if ended is not None and ended.ok else await _errors(sandbox)
     said = conclude(following.stream, exit_code, errors, stopped=stopped)
     outcome = replace(said, answer=context.redact(said.answer), error=context.redact(said.error))
-    await context.database.write(lambda connection: runs.set_outcome(connection, run, outcome))
+    await context.database.write(runs.set_outcome, run, outcome)
     log.info("agent ended", run=run.id, ok=outcome.ok, failure=outcome.failure, turns=outcome.turns)
     return None
 
 
 async def _stop_requested(context: Context, run: Run) -> bool:
-    return (await context.database.read(lambda connection: runs.get(connection, run.id))).stop is not None
+    return (await context.database.read(runs.get, run.id)).stop is not None
 
 
 async def _resumed(context: Context, run: Run) -> _OutputReader:
     following = _OutputReader(heard=time.monotonic(), shown=time.monotonic())
-    following.sequence, following.offset = await context.database.read(lambda c: runs.transcript_position(c, run.id))
-    for line in await context.database.read(lambda connection: runs.transcript_lines(connection, run.id)):
+    following.sequence, following.offset = await context.database.read(runs.transcript_position, run.id)
+    for line in await context.database.read(runs.transcript_lines, run.id):
         following.note(line.encode() + b"\n")
     return following
 
@@ -206,7 +206,7 @@ async def _errors(sandbox: Sandbox) -> str:
 
 async def _show_progress(context: Context, run: Run, following: _OutputReader) -> None:
     """Bring the progress comment up to date. It is a courtesy: trouble with it never stops the work."""
-    row = await context.database.read(lambda connection: runs.get(connection, run.id))
+    row = await context.database.read(runs.get, run.id)
     if not row.comment or row.ending is not None:
         return
     # Before it is cut: of half a secret nothing can be recognised.
@@ -214,6 +214,6 @@ async def _show_progress(context: Context, run: Run, following: _OutputReader) -
     body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=following.tools)
     repository = await context.github.conversation(run.request.issue.repo)
     try:
-        await repository.show_progress(row.comment, context.redact(body))
+        await repository.show_progress(row.comment, body)
     except GitHubError as error:
         log.warning("progress not shown", run=run.id, status=error.status)

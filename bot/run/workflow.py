@@ -60,13 +60,13 @@ def _attempting(context: Context, run: str, stage: Stage) -> Callable[[], Awaita
 
 async def attempt(context: Context, run: str, stage: Stage) -> bool:
     """Run one stage unless the run has its ending; True if it has one now. Trouble becomes the ending."""
-    row = await context.database.read(lambda connection: runs.get(connection, run))
+    row = await context.database.read(runs.get, run)
     if row.ending is not None:
         return True
 
     async def again() -> Ending | None:
         # What an earlier try has done stands in the row, and so does an end that was decided meanwhile.
-        latest = await context.database.read(lambda connection: runs.get(connection, run))
+        latest = await context.database.read(runs.get, run)
         return latest.ending or await stage(context, latest)
 
     async def patiently() -> Ending | None:
@@ -104,9 +104,9 @@ async def attempt(context: Context, run: str, stage: Stage) -> bool:
     if ending is None:
         return False
     decided = ending
-    await context.database.write(lambda connection: runs.end(connection, run, decided))
+    await context.database.write(runs.end, run, decided)
     return True
 
 
 async def _release(context: Context, run: str) -> None:
-    await kill(context, await context.database.read(lambda connection: runs.get(connection, run)))
+    await kill(context, await context.database.read(runs.get, run))

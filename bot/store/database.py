@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio.to_thread
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext, make_ur
 
 from bot.store import sqlite
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 # On PostgreSQL: notified with each commit that leaves work for whoever is free.
@@ -91,11 +92,18 @@ class Database:
         fenced._confirm = confirm  # noqa: SLF001 - our own copy
         return fenced
 
-    async def write(self, work: Callable[[Connection], T], *, patience: float | None = None) -> T:
-        """Run `work` in a transaction and commit it. An exception rolls back and is raised here.
+    async def write(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `work(connection, …)` in a transaction and commit it. An exception rolls back and is raised here."""
+        return await self._transaction(lambda connection: work(connection, *args, **kwargs), None)
 
-        `patience`: seconds to wait for another's lock, where somebody waits for this; a sign of hurry.
-        """
+    async def write_within(
+        self, seconds: float, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The same where somebody waits for it: it does not queue behind other writes, and waits only `seconds` for
+        another process's lock."""
+        return await self._transaction(lambda connection: work(connection, *args, **kwargs), seconds)
+
+    async def _transaction(self, work: Callable[[Connection], T], patience: float | None) -> T:
         if self._confirm is not None:
             await self._confirm()
 
@@ -109,12 +117,12 @@ class Database:
         limiter = self._writers if patience is None else self._urgent
         return await anyio.to_thread.run_sync(transaction, limiter=limiter)
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on one consistent view."""
+    async def read(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `work(connection, …)` on one consistent view."""
 
         def read() -> T:
             with self.view() as connection:
-                return work(connection)
+                return work(connection, *args, **kwargs)
 
         return await anyio.to_thread.run_sync(read, limiter=self._threads)
 

@@ -78,7 +78,7 @@ class Transcripts:
         while self._waiting:
             pieces, self._waiting = self._waiting, []
             try:
-                await database.write(lambda connection, them=pieces: _together(connection, them))  # type: ignore[misc]  # bound now
+                await database.write(_together, pieces)
                 _settle(pieces, None)
             except sa.exc.OperationalError as error:  # the database's trouble is everybody's
                 _settle(pieces, error)

@@ -37,12 +37,12 @@ class _Written:
 async def delete_duplicates(context: Context) -> None:
     """Look where an effect was tried more than once since the last look. Raises: GitHubError when it is away."""
     until = now() - SETTLED_SECONDS
-    mark = await context.database.read(lambda connection: kv.get(connection, LOOKED))
+    mark = await context.database.read(kv.get, LOOKED)
     since = float(mark) if mark is not None else until - BACK_SECONDS
     lag = context.settings.list_lag_seconds
-    keys = await context.database.read(lambda connection: stale.retried_effects(connection, since, lag))
+    keys = await context.database.read(stale.retried_effects, since, lag)
     if keys:
-        plans = await context.database.read(lambda connection: stale.plans(connection, since))
+        plans = await context.database.read(stale.plans, since)
         for written in {each.key: each for plan in plans for each in _comments(plan) if each.key in keys}.values():
             try:
                 await _only_one(context, written)
@@ -50,7 +50,7 @@ async def delete_duplicates(context: Context) -> None:
                 raise
             except GitHubError as error:
                 log.warning("not looked for doubles", key=written.key, status=error.status)
-    await context.database.write(lambda connection: kv.put(connection, LOOKED, str(until)))
+    await context.database.write(kv.put, LOOKED, str(until))
 
 
 def _comments(plan: str) -> Iterator[_Written]:
@@ -67,7 +67,7 @@ async def _only_one(context: Context, written: _Written) -> None:
     me = await context.github.identity()
     repository = await context.github.conversation(written.issue.repo)
     found = await repository.find_comments(written.issue.number, written.marker, me.login, written.at)
-    held = await context.database.read(lambda connection: effects_made.owner(connection, written.key))
+    held = await context.database.read(effects_made.owner, written.key)
     ids = [comment.id for comment in found]
     stays = int(held) if held is not None and int(held) in ids else next(iter(ids), 0)
     for comment in ids:

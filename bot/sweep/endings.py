@@ -25,13 +25,13 @@ async def retry_reports(context: Context) -> None:
     moment = now()
     unshown = partial(runs.unreported, tried_before=moment - AGAIN_SECONDS, ended_after=moment - DAYS * 86_400.0)
     for run in await context.database.read(unshown):
-        row = await context.database.read(partial(runs.get, run=run))
+        row = await context.database.read(runs.get, run=run)
         try:
             async with asyncio.timeout(SAY_SECONDS):
                 shown = await say_ending(context, row)
         except TimeoutError:
             log.warning("ending still not shown", run=run)
-            await context.database.write(partial(runs.set_reported, run=run, refused=True))
+            await context.database.write(runs.set_reported, run=run, refused=True)
         else:
             if shown:
-                await context.database.write(partial(runs.set_reported, run=run, refused=False))
+                await context.database.write(runs.set_reported, run=run, refused=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 from sqlalchemy.engine import Connection
@@ -71,16 +70,16 @@ async def recover_deliveries(context: Context, *, starting: bool) -> None:
         await _search(context, max(untold, begun - FARTHEST_SECONDS))
     # What has still not arrived is seen again by the next sweep.
     alive = min(begun, told.waiting)
-    await context.database.write(lambda connection: kv.put(connection, ALIVE, str(alive)))
+    await context.database.write(kv.put, ALIVE, str(alive))
 
 
 async def _last_alive(context: Context, moment: float) -> float:
     """Epoch seconds; `moment` where this database has only now been made."""
-    created = await context.database.read(lambda connection: kv.get(connection, CREATED))
+    created = await context.database.read(kv.get, CREATED)
     if created is None:
-        await context.database.write(lambda connection: kv.put(connection, CREATED, str(moment)))
+        await context.database.write(kv.put, CREATED, str(moment))
         return moment
-    alive = await context.database.read(lambda connection: kv.get(connection, ALIVE))
+    alive = await context.database.read(kv.get, ALIVE)
     # What is found a second time is known by its cause.
     return max(float(created), float(alive) - SLACK_SECONDS) if alive is not None else float(created)
 
@@ -103,7 +102,7 @@ async def _redeliver(context: Context, since: float) -> _Told:
     sent: list[Attempt] = []
     in_vain, left = 0, MAX_ASKED
     for attempt in failed:
-        count = await context.database.write(partial(_count, attempt=attempt)) if left else None
+        count = await context.database.write(_count, attempt=attempt) if left else None
         if count is None:
             waiting.append(attempt)
             continue
@@ -148,7 +147,7 @@ async def _failed(context: Context, since: float) -> tuple[list[Attempt], bool]:
         elif payloads.may_ask(attempt.event, attempt.action):
             latest.setdefault(attempt.guid, attempt)
     missing = [attempt for guid, attempt in latest.items() if guid not in good]
-    have = await context.database.read(partial(deliveries.known, guids=tuple(each.guid for each in missing)))
+    have = await context.database.read(deliveries.known, guids=tuple(each.guid for each in missing))
     return [each for each in reversed(missing) if each.guid not in have], reached
 
 
@@ -173,7 +172,7 @@ async def _absent(context: Context, sent: list[Attempt]) -> list[Attempt]:
     """Wait for them, within reason: what comes by itself need not be searched for. Those that did not come."""
     absent = sent
     for _ in range(int(ARRIVAL_SECONDS)):
-        have = await context.database.read(partial(deliveries.known, guids=tuple(each.guid for each in sent)))
+        have = await context.database.read(deliveries.known, guids=tuple(each.guid for each in sent))
         absent = [each for each in sent if each.guid not in have]
         if not absent:
             break
@@ -224,8 +223,8 @@ async def _store_found(context: Context, gesture: Gesture) -> bool:
         return False
     # The same name as its cause's: what was delivered need not be decided on again.
     held = f"gesture:{event.issue.repo.id}:{gesture.event_key}"
-    if await context.database.read(lambda connection: effects_made.owner(connection, held)) is not None:
+    if await context.database.read(effects_made.owner, held) is not None:
         return False
     digest = hashlib.sha256(gesture.event.encode() + b"\0" + gesture.body).hexdigest()
     delivery = Delivery(f"{RECOVERED_PREFIX}{gesture.name}", gesture.event, digest, gesture.body)
-    return await context.database.write(lambda connection: deliveries.add(connection, delivery))
+    return await context.database.write(deliveries.add, delivery)

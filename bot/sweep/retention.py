@@ -22,10 +22,8 @@ async def purge(context: Context, engine: Engine) -> None:
     moment = now()
     words = moment - context.settings.keep_days * DAY
     ids = moment - OLDEST_DAYS * DAY
-    emptied = await context.database.write(lambda connection: stale.delete_contents(connection, words))
-    dropped = await context.database.write(
-        lambda connection: stale.delete_rows(connection, ids, moment - ASKED_DAYS * DAY)
-    )
+    emptied = await context.database.write(stale.delete_contents, words)
+    dropped = await context.database.write(stale.delete_rows, ids, moment - ASKED_DAYS * DAY)
     workflows = 0
     # In pieces: other writers have their turn in between.
     while more := await engine.forget(words):

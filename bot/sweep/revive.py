@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
 
 import structlog
 
@@ -28,7 +27,7 @@ async def requeue(context: Context, engine: Engine) -> None:
     """Whatever is not done has a workflow that is not done, or gets one, or is given up visibly."""
     for repository, number in await context.database.read(stale.issues_without_active_run):
         log.warning("conversation freed", repository=repository, number=number)
-        await context.database.write(partial(runs.activate_next, repository=repository, number=number))
+        await context.database.write(runs.activate_next, repository=repository, number=number)
         context.work.set()
     guids = await context.database.read(stale.unfinished_deliveries)
     keys = await _lifeless(engine, {guid: f"delivery:{guid}" for guid in guids})
@@ -60,8 +59,8 @@ async def _delivery(context: Context, engine: Engine, guid: str, key: str | None
         await engine.begin(inbox.DISPATCHES[0].workflow, key=key, argument=guid)
         return
     log.error("delivery given up", guid=guid)
-    await context.database.write(partial(deliveries.store_plan, guid=guid, plan="[]", outcome="given up"))
-    await context.database.write(partial(deliveries.close, guid=guid))
+    await context.database.write(deliveries.store_plan, guid=guid, plan="[]", outcome="given up")
+    await context.database.write(deliveries.close, guid=guid)
 
 
 async def _run(context: Context, engine: Engine, waiting: PendingRun, key: str | None) -> None:
@@ -72,12 +71,12 @@ async def _run(context: Context, engine: Engine, waiting: PendingRun, key: str |
         await engine.enqueue(shape.workflow, queue=shape.queue, partition=partition, key=key, argument=run)
         return
     log.error("run given up", run=run)
-    await context.database.write(partial(runs.end, run=run, ending=messages.internal_error(run)))
+    await context.database.write(runs.end, run=run, ending=messages.internal_error(run))
     try:
         async with asyncio.timeout(SAY_SECONDS):
             await report(context, run)
     except Exception:  # whatever made its workflow fail may strike here too, and the conversation must go on
         log.exception("ending not shown", run=run)
-        row = await context.database.read(partial(runs.get, run=run))
-        await context.database.write(partial(runs.finish, run=row))
+        row = await context.database.read(runs.get, run=run)
+        await context.database.write(runs.finish, run=row)
         context.work.set()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import structlog
 
 from bot.context import Context
@@ -21,7 +19,7 @@ YOUNG_SECONDS = 300.0
 async def reap(context: Context) -> None:
     """Kill what no run of ours needs. Raises: SandboxError when E2B cannot list them."""
     living = await context.sandboxes.list_own()
-    needs = await context.database.read(partial(stale.sandbox_uses, ids=tuple(sandbox.run for sandbox in living)))
+    needs = await context.database.read(stale.sandbox_uses, ids=tuple(sandbox.run for sandbox in living))
     for sandbox in living:
         if _is_needed(sandbox, needs.get(sandbox.run)):
             continue

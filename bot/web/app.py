@@ -49,9 +49,7 @@ def create_app(context: Context, lifespan: Lifespan | None = None, *, receives: 
     async def readyz(_request: Request) -> Response:
         try:
             # A write of no row: it tells whether our tables are there and whether they can be written.
-            await context.database.write(
-                lambda connection: deliveries.mark_dispatched(connection, ""), patience=LOCK_TIMEOUT
-            )
+            await context.database.write_within(LOCK_TIMEOUT, deliveries.mark_dispatched, "")
         except sa.exc.DBAPIError as error:
             return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)
         return JSONResponse({"ok": True})

@@ -120,7 +120,7 @@ class DeliveryWriter:
     async def _stored(self, group: tuple[Delivery, ...]) -> tuple[bool, ...]:
         for _ in range(2):
             try:
-                return await self._database.write(lambda c: deliveries.add_all(c, group), patience=LOCK_TIMEOUT)
+                return await self._database.write_within(LOCK_TIMEOUT, deliveries.add_all, group)
             except sa.exc.DBAPIError as error:
                 # A connection of before a restart: the pool has now dropped it and its like.
                 if not error.connection_invalidated:

@@ -24,8 +24,9 @@ from bot.model import Problem
 from bot.rig.e2b import Ending
 from bot.rig.http.faults import Fault
 from bot.rig.rig import APP_ID, Rig
-from bot.service import create_world
+from bot.service import create_context
 from bot.settings import Settings, environment_name
+from bot.text.redact import Redactor
 
 PERMISSIONS = manifest.load().default_permissions
 EVENTS = manifest.load().default_events
@@ -70,8 +71,8 @@ def found(rig: Rig, **changed: Any) -> tuple[Finding, ...]:
     settings = Settings(**{"_env_file": None, **given, **changed})
 
     async def impatient() -> tuple[Finding, ...]:
-        context = create_world(settings)
-        api = GitHubApi(settings.github_api_url, RateLimit(), sleep=lambda _: asyncio.sleep(0))
+        context = create_context(settings)
+        api = GitHubApi(settings.github_api_url, RateLimit(), Redactor([]), sleep=lambda _: asyncio.sleep(0))
         context = replace(context, github=App(api, settings.github_app_id, settings.private_key()))
         try:
             return await check(context)

@@ -69,11 +69,11 @@ async def test_a_thousand_runs_of_one_installation_do_not_keep_another_waiting(
 
     async def execute(context: Context, engine: Engine, run: str) -> None:
         nonlocal most
-        row = await context.database.read(lambda connection: runs.get(connection, run))
+        row = await context.database.read(runs.get, run)
         if row.request.issue.repo.installation == BUSY:
             busy.add(run)
             await answered.wait()
-        await context.database.write(lambda connection: runs.finish(connection, row))
+        await context.database.write(runs.finish, row)
         done.append(run)
         most = most if answered.is_set() else len(busy)
         answered.set()
@@ -89,7 +89,7 @@ async def test_a_thousand_runs_of_one_installation_do_not_keep_another_waiting(
         await crowded.database.write(lambda connection, n=number: runs.add(connection, request(BUSY, n)))  # type: ignore[misc]  # bound now
     async with working(crowded):
         await asyncio.wait_for(queued(), 180)
-        await crowded.database.write(lambda connection: runs.add(connection, request(OTHER, 1)))
+        await crowded.database.write(runs.add, request(OTHER, 1))
         crowded.work.set()
         await asyncio.wait_for(answered.wait(), 180)
         assert done[0] == request(OTHER, 1).id
@@ -124,4 +124,4 @@ async def test_a_thousand_deliveries_of_one_installation_do_not_keep_another_wai
 
 
 async def _deliver(context: Context, guid: str) -> None:
-    await context.database.write(lambda connection: deliveries.add(connection, delivery(guid)))
+    await context.database.write(deliveries.add, delivery(guid))

@@ -43,7 +43,7 @@ class Outside:
 
 
 async def known(context: Context, key: str = "key") -> object:
-    return await context.database.write(lambda connection: idempotency.reserve(connection, key))
+    return await context.database.write(idempotency.reserve, key)
 
 
 WAIT = f"sleep {Settings.model_fields['list_lag_seconds'].default:g}"

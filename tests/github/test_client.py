@@ -26,6 +26,7 @@ from bot.github.errors import (
 )
 from bot.github.rate_limit import RateLimit
 from bot.rig.http.faults import Fault, Side
+from bot.text.redact import Redactor
 from tests.github.conftest import TOKEN, GitHub, Time, said, text
 
 
@@ -214,7 +215,7 @@ async def test_a_slow_answer_is_an_answer(client: Client, github: GitHub, time: 
 
 async def test_where_nobody_listens_it_is_trouble(time: Time) -> None:
     nobody = Client.as_installation(
-        GitHubApi("http://127.0.0.1:9/api/v3", RateLimit(time.clock, time.sleep), time.sleep), TOKEN, 1
+        GitHubApi("http://127.0.0.1:9/api/v3", RateLimit(time.clock, time.sleep), Redactor([]), time.sleep), TOKEN, 1
     )
     with pytest.raises(UnavailableError, match=r"^0 no answer \(ConnectionError\)$"):
         await nobody.call("POST", "/x")

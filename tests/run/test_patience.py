@@ -98,13 +98,13 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 async def begun(context: Context) -> None:
-    await context.database.write(lambda connection: runs.add(connection, REQUEST))
-    await context.database.write(lambda connection: runs.set_state(connection, REQUEST.id, RunState.PREPARING))
+    await context.database.write(runs.add, REQUEST)
+    await context.database.write(runs.set_state, REQUEST.id, RunState.PREPARING)
 
 
 async def ended(context: Context) -> tuple[RunState, bool]:
     """The run's state, and whether its end is decided."""
-    row = await context.database.read(lambda connection: runs.get(connection, REQUEST.id))
+    row = await context.database.read(runs.get, REQUEST.id)
     return row.state, row.ending is not None
 
 

@@ -40,7 +40,7 @@ async def test_migrations_make_exactly_the_tables_of_the_code(database: Database
 
 
 async def test_migrating_again_changes_nothing(database: Database) -> None:
-    await database.write(lambda connection: put(connection, "kept"))
+    await database.write(put, "kept")
     await asyncio.to_thread(migrate, database)
     assert await database.read(keys) == ["kept"]
 
@@ -56,14 +56,14 @@ async def test_what_fails_leaves_nothing_behind(database: Database) -> None:
 
 
 async def test_a_read_sees_what_was_committed_and_writes_nothing(database: Database) -> None:
-    await database.write(lambda connection: put(connection, "a"))
-    await database.read(lambda connection: put(connection, "b"))
+    await database.write(put, "a")
+    await database.read(put, "b")
     assert await database.read(keys) == ["a"]
 
 
 async def test_a_transaction_that_reads_first_never_loses_what_another_wrote(database: Database) -> None:
     """On SQLite a transaction that began by reading could fail half-way; on PostgreSQL the row is locked."""
-    await database.write(lambda connection: put(connection, "0"))
+    await database.write(put, "0")
 
     def count_up(connection: Connection) -> None:
         row = sa.select(effects.c.key).with_for_update()
@@ -83,7 +83,7 @@ async def test_of_many_equal_rows_one_is_inserted(database: Database) -> None:
 
 
 async def test_a_committed_row_survives_the_process(sqlite: Database) -> None:
-    await sqlite.write(lambda connection: put(connection, "kept"))
+    await sqlite.write(put, "kept")
     again = Database(sqlite._url.render_as_string())
     assert await again.read(keys) == ["kept"]
     again.close()
@@ -98,7 +98,7 @@ async def test_sqlite_is_set_to_keep_its_promises(tmp_path: Path) -> None:
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
 
-    await database.write(lambda connection: put(connection, "x"))
+    await database.write(put, "x")
     assert await database.read(pragmas) == {
         "journal_mode": "wal",
         "synchronous": 2,  # FULL
@@ -118,7 +118,7 @@ def test_the_engine_opens_sqlite_with_the_same_module() -> None:
 
 
 async def test_no_error_tells_what_was_to_be_stored(database: Database) -> None:
-    await database.write(lambda connection: put(connection, "canary"))
+    await database.write(put, "canary")
     with pytest.raises(sa.exc.IntegrityError) as raised:
         await database.write(lambda connection: connection.execute(effects.insert().values(key="canary", tried_at=1.0)))
     assert "canary" not in str(raised.value).replace(str(raised.value.orig), "")

@@ -144,7 +144,7 @@ async def test_whatever_the_order_each_conversation_has_one_active_run_or_none_w
             runs.finish(connection, runs.get(connection, gone))
 
     for name in range(120):
-        await sqlite.write(lambda connection, name=name: step(connection, name))  # type: ignore[misc]  # bound now
+        await sqlite.write(step, name)
         assert await active(sqlite) == sorted(line[0] for line in waiting.values() if line)
 
 

@@ -47,7 +47,7 @@ async def test_each_returns_when_its_lines_can_be_read_by_others(database: Datab
     async def follow(name: str) -> None:
         for number in range(5):
             await transcripts.append(database, name, number, line(number))
-            assert await database.read(lambda connection: runs.transcript_position(connection, name)) == (
+            assert await database.read(runs.transcript_position, name) == (
                 number + 1,
                 number * 10,
             )

@@ -62,7 +62,7 @@ class Hook:
 
     async def deliver(self, guid: str, action: str = "created") -> None:
         if self.reached:
-            await self.context.database.write(lambda c: deliveries.add(c, delivery(guid)))
+            await self.context.database.write(deliveries.add, delivery(guid))
         self.log.append(Attempt(len(self.log), guid, self.moment, self.reached, "issue_comment", action))
 
     async def sweep(self, *, starting: bool = False) -> None:
@@ -106,7 +106,7 @@ async def test_while_the_hook_is_out_of_reach_it_is_asked_for_ever_less_often_an
     )
     hook.reached = True
     await hook.sweeps(70 * MINUTE)
-    assert await hook.context.database.read(lambda c: deliveries.known(c, ("one",))) == {"one"}
+    assert await hook.context.database.read(deliveries.known, ("one",)) == {"one"}
     count = len(hook.asked)
     await hook.sweeps(DAY)
     assert len(hook.asked) == count
@@ -129,7 +129,7 @@ async def test_a_crash_in_every_sweep_gives_nothing_up(hook: Hook) -> None:
         await hook.sweep(starting=True)
     hook.reached = True
     await hook.sweeps(10 * MINUTE)
-    assert await hook.context.database.read(lambda c: deliveries.known(c, ("one",))) == {"one"}
+    assert await hook.context.database.read(deliveries.known, ("one",)) == {"one"}
 
 
 async def test_what_github_refuses_to_deliver_is_looked_for_since_it_first_failed(hook: Hook) -> None:
@@ -178,7 +178,6 @@ async def test_a_sweep_asks_for_so_many_and_the_next_for_the_rest(hook: Hook, mo
 
 
 async def test_a_count_without_a_time_is_read_as_it_was_written(context: Context) -> None:
-    await context.database.write(lambda c: kv.put(c, "asked:one", "4"))
-    assert await context.database.read(
-        lambda c: redelivery_attempts.get(c, "one")
-    ) == redelivery_attempts.RedeliveryAttempts(4, float("inf"))
+    await context.database.write(kv.put, "asked:one", "4")
+    known = await context.database.read(redelivery_attempts.get, "one")
+    assert known == redelivery_attempts.RedeliveryAttempts(4, float("inf"))

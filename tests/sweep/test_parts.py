@@ -64,7 +64,7 @@ async def test_only_sandboxes_that_a_live_run_needs_are_left(
     for number, run in enumerate(("live", "unwritten", "ended", "doubled")):
         await context.database.write(lambda c, r=run, n=number: runs.add(c, run_request(r, n + 1)))  # type: ignore[misc]  # bound now
     for run, sandbox in (("live", live), ("ended", ended), ("doubled", "another")):
-        await context.database.write(lambda c, r=run, s=sandbox: runs.set_sandbox(c, r, s))  # type: ignore[misc]  # as above
+        await context.database.write(runs.set_sandbox, run, sandbox)
     await context.database.write(lambda c: runs.finish(c, runs.get(c, "ended")))
 
     await sandboxes.reap(context)
@@ -106,8 +106,8 @@ async def test_of_comments_made_twice_one_stays(context: Context, took: float, h
     context = replace(context, github=thread)  # type: ignore[arg-type]  # as much of GitHub as is needed
     plan = dump((Reply(PLACE, "reply:issue:1:a", "text", "2026-01-01T00:00:00Z"),))
     done = now() - 60
-    await context.database.write(lambda c: deliveries.add(c, delivery("one")))
-    await context.database.write(lambda c: deliveries.store_plan(c, "one", plan, "1 effects"))
+    await context.database.write(deliveries.add, delivery("one"))
+    await context.database.write(deliveries.store_plan, "one", plan, "1 effects")
     await context.database.write(
         lambda c: c.execute(
             effects_table.insert().values(key="reply:issue:1:a", tried_at=done - took, done_at=done, result=held)
@@ -149,12 +149,12 @@ async def ended(engine: Engine, keys: list[str]) -> None:
 async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_on(
     context: Context, engine: Engine
 ) -> None:
-    await context.database.write(lambda c: deliveries.add(c, delivery("one")))
-    await context.database.write(lambda c: deliveries.mark_dispatched(c, "one"))
+    await context.database.write(deliveries.add, delivery("one"))
+    await context.database.write(deliveries.mark_dispatched, "one")
     for run in ("a", "b"):
         await context.database.write(lambda c, r=run: runs.add(c, run_request(r)))  # type: ignore[misc]  # bound now
-    await context.database.write(lambda c: runs.set_comment(c, "a", 0))
-    await context.database.write(lambda c: runs.mark_enqueued(c, "a"))
+    await context.database.write(runs.set_comment, "a", 0)
+    await context.database.write(runs.mark_enqueued, "a")
     for tries in range(4):
         assert [row["closed_at"] for row in await rows(context.database, deliveries_table)] == [None]
         assert [row["active"] for row in await rows(context.database, runs_table)] == [True, False]
@@ -202,7 +202,7 @@ async def test_words_go_after_weeks_and_ids_after_months(context: Context, monke
             effects_made.acquire(connection, name, "x")
 
         await context.database.write(write)
-    await context.database.write(lambda c: deliveries.add(c, delivery("open", "open", body=b"words")))
+    await context.database.write(deliveries.add, delivery("open", "open", body=b"words"))
     await context.database.write(
         lambda c: c.execute(
             marks.insert(),
@@ -295,9 +295,9 @@ async def test_an_end_that_is_refused_again_rests_for_an_hour(
 ) -> None:
     monkeypatch.setattr(endings, "SAY_SECONDS", 0.2 if isinstance(error, UnavailableError) else 20.0)
     context = replace(context, github=Refusing(error))  # type: ignore[arg-type]  # as much of GitHub as is needed
-    await context.database.write(lambda c: runs.add(c, run_request("one", 1)))
-    await context.database.write(lambda c: runs.set_comment(c, "one", 5))
-    await context.database.write(lambda c: runs.end(c, "one", ending()))
+    await context.database.write(runs.add, run_request("one", 1))
+    await context.database.write(runs.set_comment, "one", 5)
+    await context.database.write(runs.end, "one", ending())
     await context.database.write(lambda c: runs.finish(c, runs.get(c, "one")))
     before = now() - 2 * 3600
     await context.database.write(lambda c: c.execute(runs_table.update().values(unshown_at=before)))

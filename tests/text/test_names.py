@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.text.names import branch, slug
+from bot.text.names import branch, slug, temporary_branch
 from tests.factory import issue_ref, run_request
 
 
@@ -41,13 +41,19 @@ def test_a_slug_keeps_letters_and_digits_of_ascii(text: str, short: str) -> None
     ],
 )
 def test_a_branch_is_named_after_the_conversation_and_the_run(title: str, proposed: str, name: str) -> None:
-    assert branch(run_request(issue=issue_ref(title=title)), proposed) == name
+    assert branch(run_request(issue=issue_ref(title=title)), proposed, "amp/") == name
+
+
+def test_the_prefix_is_the_operators() -> None:
+    asked = run_request()
+    assert branch(asked, "", "bots/").startswith("bots/7-")
+    assert temporary_branch(asked.id, "bots/") == "bots/tmp-0123abcd89ef"
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80), st.text(max_size=20))
 def test_git_takes_every_branch(title: str, proposed: str) -> None:
-    name = branch(run_request(issue=issue_ref(title=title)), proposed)
+    name = branch(run_request(issue=issue_ref(title=title)), proposed, "amp/")
     checked = subprocess.run(["git", "check-ref-format", "--branch", name], capture_output=True, text=True)
     assert (checked.returncode, checked.stdout) == (0, f"{name}\n")
 

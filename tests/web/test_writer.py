@@ -141,14 +141,14 @@ async def test_a_database_that_says_nothing_is_not_waited_for(
     """Such as PostgreSQL behind a network that swallows everything."""
     monkeypatch.setattr(module, "DEADLINE", 0.3)
     silent = asyncio.Event()
-    write = sqlite.write
+    write_within = sqlite.write_within
 
-    async def stuck(work: Any, *, patience: float | None = None) -> Any:
+    async def stuck(*arguments: Any) -> Any:
         await silent.wait()
-        return await write(work, patience=patience)
+        return await write_within(*arguments)
 
     receiver = DeliveryWriter(sqlite)
-    monkeypatch.setattr(sqlite, "write", stuck)
+    monkeypatch.setattr(sqlite, "write_within", stuck)
     with pytest.raises(NotStoredError, match="no answer"):
         await receiver.store(delivery("a"))
     with pytest.raises(NotStoredError, match="no answer"):
