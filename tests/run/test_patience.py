@@ -21,7 +21,9 @@ from bot.sandbox.client import (
 )
 from bot.store import runs
 from bot.store.runs import Run
-from tests.text.test_names import REQUEST
+from tests.factory import run_request
+
+REQUEST = run_request()
 
 
 @dataclass

@@ -129,6 +129,15 @@ class Story:
         lines = self.rig.query("SELECT line FROM transcript WHERE run = :run ORDER BY sequence", run=run["id"])
         return [row["name"] for row in names], bool(lines) and json.loads(lines[-1]["line"])["type"] == "result"
 
+    def prompt(self) -> str:
+        """The prompt of the newest run, as the agent repeats it in its stream."""
+        rows = self.rig.query(
+            "SELECT line FROM transcript WHERE run = :run ORDER BY sequence", run=self.runs()[-1]["id"]
+        )
+        events = [json.loads(row["line"]) for row in rows]
+        prompt: str = next(event for event in events if event["type"] == "user")["message"]["content"][0]["text"]
+        return prompt
+
     def change(self) -> dict[str, tuple[str, bytes]]:
         """What the one pull request adds or alters: path -> (mode, content). It deletes nothing."""
         before = self.files(self.branches()[self.repo.default_branch])

@@ -9,36 +9,17 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import jwt
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.github.webhooks import Delivery, Handling, signature
+from bot.rig.github.webhooks import Handling, signature
 from bot.rig.http.faults import Fault, Request, Side
-from bot.rig.rig import APP_ID, Rig
+from bot.rig.rig import Rig
+from tests.stories.redelivering import deliveries_of, redeliver
 from tests.stories.story import BOT, HELD, MAINTAINER, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
-
-
-def deliveries_of(story: Story, text: str) -> list[Delivery]:
-    """GitHub's log of attempts to tell the bot of this story's comments with this text."""
-    list_own = [each for each in story.rig.github.deliveries if each.repository == story.repo.id]
-    return [each for each in list_own if text in str(json.loads(each.body).get("comment", {}).get("body"))]
-
-
-def redeliver(rig: Rig, delivery: Delivery) -> None:
-    """As the App's owner does it, with the App's key."""
-    now = int(time.time())
-    token = jwt.encode({"iat": now - 60, "exp": now + 300, "iss": str(APP_ID)}, rig.app.private_key, "RS256")
-    answer = httpx.post(
-        f"{rig.github.api_url}/app/hook/deliveries/{delivery.id}/attempts",
-        headers={"Authorization": f"Bearer {token}"},
-        trust_env=False,
-    )
-    assert answer.status_code == 202
-    assert rig.github.wait_deliveries()
 
 
 def assert_done_once(story: Story, number: int, agents: int = 1) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -13,15 +12,6 @@ from bot.rig.github.records import Pull
 from tests.stories.story import BOT, HELD, MAINTAINER, Story
 
 CHANGE = {"app.py": "def answer():\n    return 42\n"}
-
-
-def told(story: Story) -> str:
-    """The prompt of the newest run, as the agent repeats it in its stream."""
-    run = story.runs()[-1]["id"]
-    rows = story.rig.query("SELECT line FROM transcript WHERE run = :run ORDER BY sequence", run=run)
-    events = [json.loads(row["line"]) for row in rows]
-    prompt: str = next(event for event in events if event["type"] == "user")["message"]["content"][0]["text"]
-    return prompt
 
 
 def own_branch(story: Story, pull: Pull) -> str:
@@ -133,7 +123,7 @@ def test_questions_on_a_pull_request_from_a_fork_are_answered(story: Story) -> N
     story.settle()
     assert story.states() == ["answered"]
     assert "It is." in story.only_answer(pull.number)
-    assert f"at commit {pull.head_sha}, the head of pull request #{pull.number}" in told(story)
+    assert f"at commit {pull.head_sha}, the head of pull request #{pull.number}" in story.prompt()
     assert "return 42" in diff(story.repo.bare, story.branches()["main"], pull.head_sha)
 
 
@@ -202,7 +192,7 @@ def test_a_request_on_a_line_of_the_diff_tells_the_agent_which(story: Story, rep
         comment = story.rig.github.review_comment(story.repo, pull.number, MAINTAINER, again, reply_to=comment.id)
     story.settle()
 
-    assert f'by="{MAINTAINER}" on="app.py:2">\nsay why' in told(story)
+    assert f'by="{MAINTAINER}" on="app.py:2">\nsay why' in story.prompt()
     assert story.states() == ["published"]
     assert story.files(pull.head_sha)["app.py"] == (
         "100644",

@@ -12,20 +12,21 @@ from bot.agent.outcome import Failure, Outcome
 from bot.agent.stream import Usage
 from bot.changes.changeset import Change, Violation
 from bot.events import commands
-from bot.model import Actor, ActorKind, Ending, PinnedBase, RunKind, RunRequest, RunState
+from bot.model import Actor, ActorKind, Ending, RunKind, RunRequest, RunState
 from bot.text import messages
 from bot.text.messages import RunCost
 from tests.events.deliveries import ACTOR, PLACE, PULL_PLACE
-from tests.text.test_markdown import TEXTS, alive
-from tests.text.test_names import REQUEST
+from tests.factory import outcome, pinned, run_request
+from tests.text.markup import TEXTS, alive
 
+REQUEST = run_request()
 GITHUB_MOST = 65_536
 J = "\u2060"
 MARK = "<!-- ampbot:run:0123abcd-89ef-5000-8000-000000000000 -->"
-REVIEW = replace(REQUEST, kind=RunKind.REVIEW, issue=PULL_PLACE, text="")
-PINNED = PinnedBase("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk")
+REVIEW = run_request(kind=RunKind.REVIEW, issue=PULL_PLACE, text="")
+PINNED = pinned()
 USAGE = Usage(input_tokens=1_000, output_tokens=234, cache_read=20_000, cache_creation=5)
-OUTCOME = Outcome(ok=True, answer="", error="", failure=None, thread="T-1", usage=USAGE, turns=3, duration_ms=1_000)
+OUTCOME = outcome(usage=USAGE)
 PRICE = RunCost(83.4, OUTCOME, "https://ampcode.com/threads/T-1")
 CHEAP = RunCost(4.2, None, None)
 TOOK = (
@@ -68,7 +69,7 @@ PROGRESS: list[tuple[RunRequest, RunState, int, int, str]] = [
         "### ⏳ Reviewing\n\n> **alice:** Review this pull request.\n\nAmp is at work (12 steps so far).",
     ),
     (
-        replace(REQUEST, text=""),
+        run_request(text=""),
         RunState.COLLECTING,
         0,
         0,
@@ -304,7 +305,7 @@ def test_a_commit_names_its_run_and_who_asked() -> None:
     ],
 )
 def test_a_title_is_one_line_and_never_empty(title: str, proposed: str | None, shown: str) -> None:
-    assert messages.pull_title(replace(REQUEST, issue=replace(PLACE, title=title)), proposed) == shown
+    assert messages.pull_title(run_request(issue=replace(PLACE, title=title)), proposed) == shown
 
 
 def test_a_pull_request_closes_its_issue_and_says_who_asked_and_on_what_it_was_made() -> None:
@@ -331,7 +332,7 @@ def test_a_review_says_what_fits_no_line() -> None:
 
 def everything(words: str) -> list[str]:
     """Every body that holds somebody's words, where GitHub would be told of them."""
-    request = replace(REQUEST, text=words, issue=replace(PLACE, title=words))
+    request = run_request(text=words, issue=replace(PLACE, title=words))
     error = replace(OUTCOME, ok=False, error=words)
     endings = [
         messages.pull_opened(1, words, changes(1)),

@@ -26,14 +26,11 @@ from bot.store.tables import deliveries
 from bot.store.upgrade import migrate
 from bot.web import writer as module
 from bot.web.writer import DeliveryWriter, NotStoredError
-from tests.web.test_app import GUID, client, signed
+from tests.factory import delivery
+from tests.web.receiver import GUID, client, signed
 
 # GitHub hangs up after 10 seconds; a loaded test machine takes some of its own.
 GITHUB_SECONDS = 10.0
-
-
-def delivery(guid: str, digest: str | None = None, body: bytes = b"{}") -> Delivery:
-    return Delivery(guid, "issues", digest or f"digest of {guid}", body)
 
 
 async def guids(database: Database) -> list[str]:
