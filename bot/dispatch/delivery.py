@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
+from typing import assert_never
 
 import structlog
 from sqlalchemy.engine import Connection
@@ -268,6 +269,8 @@ async def _perform(context: Context, effect: Effect) -> None:
             comment = await _comment(context, repository, request.issue.number, key, mark, body, request.at)
             await context.database.write(runs.set_comment, request.id, comment)
             await report.catch_up(context, request.id)
+        case _:
+            assert_never(effect)
 
 
 async def _comment(
