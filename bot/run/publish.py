@@ -15,7 +15,7 @@ from bot.events.policy import MAY_ASK
 from bot.github.app import PUBLISH
 from bot.github.errors import GitHubError, UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
-from bot.model import Ending, PinnedBase, Problem, RunKind, RunState
+from bot.model import Ending, PinnedBase, Problem, RunState
 from bot.run import tree
 from bot.run.collect import CHANGES, limits
 from bot.run.prepare import BASE_PATHS
@@ -44,8 +44,11 @@ async def publish(context: Context, run: Run) -> Ending | None:
     if not outcome.ok and not stopped_by:
         return messages.agent_failed(outcome, kept=_changed(context, archive, pinned))
     answer = split_answer(outcome.answer)
-    if run.request.kind is RunKind.REVIEW:
+    rules = run.request.kind.rules
+    if rules.reviews:
         return await review(context, run, answer)
+    if not rules.publishes:
+        return messages.answered(answer.text)
     assert archive is not None  # noqa: S101 - collect() has seen to it
     change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
     if isinstance(change_set, Problem):

@@ -8,7 +8,8 @@ from itertools import accumulate
 
 from bot.agent.outcome import Failure, Outcome
 from bot.changes.changeset import Change, Violation
-from bot.model import Actor, Ending, PinnedBase, RunKind, RunRequest, RunState
+from bot.model import Actor, Ending, PinnedBase, RunRequest, RunState
+from bot.text import kind_words
 from bot.text.markdown import code, line, plain, quote, sanitize
 
 AGAIN = "To try again, comment `/amp` with your request."
@@ -37,7 +38,7 @@ class RunCost:
 
 def progress(request: RunRequest, state: RunState, *, position: int = 0, latest: str = "", tools: int = 0) -> str:
     """The run's one comment while it goes on."""
-    what = "Reviewing" if request.kind is RunKind.REVIEW else "Working on it"
+    what = kind_words.of(request.kind).doing
     heads = {
         RunState.QUEUED: "⏳ Queued" if position else f"⏳ {what}",
         RunState.PREPARING: f"⏳ {what}",
@@ -68,7 +69,7 @@ def _steps(tools: int) -> str:
 
 def asked(request: RunRequest) -> str:
     """Who asked, and for what, on one line."""
-    text = request.text or ("Review this pull request." if request.kind is RunKind.REVIEW else "Resolve this issue.")
+    text = request.text or kind_words.of(request.kind).asked
     return f"**{line(request.actor.login)}:** {line(text.splitlines()[0], 160)}"
 
 

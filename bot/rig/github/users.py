@@ -164,6 +164,14 @@ class UserActions(Scenario):
             asked = pulls.reviewers_named(self.state, pull, *named)
             pulls.request_reviews(self.state, pull, self._by(user), *asked)
 
+    def withdraw_review_request(self, repo: Repository | str, number: int, user: str, reviewer: str) -> None:
+        """Of a login or a team's slug."""
+        with self.state.lock:
+            pull = pull_of(self._repo(repo), number)
+            accounts = [account for account in pull.reviewers if account.login == reviewer]
+            teams = [team for team in pull.teams if team.slug == reviewer]
+            pulls.withdraw_requests(self.state, pull, self._by(user), accounts, teams)
+
     def submit_review(
         self,
         repo: Repository | str,

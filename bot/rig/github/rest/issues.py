@@ -157,9 +157,15 @@ def delete_comment(call: Call) -> Answer:
 def list_events(call: Call) -> Answer:
     """Oldest first."""
     issue = the_issue(call)
+
+    def shape(event: IssueEvent) -> Json:
+        row = shapes.issue_event(call.url, issue, event)
+        # In this list the actor is whoever was assigned: https://github.com/google/go-github/pull/615
+        return {**row, "actor": row["assignee"]} if event.assignee is not None else row
+
     return call.page(
         issue.events,
-        lambda event: shapes.issue_event(call.url, issue, event),
+        shape,
         created_at=lambda event: event.created_at,
     )
 
