@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import structlog
 
 from bot.context import Context
-from bot.engine.retry import TRANSIENT
 from bot.events import effects
 from bot.events.effects import Reply, StartRun
-from bot.github.errors import GitHubError
+from bot.github.errors import TRANSIENT, GitHubError
 from bot.model import IssueRef
 from bot.store import idempotency as effects_made
 from bot.store import kv, stale
