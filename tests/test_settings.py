@@ -267,3 +267,10 @@ def test_a_setting_that_is_set_in_code_counts_as_any_other(valid: dict[str, Any]
     assert load(**valid | {"port": 0, "host": "h"}) == Settings(**valid | {"port": 0, "host": "h"})
     wrong = load(**valid | {"port": -1})
     assert wrong == (Problem("AMPBOT_PORT: input should be greater than or equal to 0. The port to listen on."),)
+
+
+def test_a_thread_has_an_address(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AMPBOT_AMP_URL", "https://amp.example")
+    found = load()
+    assert isinstance(found, Settings)
+    assert (found.thread_url("T-1"), found.thread_url(None)) == ("https://amp.example/threads/T-1", None)
