@@ -9,6 +9,7 @@ import typer
 
 import bot
 from bot.cli.environment import load_settings
+from bot.cli.extra import require_rig
 from bot.cli.runs import runs
 
 app = typer.Typer(
@@ -122,6 +123,7 @@ def rig(
     webhook: Annotated[str, typer.Option(help="Where deliveries go.")] = "http://127.0.0.1:8080/webhook",
 ) -> None:
     """GitHub, E2B and Amp as servers on loopback, for a bot of your own: prints its settings, and stays up."""
+    require_rig()
     from bot.rig.demo.serve import serve as serve_rig
 
     raise typer.Exit(serve_rig(repo, tuple(fault or ()), tuple(sandbox_fault or ()), webhook))
@@ -143,6 +145,7 @@ def demo(
     ] = False,
 ) -> None:
     """A comment becomes a pull request, on this machine, before your eyes."""
+    require_rig()
     import os
 
     from bot.rig.demo.demo import Options

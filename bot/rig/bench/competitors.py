@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.rig.bench.load import SECRET, Measure
+from bot.rig.cache import cache
 from bot.store.database import Database
 from bot.store.tables import deliveries
 from bot.store.upgrade import migrate
@@ -28,7 +29,7 @@ START_SECONDS = 90.0
 # On a busy machine PR-Agent sometimes deadlocks while it imports LiteLLM.
 STARTS = 3
 
-CACHE = Path(__file__).resolve().parents[3] / ".cache" / "bench"
+CACHE = cache("bench")
 
 
 class Competitor:

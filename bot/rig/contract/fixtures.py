@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.rig.cache import cache
+
 _TIMEOUT_SECONDS = 600  # seconds for one download
 
 
@@ -62,9 +64,9 @@ WEBHOOKS = Published(
 
 
 def folder() -> Path:
-    """The folder of the files: AMPBOT_CONTRACT_DIR, else `.cache/contract` of the project."""
+    """The folder of the files: AMPBOT_CONTRACT_DIR, else `contract` in the cache (bot/rig/cache.py)."""
     chosen = os.environ.get("AMPBOT_CONTRACT_DIR")
-    return Path(chosen) if chosen else Path(__file__).parents[3] / ".cache" / "contract"
+    return Path(chosen) if chosen else cache("contract")
 
 
 def openapi() -> Path:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.rig.cache import cache
 from bot.rig.crash import postgres
 from bot.rig.crash.end import differences
 from bot.rig.crash.points import Point
@@ -25,7 +26,7 @@ from bot.rig.crash.walk import PointResult, Walk
 from bot.rig.http.faults import Side
 
 ROOT = Path(__file__).parents[3]
-FOLDER = Path(".cache/crash")
+FOLDER = cache("crash")
 DATABASES = ("sqlite", "postgresql")
 
 
