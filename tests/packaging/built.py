@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from importlib.metadata import PathDistribution, distribution
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
@@ -49,15 +48,10 @@ class Built:
     rig: Installed  # pip install 'ampbot[rig]'
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Made by the first process of the session that asks for it."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # all workers share it
-    folder /= "built"
-    folder.mkdir(exist_ok=True)
+def make(folder: Path) -> Built:
+    """Build and install it in `folder`, unless another process of the session has."""
     source, done = folder / "source", folder / "done"
+    folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
@@ -72,9 +66,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(source, wheel, direct, Installed(folder / "plain"), Installed(folder / "rig"))
 
 
+def tracked(*folders: str) -> list[str]:
+    """The repository's files, those included that are about to be added."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *folders]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [name for name in listed.rstrip("\0").split("\0") if os.path.lexists(ROOT / name)]
+
+
 def copy_source(target: Path) -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in listed.rstrip("\0").split("\0"):
+    for name in tracked():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target / name, follow_symlinks=False)
     for name in ("bot", "bot/rig/demo/sample/files/paging"):
@@ -104,7 +104,7 @@ def required(wheel: Path, extra: str) -> set[str]:
     """The names of all packages that the wheel requires, and that these require."""
     (metadata,) = (path for path in zipfile.Path(wheel).iterdir() if path.name.endswith(".dist-info"))
     found: set[tuple[str, str]] = set()
-    todo = [(PathDistribution(metadata).requires or [], extra)]  # type: ignore[arg-type]  # zipfile.Path will do
+    todo = [(PathDistribution(metadata).requires or [], extra)]
     while todo:
         requirements, asked = todo.pop()
         for requirement in map(Requirement, requirements):
