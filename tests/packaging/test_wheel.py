@@ -17,13 +17,19 @@ from bot.rig.amp.sample import SAMPLE_ASK
 from bot.rig.demo.demo import USER, create_scenario
 from bot.rig.process import Process
 from bot.rig.rig import Rig
-
-from .conftest import Built, Installed
+from tests.packaging.built import ROOT, Built, Installed, make, tracked
 
 MISSING = (
     "`ampbot demo` and `ampbot rig` need the extra `rig`: install ampbot with it, "
     "as in `pipx install 'ampbot[rig]'` or `pip install 'ampbot[rig]'`.\n"
 )
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.getbasetemp()
+    # The processes of pytest-xdist have a folder each, and its parent in common.
+    return make((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "built")
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
@@ -59,9 +65,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 
 def test_it_holds_every_tracked_file_of_the_packages_and_nothing_else(built: Built) -> None:
-    tracked = ["git", "ls-files", "-z", "bot", "handlers"]
-    listed = subprocess.run(tracked, cwd=Path(__file__).parents[2], check=True, capture_output=True, text=True).stdout
-    expected = {name: (built.source / name).read_bytes() for name in listed.rstrip("\0").split("\0")}
+    expected = {name: (built.source / name).read_bytes() for name in tracked("bot", "handlers")}
     found = {name: text for name, text in contents(built.wheel).items() if ".dist-info/" not in name}
     assert set(found) == set(expected)
     assert found == expected
@@ -73,9 +77,9 @@ def test_the_source_distribution_builds_the_same_wheel(built: Built) -> None:
 
 
 def test_the_manifest_is_the_one_at_the_top(built: Built) -> None:
-    top = Path(__file__).parents[2] / "app.yml"
+    top = ROOT / "app.yml"
     assert contents(built.wheel)["bot/github/app.yml"] == top.read_bytes()
-    assert (top.parent / "bot/github/app.yml").samefile(top), "a link, not a second copy"
+    assert (ROOT / "bot/github/app.yml").samefile(top), "a link, not a second copy"
 
 
 def test_what_is_executable_stays_so(built: Built) -> None:
@@ -145,7 +149,7 @@ def test_the_stand_ins_stay_up_until_they_are_interrupted(built: Built, tmp_path
     ) as running:
         assert running.stdout is not None
         said = []
-        while not (line := running.stdout.readline()).startswith("# Journals"):
+        while "Ctrl-C ends it" not in (line := running.stdout.readline()):
             assert line, "it ended by itself"
             said.append(line)
         running.send_signal(signal.SIGINT)

@@ -64,7 +64,7 @@ WEBHOOKS = Published(
 
 
 def folder() -> Path:
-    """Where the files are kept: AMPBOT_CONTRACT_DIR, else `contract` in the cache (bot/rig/cache.py)."""
+    """The folder of the files: AMPBOT_CONTRACT_DIR, else `contract` in the cache (bot/rig/cache.py)."""
     chosen = os.environ.get("AMPBOT_CONTRACT_DIR")
     return Path(chosen) if chosen else cache("contract")
 

@@ -40,8 +40,8 @@ def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, 
         )
         print(f"\n# To look at: {rig.github.url}/{name}/issues/{number}")
         print(f"# Request logs and faults: {rig.github.url}/_rig/journal, {rig.e2b.url}/_rig/faults. Ctrl-C ends it.")
-        sys.stdout.flush()
         try:
+            sys.stdout.flush()  # whoever reads it may interrupt at once
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
