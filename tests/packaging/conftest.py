@@ -104,7 +104,7 @@ def required(wheel: Path, extra: str) -> set[str]:
     """The names of all packages that the wheel requires, and that these require."""
     (metadata,) = (path for path in zipfile.Path(wheel).iterdir() if path.name.endswith(".dist-info"))
     found: set[tuple[str, str]] = set()
-    todo = [(PathDistribution(metadata).requires or [], extra)]  # type: ignore[arg-type]  # zipfile.Path will do
+    todo = [(PathDistribution(metadata).requires or [], extra)]
     while todo:
         requirements, asked = todo.pop()
         for requirement in map(Requirement, requirements):
