@@ -1,5 +1,5 @@
-"""Patience beyond a request's own: what must be said or published waits for GitHub to come back, within reason, and
-an agent's work for E2B, as long as the sandbox may live."""
+"""Retries during outages, on top of the clients' own: of GitHub for some twenty minutes or for ever, of E2B until the
+sandbox's timeout."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# Seconds; together some twenty minutes on top of what each request waits by itself (bot/github/client.py).
+# Seconds; about twenty minutes together. Each request also retries by itself (bot/github/client.py).
 WAITS = (10.0, 60.0, 300.0, 900.0)
-# What waiting may cure. Any other GitHubError is GitHub's answer.
+# Errors worth a retry. Any other GitHubError is final.
 TRANSIENT = (UnavailableError, LimitedError, UnauthorizedError)
 
 
 async def retry_github(
     sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]], *, forever: bool = False
 ) -> T:
-    """The result of `work`, begun again after each outage; it must be safe to run twice.
+    """Call `work` until it succeeds, and return its result. `work` must be idempotent.
 
-    `for_ever`: what was accepted or must be said is never given up; the last wait is repeated.
+    `forever`: never give up; repeat the last wait.
 
     Raises:
-        GitHubError: GitHub is still away, or the error is not one that waiting cures.
+        GitHubError: the error is not transient, or the waits are used up.
     """
     for wait in chain(WAITS, repeat(WAITS[-1]) if forever else ()):
         try:
@@ -42,7 +42,7 @@ async def retry_github(
     return await work()
 
 
-# Seconds between two attempts to reach a sandbox, on top of what each call waits by itself (bot/sandbox/client.py).
+# Seconds between two attempts. Each call also retries by itself (bot/sandbox/client.py).
 E2B_WAIT = 15.0
 
 
@@ -53,12 +53,12 @@ async def retry_e2b(
     until: float,
     clock: Callable[[], float] = now,
 ) -> T:
-    """The result of `work`, begun again after each outage of E2B; it must be safe to run twice.
+    """Call `work` until it succeeds, and return its result. `work` must be idempotent.
 
-    `until`, in seconds since the epoch, is when the sandbox has reached its timeout and nothing is left to wait for.
+    `until`: when the sandbox reaches its timeout, in epoch seconds.
 
     Raises:
-        SandboxError: it is not one that waiting cures, or E2B is away and the time is over.
+        SandboxError: the error is not transient, or another attempt would come after `until`.
     """
     while True:
         try:
