@@ -179,7 +179,7 @@ async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_
 
 
 class Nothing:
-    async def forget(self, _before: float) -> int:
+    async def delete_ended(self, _before: float) -> int:
         return 0
 
 
