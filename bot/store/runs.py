@@ -111,7 +111,6 @@ def ready_to_enqueue(
 
 
 def mark_enqueued(connection: Connection, run: str) -> None:
-    """The run is in DBOS's queue."""
     connection.execute(runs.update().where(runs.c.id == run).values(queued_in_engine_at=now()))
 
 
@@ -187,7 +186,6 @@ def count_takeover(connection: Connection, ids: list[str], limit: int) -> tuple[
 
 
 def record_base(connection: Connection, run: str, pinned: PinnedBase) -> None:
-    """Store the base commit that the run works on."""
     _set(connection, run, pinned=_PINNED.dump_json(pinned, by_alias=True).decode())
 
 
