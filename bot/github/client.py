@@ -66,7 +66,7 @@ class GitHubApi:
     pace: RateLimit
     redact: Callable[[str], str]  # applied to every text that people will read there
     sleep: Callable[[float], Any] = asyncio.sleep
-    confirm: Callable[[], Awaitable[None]] | None = None  # before each request
+    ensure_lock_held: Callable[[], Awaitable[None]] | None = None  # before each request
 
 
 class Client:
@@ -138,8 +138,8 @@ class Client:
         trouble = limits = 0
         while True:
             await self._api.pace.turn(self._installation, turn)
-            if self._api.confirm is not None:
-                await self._api.confirm()
+            if self._api.ensure_lock_held is not None:
+                await self._api.ensure_lock_held()
             try:
                 return await anyio.to_thread.run_sync(send)
             except LimitedError as error:

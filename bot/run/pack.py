@@ -38,7 +38,7 @@ async def push(context: Context, token: Token, change_set: ChangeSet, pinned: Pi
         await git("update-index", "-z", "--index-info", input=_index(change_set))
         tree = (await git("write-tree", "--missing-ok")).decode().strip()
         commit = (await git("commit-tree", tree, "-p", pinned.base_sha, "-m", f"ampbot run {run}")).decode().strip()
-        await context.confirm()
+        await context.ensure_lock_held()
         branch = temporary_branch(run, context.settings.branch_prefix)
         await git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{branch}")
     return tree

@@ -88,7 +88,7 @@ async def work(context: Context, run: Run) -> Ending | None:
         # Whoever said so may have looked for the agent just before it began.
         await sandbox.run(script("stop"), seconds=30)
     following = await _resumed(context, run)
-    with context.transcripts.following():
+    with context.transcripts.live_run():
         exit_code, stopped = await _follow(context, run, sandbox, following)
     if await _stop_requested(context, run):
         stopped = Failure.STOPPED
@@ -132,7 +132,7 @@ async def _follow(
     try:
         while True:
             wait = _poll_seconds(following, idle, deadline)
-            state, size, data = await _poll(sandbox, following.offset, wait, context.transcripts.gather_seconds)
+            state, size, data = await _poll(sandbox, following.offset, wait, context.transcripts.batch_seconds)
             if data:
                 following.heard = time.monotonic()
                 first = following.sequence

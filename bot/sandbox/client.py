@@ -162,9 +162,9 @@ class Sandboxes:
         api_url: str | None = None,
         sandbox_url: str | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        confirm: Callable[[], Awaitable[None]] | None = None,
+        ensure_lock_held: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`confirm` is asked before each operation.
+        """`ensure_lock_held` is awaited before each operation.
 
         `instance` marks our sandboxes, so that two ampbots on one E2B account do not reap each other's.
         """
@@ -173,7 +173,7 @@ class Sandboxes:
         }
         self._client = E2B(api_key=api_key, **addresses)
         self._instance = instance
-        self._patiently = RetryPolicy(sleep, confirm)
+        self._patiently = RetryPolicy(sleep, ensure_lock_held)
         self._open: dict[str, Sandbox] = {}
 
     async def create(self, run: str, template: str, *, seconds: float, repository: int) -> Sandbox:
@@ -232,15 +232,15 @@ class RetryPolicy:
     """Runs an operation under the policy, and puts what E2B raises into our words."""
 
     def __init__(
-        self, sleep: Callable[[float], Awaitable[None]], confirm: Callable[[], Awaitable[None]] | None = None
+        self, sleep: Callable[[float], Awaitable[None]], ensure_lock_held: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         self._sleep = sleep
-        self._confirm = confirm
+        self._ensure_lock_held = ensure_lock_held
 
     async def __call__(self, once: Callable[[], Awaitable[T]]) -> T:
         for wait in (*WAITS, None):
-            if self._confirm is not None:
-                await self._confirm()
+            if self._ensure_lock_held is not None:
+                await self._ensure_lock_held()
             try:
                 return await once()
             except OutputError:

@@ -37,7 +37,7 @@ async def sweep_once(context: Context, engine: Engine, *, starting: bool = True,
 
     `starting`: also look for what GitHub never tried to deliver. `tidy`: also remove what has grown old.
     """
-    async with context.database.alone("sweep") as alone:
+    async with context.database.try_lock("sweep") as alone:
         if not alone:
             return False
         parts: dict[str, Callable[[], Awaitable[None]]] = {

@@ -26,7 +26,7 @@ async def purge(context: Context, engine: Engine) -> None:
     dropped = await context.database.write(stale.delete_rows, ids, moment - ASKED_DAYS * DAY)
     workflows = 0
     # In pieces: other writers have their turn in between.
-    while more := await engine.forget(words):
+    while more := await engine.delete_ended(words):
         workflows += more
     if emptied or dropped or workflows:
         log.info("forgotten", emptied=emptied, dropped=dropped, workflows=workflows)

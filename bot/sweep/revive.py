@@ -45,7 +45,7 @@ async def requeue(context: Context, engine: Engine) -> None:
 async def _lifeless(engine: Engine, keys: Mapping[str, str]) -> dict[str, str | None]:
     """Those that no workflow is at work on: the key to begin the next under, None when there were enough."""
     tries = {name: [key, *(f"{key}:{number}" for number in range(1, MAX_REQUEUES + 1))] for name, key in keys.items()}
-    alive = await engine.alive([key for each in tries.values() for key in each])
+    alive = await engine.are_active([key for each in tries.values() for key in each])
     return {
         name: next((key for key in each if key not in alive), None)
         for name, each in tries.items()
@@ -56,7 +56,7 @@ async def _lifeless(engine: Engine, keys: Mapping[str, str]) -> dict[str, str | 
 async def _delivery(context: Context, engine: Engine, guid: str, key: str | None) -> None:
     if key is not None:
         log.warning("delivery revived", guid=guid, key=key)
-        await engine.begin(inbox.DISPATCHES[0].workflow, key=key, argument=guid)
+        await engine.start_workflow(inbox.DISPATCHES[0].workflow, key=key, argument=guid)
         return
     log.error("delivery given up", guid=guid)
     await context.database.write(deliveries.store_plan, guid=guid, plan="[]", outcome="given up")

@@ -224,7 +224,7 @@ def test_a_template_without_amp(rig: Rig, template: str, message: str) -> None:
     ],
 )
 def test_an_amp_key_that_is_not_accepted(rig: Rig, monkeypatch: pytest.MonkeyPatch, key: str, why: str) -> None:
-    monkeypatch.setattr(checking, "AMP_SECONDS", 2)
+    monkeypatch.setattr(checking, "AMP_TIMEOUT", 2)
     say = f"Amp does not accept AMP_API_KEY: {why}. Set a valid key."
     assert found(rig, amp_api_key=key) == instead(KEY_OK, Finding("Amp key", "not accepted", Problem(say)))
 

@@ -44,7 +44,7 @@ async def working(context: Context) -> AsyncIterator[Engine]:
     """The real engine with the service's own queue, and the inbox watched."""
     engine = service.create_engine(context)
     await engine.start()
-    watching = asyncio.create_task(inbox.watch(context, engine))
+    watching = asyncio.create_task(inbox.dispatch_forever(context, engine))
     try:
         yield engine
     finally:
