@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test check bench bench-live bench-receiver crash soak serve format clean
+.PHONY: demo test check bench bench-live bench-receiver crash soak serve wheel format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -27,11 +27,16 @@ demo: $(STAMP)
 test: $(STAMP) $(CONTRACT)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-check: $(STAMP)
+check: wheel
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Built from the source distribution, so that nothing stale in the checkout gets into it.
+wheel: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --quiet --no-isolation
 
 bench: $(STAMP)
 	$(BIN)/python -m bot.rig.bench.overhead $(ARGS)
@@ -59,4 +64,4 @@ serve: $(STAMP)
 	$(BIN)/ampbot serve
 
 clean:
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .cache dist .mypy_cache .ruff_cache .pytest_cache
