@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bot.events.handler import Handler
 from bot.github.app import App
 from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
@@ -27,6 +28,8 @@ class Context:
     github: App
     sandboxes: Sandboxes
     redact: Redactor
+    # What people can ask for here.
+    handlers: tuple[Handler, ...] = ()
     # Returns if this process still owns its work, else never: asked before each outside write.
     confirm: Callable[[], Awaitable[None]] = _alone
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

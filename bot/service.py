@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from bot import log
 from bot.context import Context
-from bot.dispatch import inbox, takeover
+from bot.dispatch import inbox, offered, takeover
 from bot.dispatch.delivery import dispatch
 from bot.engine.lock import WorkerLock
 from bot.engine.workflows import Engine
@@ -61,6 +61,7 @@ def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | No
             confirm=confirm,
         ),
         redact=redactor(settings),
+        handlers=offered.load().handlers,
     )
     return replace(context, confirm=confirm) if confirm is not None else context
 
@@ -173,8 +174,10 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, part: Part = Part.ALL) -> None:
-    """Run until SIGTERM or SIGINT. Raises: UnusableError with a sentence about the database."""
+    """Run until SIGTERM or SIGINT. Raises: UnusableError, HandlersError: each with a sentence for the operator."""
     log.configure(settings.log_format, redactor(settings))
+    if part is not Part.WEB:  # which only stores what arrives
+        offered.load().or_error()
     with open_database(settings.database_url):
         _run(settings, part)
 

@@ -71,6 +71,7 @@ def _serve(name: str) -> None:
             err=True,
         )
         raise typer.Exit(2)
+    from bot.dispatch.offered import HandlersError
     from bot.limits import make_room
 
     make_room(settings)
@@ -80,7 +81,7 @@ def _serve(name: str) -> None:
 
     try:
         serve_with(settings, Part(name))
-    except UnusableError as error:
+    except (UnusableError, HandlersError) as error:
         typer.echo(f"ampbot cannot start. {error}", err=True)
         raise typer.Exit(1) from None
 
