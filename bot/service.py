@@ -42,14 +42,15 @@ def redactor(settings: Settings) -> Redactor:
     return Redactor([*secrets, *settings.webhook_secrets])
 
 
-def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | None = None) -> Context:
-    """The rooms, not yet opened: nothing is asked of anybody here. `confirm`: see World."""
+def create_context(settings: Settings, confirm: Callable[[], Awaitable[None]] | None = None) -> Context:
+    """Build the services; no connection is opened here. `confirm`: see Context."""
+    redact = redactor(settings)
     database = Database(settings.database_url)
     context = Context(
         settings=settings,
         database=database.fenced(confirm) if confirm is not None else database,
         github=App(
-            GitHubApi(settings.github_api_url, RateLimit(), confirm=confirm),
+            GitHubApi(settings.github_api_url, RateLimit(), redact, confirm=confirm),
             settings.github_app_id,
             settings.private_key(),
         ),
@@ -60,7 +61,7 @@ def create_world(settings: Settings, confirm: Callable[[], Awaitable[None]] | No
             sandbox_url=settings.e2b_sandbox_url,
             confirm=confirm,
         ),
-        redact=redactor(settings),
+        redact=redact,
         handlers=offered.load().handlers,
     )
     return replace(context, confirm=confirm) if confirm is not None else context
@@ -101,7 +102,7 @@ def create_service(settings: Settings, part: Part = Part.ALL) -> Starlette:
     """Over a database that is open: the receiver, and behind it the engine in the same loop; or one of them."""
     # One process on SQLite has nobody to lose its work to, and a web works on nothing.
     lock = WorkerLock(settings.database_url) if settings.is_postgres and part is not Part.WEB else None
-    context = create_world(settings, lock.confirm if lock is not None else None)
+    context = create_context(settings, lock.confirm if lock is not None else None)
     # What GitHub delivers is stored also by one that has just lost its work.
     web = create_app(
         replace(context, database=context.database.fenced(None)),

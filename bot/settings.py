@@ -15,6 +15,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.model import Problem
 
+# https://git-scm.com/docs/git-check-ref-format, and a leading dash, which would be an option on a command line.
+_NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|^[-/]|(^|/)\.|\.lock/|[^\x00-\x7f]")
+
 
 class Settings(BaseSettings):
     """One field per setting. The environment's name is in `validation_alias`, or AMPBOT_ and the field's name."""
@@ -40,6 +43,8 @@ class Settings(BaseSettings):
     reviewers: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Users or team slugs, comma-separated: requesting a review from one triggers an ampbot review"
     )
+
+    branch_prefix: str = Field("amp/", max_length=100, description="What the names of ampbot's branches begin with")
 
     # E2B and Amp
     e2b_api_key: SecretStr = Field(validation_alias="E2B_API_KEY", description="The E2B key")
@@ -78,6 +83,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("branch_prefix")
+    @classmethod
+    def _ref(cls, value: str) -> str:
+        if _NOT_IN_REFS.search(value) or value.startswith("refs/"):
+            raise ValueError(
+                "must begin a branch's name as git allows it: no spaces, no leading dash, dot or slash, none of "
+                "~ ^ : ? * [ \\ and no .. or // or @{ or .lock/"
+            )
+        return value
 
     @field_validator("github_api_url", "github_url", "e2b_api_url", "e2b_sandbox_url", "amp_url")
     @classmethod
@@ -132,6 +147,10 @@ class Settings(BaseSettings):
     @property
     def is_postgres(self) -> bool:
         return self.database_url.startswith("postgresql")
+
+    def thread_url(self, thread: str | None) -> str | None:
+        """The address of an Amp thread; None without one."""
+        return f"{self.amp_url}/threads/{thread}" if thread else None
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

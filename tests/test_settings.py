@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bot.model import Problem
 from bot.settings import Settings, environment_name, load
@@ -68,6 +72,7 @@ def test_what_has_a_default_need_not_be_set(environment: pytest.MonkeyPatch, pem
         "max_files": 3000,
         "max_change_mb": 100,
         "symlinks": "refuse",
+        "branch_prefix": "amp/",
         "silent_seconds": 60.0,
         "list_lag_seconds": 10.0,
         "progress_seconds": 15,
@@ -267,3 +272,65 @@ def test_a_setting_that_is_set_in_code_counts_as_any_other(valid: dict[str, Any]
     assert load(**valid | {"port": 0, "host": "h"}) == Settings(**valid | {"port": 0, "host": "h"})
     wrong = load(**valid | {"port": -1})
     assert wrong == (Problem("AMPBOT_PORT: input should be greater than or equal to 0. The port to listen on."),)
+
+
+def accepted(prefix: str) -> bool:
+    try:
+        Settings.__pydantic_validator__.validate_assignment(Settings.model_construct(), "branch_prefix", prefix)
+    except ValidationError:
+        return False
+    return True
+
+
+@given(st.text(st.sampled_from("ab/.-@{}~^:?*[]\\ \n\x7fé\u200b") | st.characters(), max_size=12))
+@example("amp/")
+@example("team/bots/amp-")
+@example(".lock/")
+@example("a.lock/")
+@example("-")
+@example("@{")
+def test_git_takes_every_branch_with_an_accepted_prefix(prefix: str) -> None:
+    if accepted(prefix):
+        checked = subprocess.run(["git", "check-ref-format", "--branch", f"{prefix}7-x"], capture_output=True)
+        assert checked.returncode == 0
+
+
+@pytest.mark.parametrize("prefix", ["amp/", "", "bots/amp-", "a.b/", "AMP_"])
+def test_a_usual_branch_prefix_is_accepted(prefix: str) -> None:
+    assert accepted(prefix)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *(
+            "/a",
+            "-a",
+            ".a/",
+            "a/.b",
+            "a..",
+            "a//",
+            "a b",
+            "a~",
+            "a^",
+            "a:",
+            "a?",
+            "a*",
+            "a[",
+            "a\\",
+            "@{",
+            "a.lock/",
+            "é/",
+        ),
+        *("refs/", "a" * 101),
+    ],
+)
+def test_a_branch_prefix_that_git_or_a_shell_would_not_take_is_refused(prefix: str) -> None:
+    assert not accepted(prefix)
+
+
+def test_a_thread_has_an_address(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AMPBOT_AMP_URL", "https://amp.example")
+    found = load()
+    assert isinstance(found, Settings)
+    assert (found.thread_url("T-1"), found.thread_url(None)) == ("https://amp.example/threads/T-1", None)

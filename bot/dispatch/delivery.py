@@ -13,13 +13,13 @@ from sqlalchemy.engine import Connection
 from bot.context import Context
 from bot.dispatch.resolve import resolve
 from bot.engine.find_or_create import find_or_create
-from bot.engine.retry import TRANSIENT, retry_github
+from bot.engine.retry import retry_github
 from bot.engine.workflows import Engine
 from bot.events import commands, effects, payloads, policy, triggers
 from bot.events.effects import Action, Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun
 from bot.events.handler import HandlerContext, Invocation, reply, verbs
 from bot.github.app import Identity
-from bot.github.errors import GitHubError
+from bot.github.errors import TRANSIENT, GitHubError
 from bot.github.repository import Repository
 from bot.model import CommentEvent, Event, Ignored, Problem, RunState
 from bot.run import report
@@ -283,6 +283,6 @@ async def _comment(
         return str(found.id) if found else None
 
     async def create() -> str:
-        return str((await repository.comment(number, context.redact(body))).id)
+        return str((await repository.comment(number, body)).id)
 
     return int(await find_or_create(context, key, find=find, create=create))

@@ -64,6 +64,7 @@ class GitHubApi:
 
     url: str
     pace: RateLimit
+    redact: Callable[[str], str]  # applied to every text that people will read there
     sleep: Callable[[float], Any] = asyncio.sleep
     confirm: Callable[[], Awaitable[None]] | None = None  # before each request
 
@@ -156,6 +157,11 @@ class Client:
                     raise
                 trouble += 1
                 await self._api.sleep(WAITS[trouble - 1])
+
+    @property
+    def redact(self) -> Callable[[str], str]:
+        """Takes secrets out of a text before it is sent."""
+        return self._api.redact
 
     @property
     def is_idle(self) -> bool:

@@ -138,6 +138,10 @@ class Repository:
             self._client = await self._renew()
             return await self._client.call(method, whole, answer, **options)
 
+    def _text(self, body: str) -> dict[str, str]:
+        """The field that carries what people read. No caller can forget to redact it."""
+        return {"body": self._client.redact(body)}
+
     async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
         owner, name = self.name.split("/")
         variables = {"owner": owner, "name": name, **variables}
@@ -177,16 +181,16 @@ class Repository:
             await self._call("POST", paths[kind], body={"content": content}, repeat=True, urgent=True)
 
     async def comment(self, number: int, body: str) -> Comment:
-        got = await self._call("POST", f"/issues/{number}/comments", _Comment, body={"body": body}, urgent=True)
+        got = await self._call("POST", f"/issues/{number}/comments", _Comment, body=self._text(body), urgent=True)
         return got.value()
 
     async def edit_comment(self, comment: int, body: str) -> None:
-        await self._call("PATCH", f"/issues/comments/{comment}", body={"body": body}, urgent=True)
+        await self._call("PATCH", f"/issues/comments/{comment}", body=self._text(body), urgent=True)
 
     async def show_progress(self, comment: int, body: str) -> None:
         """Edit, or leave it to the next time where GitHub's limits are near: edits may count as well."""
         if self._client.is_idle:
-            await self._call("PATCH", f"/issues/comments/{comment}", body={"body": body})
+            await self._call("PATCH", f"/issues/comments/{comment}", body=self._text(body))
 
     async def find_comment(self, number: int, marker: str, author: str, since: str) -> Comment | None:
         """The oldest comment by `author` that holds `marker`, among those changed since `since` (RFC 3339)."""
@@ -252,7 +256,7 @@ class Repository:
 
     async def make_commit(self, message: str, tree: str, parent: str) -> Commit:
         """A commit without author or committer: only then does GitHub sign it as the App's."""
-        body = {"message": message, "tree": tree, "parents": [parent]}
+        body = {"message": self._client.redact(message), "tree": tree, "parents": [parent]}
         return (await self._call("POST", "/git/commits", _Commit, body=body, repeat=True)).value()
 
     async def commit(self, sha: str) -> Commit:
@@ -298,7 +302,7 @@ class Repository:
 
         Where a repository's plan has no drafts it is a common one, and its title says that it is unfinished.
         """
-        asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
+        asked = {"title": self._client.redact(title), **self._text(body), "head": head, "base": base, "draft": draft}
         try:
             got = await self._call("POST", "/pulls", _Pull, body=asked | {"maintainer_can_modify": True})
         except UnprocessableError as error:
@@ -324,8 +328,8 @@ class Repository:
             body={
                 "commit_id": commit,
                 "event": "COMMENT",
-                "body": body,
-                "comments": [_inline(comment) for comment in comments],
+                **self._text(body),
+                "comments": [_inline(comment) | self._text(comment.body) for comment in comments],
             },
         )
         return got.html_url
@@ -355,7 +359,6 @@ def _inline(comment: InlineComment) -> dict[str, Any]:
         "path": comment.path,
         "line": comment.line,
         "side": comment.side,
-        "body": comment.body,
     }
     if comment.start_line is not None:
         made |= {"start_line": comment.start_line, "start_side": comment.side}

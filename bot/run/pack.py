@@ -15,12 +15,9 @@ from bot.context import Context
 from bot.github.app import Token
 from bot.github.errors import ForbiddenError, UnavailableError
 from bot.model import PinnedBase
+from bot.text.names import temporary_branch
 
 SECONDS = 900.0
-
-
-def temporary_branch(run: str) -> str:
-    return f"amp/tmp-{run.replace('-', '')[:12]}"
 
 
 async def push(context: Context, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str) -> str:
@@ -42,7 +39,8 @@ async def push(context: Context, token: Token, change_set: ChangeSet, pinned: Pi
         tree = (await git("write-tree", "--missing-ok")).decode().strip()
         commit = (await git("commit-tree", tree, "-p", pinned.base_sha, "-m", f"ampbot run {run}")).decode().strip()
         await context.confirm()
-        await git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{temporary_branch(run)}")
+        branch = temporary_branch(run, context.settings.branch_prefix)
+        await git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{branch}")
     return tree
 
 

@@ -20,7 +20,8 @@ from bot.github.conversation import read as read_conversation
 from bot.github.errors import GitHubError
 from bot.github.repository import Repository
 from bot.model import Ending, PinnedBase, Problem, Repo, RunRequest, RunState
-from bot.sandbox.client import Sandbox, SandboxGoneError
+from bot.sandbox.client import Sandbox
+from bot.sandbox.errors import SandboxGoneError
 from bot.sandbox.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF, script
 from bot.settings import Settings
 from bot.store import runs

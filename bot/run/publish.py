@@ -16,15 +16,15 @@ from bot.github.app import PUBLISH
 from bot.github.errors import GitHubError, UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
 from bot.model import Ending, PinnedBase, Problem, RunState
-from bot.run import pack, tree
+from bot.run import tree
 from bot.run.collect import CHANGES, limits
+from bot.run.cost import run_cost
 from bot.run.prepare import BASE_PATHS
 from bot.run.review import review
 from bot.store import runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import messages, names, stop_messages
-from bot.text.messages import RunCost
 
 log = structlog.get_logger()
 
@@ -95,6 +95,7 @@ async def _publish(
         if stopped_by:
             description = stop_messages.draft_description(stopped_by, description)
         headline = messages.pull_title(run.request, title)
+        prefix = context.settings.branch_prefix
         commit = run.commit
         if commit is None:
             try:
@@ -107,11 +108,11 @@ async def _publish(
             finally:
                 if tree.is_large(change_set):
                     with suppress(GitHubError):
-                        await repository.delete_branch(pack.temporary_branch(run.id))
+                        await repository.delete_branch(names.temporary_branch(run.id, prefix))
             log.info("commit", run=run.id, sha=done.sha, verified=done.verified)
             commit = done.sha
-            await context.database.write(runs.set_commit, run.id, done.sha, names.branch(run.request, headline))
-        branch = run.branch or names.branch(run.request, headline)
+            await context.database.write(runs.set_commit, run.id, done.sha, names.branch(run.request, headline, prefix))
+        branch = run.branch or names.branch(run.request, headline, prefix)
         if pinned.head_branch is not None and stopped_by:
             # Unfinished work is not pushed to where others build on it.
             await _branch_at(repository, branch, commit, pinned, change_set)
@@ -120,8 +121,8 @@ async def _publish(
         if pinned.head_branch is not None:
             return await _onto(context, repository, pinned, commit, branch, answer.text, change_set)
         await _branch_at(repository, branch, commit, pinned, change_set)
-        price = RunCost(now() - run.created_at, run.outcome, thread_url(context, run))
-        body = context.redact(messages.pull_body(run.request, pinned, description, price))
+        price = run_cost(context, run, now())
+        body = messages.pull_body(run.request, pinned, description, price)
         pull = await _pull(repository, headline, body, branch, pinned.base_branch, draft=bool(stopped_by))
         await context.database.write(runs.set_pull, run.id, pull.number)
         if stopped_by:
@@ -186,8 +187,3 @@ async def _pull(repository: Repository, title: str, body: str, branch: str, base
     if found is None:  # its lists lag behind its writes
         raise UnavailableError(200, f"GitHub says a pull request for {branch} exists, and shows none yet.")
     return found
-
-
-def thread_url(context: Context, run: Run) -> str | None:
-    thread = run.outcome.thread if run.outcome is not None else None
-    return f"{context.settings.amp_url}/threads/{thread}" if thread else None

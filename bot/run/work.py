@@ -17,7 +17,8 @@ from bot.context import Context
 from bot.github.errors import GitHubError
 from bot.model import Ending, RunState
 from bot.run.prepare import COLLECTING, lifetime
-from bot.sandbox.client import OutputError, Sandbox
+from bot.sandbox.client import Sandbox
+from bot.sandbox.errors import OutputError
 from bot.sandbox.scripts import AGENT_ERRORS, script
 from bot.store import runs
 from bot.store.database import now
@@ -214,6 +215,6 @@ async def _show_progress(context: Context, run: Run, following: _OutputReader) -
     body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=following.tools)
     repository = await context.github.conversation(run.request.issue.repo)
     try:
-        await repository.show_progress(row.comment, context.redact(body))
+        await repository.show_progress(row.comment, body)
     except GitHubError as error:
         log.warning("progress not shown", run=run.id, status=error.status)

@@ -9,10 +9,9 @@ from typing import assert_never
 import structlog
 
 from bot.context import Context
-from bot.engine.retry import TRANSIENT
 from bot.events import effects
 from bot.events.effects import FinalizeStopped, React, RemoveLabel, Reply, StartRun
-from bot.github.errors import GitHubError
+from bot.github.errors import TRANSIENT, GitHubError
 from bot.model import IssueRef
 from bot.store import idempotency as effects_made
 from bot.store import kv, stale

@@ -11,11 +11,10 @@ from sqlalchemy.engine import Connection
 
 from bot.context import Context
 from bot.dispatch.delivery import invocations_in, our_names
-from bot.engine.retry import TRANSIENT
 from bot.events import payloads, policy
 from bot.events.handler import asking_events
 from bot.github.delivery_log import Attempt
-from bot.github.errors import GitHubError
+from bot.github.errors import TRANSIENT, GitHubError
 from bot.github.search import Found
 from bot.model import Delivery, Ignored, Problem
 from bot.store import deliveries, kv, redelivery_attempts

@@ -37,14 +37,11 @@ class RunCost:
 
 
 def progress(request: RunRequest, state: RunState, *, position: int = 0, latest: str = "", tools: int = 0) -> str:
-    """The run's one comment while it goes on."""
+    """The run's comment while it is QUEUED or WORKING. `position`: in the queue of the issue, 0 when not waiting."""
     what = kind_words.of(request.kind).doing
     heads = {
         RunState.QUEUED: "⏳ Queued" if position else f"⏳ {what}",
-        RunState.PREPARING: f"⏳ {what}",
         RunState.WORKING: f"⏳ {what}",
-        RunState.COLLECTING: "⏳ Collecting the changes",
-        RunState.PUBLISHING: "⏳ Publishing",
     }
     said = {
         RunState.QUEUED: (
@@ -52,10 +49,7 @@ def progress(request: RunRequest, state: RunState, *, position: int = 0, latest:
             if position
             else "Preparing a sandbox with a fresh checkout."
         ),
-        RunState.PREPARING: "Preparing a sandbox with a fresh checkout.",
         RunState.WORKING: f"Amp is at work{_steps(tools)}.",
-        RunState.COLLECTING: "Amp is done; what it changed is being collected and checked.",
-        RunState.PUBLISHING: "The change passed the checks and is being published.",
     }
     parts = [marker(request.id), f"### {heads[state]}", f"> {asked(request)}", said[state]]
     if latest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -165,3 +166,16 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
         "| a |\n| --- |\n| [6](cell.md) |\n\n```sh\n[not](a-link.md)\n```\n"
     )
     assert broken(page) == bad
+
+
+def test_the_map_names_each_part_once_in_the_order_of_the_layers() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"^\| `([a-z_]+)(?:/|\.py)` \|", text, re.MULTILINE)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
+    assert named == [part for layer in layers for part in layer.split(" | ")]
+
+
+def test_the_glossary_has_at_most_twenty_five_words() -> None:
+    glossary = (ROOT / "CONTRIBUTING.md").read_text().partition("## Glossary")[2].partition("\n## ")[0]
+    assert 0 < len(re.findall(r"^\| [a-z]", glossary, re.MULTILINE)) - 1 <= 25

@@ -11,26 +11,23 @@ import tarfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from bot.agent.outcome import Outcome
-from bot.agent.stream import Usage
 from bot.changes.changeset import ChangeSet, read
 from bot.cli import patch
 from bot.cli.main import app
-from bot.model import Ending, PinnedBase, Problem, RunState
+from bot.model import Ending, Problem, RunState
 from bot.store import runs
 from bot.store.database import Database
 from bot.store.tables import metadata
 from bot.store.upgrade import migrate
-from tests.changes.test_changeset import archive
+from tests.changes.archives import archive
 from tests.events.deliveries import PLACE
+from tests.factory import outcome, pinned, run_request
 from tests.sandbox.checkout import Tree, git, tree_id, write
-from tests.text.test_names import REQUEST
 
 FIRST, SECOND, THIRD = (f"{start}-0000-5000-8000-000000000000" for start in ("aaaa1111", "aaaa2222", "bbbb3333"))
 BEFORE: Tree = {b"old": ("100644", b"one\ntwo\n"), b"gone": ("100644", b"gone\n"), b"tool": ("100644", b"#!\n")}
@@ -90,16 +87,14 @@ def told(bots: Database) -> Database:
     """One run that published, one that waits behind it, one of another conversation that nobody began."""
     with bots.engine.begin() as connection:
         for run, number in ((FIRST, 7), (SECOND, 7), (THIRD, 8)):
-            runs.add(connection, replace(REQUEST, id=run, issue=replace(PLACE, number=number), text="fix\x1b[2J it"))
+            runs.add(connection, run_request(run, number, text="fix\x1b[2J it"))
         runs.set_state(connection, FIRST, RunState.PREPARING)
-        runs.record_base(connection, FIRST, PinnedBase("octo/hello", "ba5e" * 10, tree_id(BEFORE), "trunk"))
+        runs.record_base(connection, FIRST, pinned(base_tree=tree_id(BEFORE)))
         runs.save_artifact(connection, FIRST, "changes", ARCHIVE)
         ends = list(range(1, len(LINES) + 1))
         runs.append_transcript(connection, FIRST, 0, tuple(zip(ends, LINES, strict=True)))
-        outcome = Outcome(
-            ok=True, answer="Done.", error="", failure=None, thread="T-1", usage=Usage(), turns=2, duration_ms=61_000
-        )
-        runs.set_outcome(connection, runs.get(connection, FIRST), outcome)
+        told = outcome(answer="Done.", turns=2, duration_ms=61_000)
+        runs.set_outcome(connection, runs.get(connection, FIRST), told)
         runs.set_pull(connection, FIRST, 12)
         runs.end(connection, FIRST, Ending(RunState.PUBLISHED, "Opened #12.\x1b]0;owned\x07"))
     return bots

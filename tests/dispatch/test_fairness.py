@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,12 +14,12 @@ from bot.context import Context
 from bot.dispatch import inbox
 from bot.engine.workflows import Engine
 from bot.github.rate_limit import WRITE, RateLimit, RequestCost
-from bot.model import CommentKind, CommentRef, Delivery, RunKind, RunRequest
+from bot.model import RunRequest
 from bot.settings import Settings
 from bot.store import deliveries, runs
 from bot.store.database import Database
 from bot.text.redact import Redactor
-from tests.events.deliveries import ACTOR, PLACE, WRITTEN
+from tests.factory import delivery, run_request
 
 BUSY, OTHER = 1, 2
 JOBS = 1_000
@@ -56,10 +55,7 @@ async def working(context: Context) -> AsyncIterator[Engine]:
 
 
 def request(installation: int, number: int) -> RunRequest:
-    repo = replace(PLACE.repo, id=installation * 10, installation=installation)
-    issue = replace(PLACE, repo=repo, number=number)
-    trigger = CommentRef(CommentKind.ISSUE, number)
-    return RunRequest(f"{installation}-{number}", RunKind.WORK, issue, ACTOR, trigger, "fix it", WRITTEN)
+    return run_request(f"{installation}-{number}", number, repository=installation * 10, installation=installation)
 
 
 async def test_a_thousand_runs_of_one_installation_do_not_keep_another_waiting(
@@ -128,5 +124,4 @@ async def test_a_thousand_deliveries_of_one_installation_do_not_keep_another_wai
 
 
 async def _deliver(context: Context, guid: str) -> None:
-    delivery = Delivery(guid, "issue_comment", guid, b"{}")
-    await context.database.write(deliveries.add, delivery)
+    await context.database.write(deliveries.add, delivery(guid))

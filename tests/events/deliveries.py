@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from bot.events.payloads import parse
-from bot.model import Actor, ActorKind, Event, Ignored, IssueRef, Problem, Repo
+from bot.model import Event, Ignored, Problem
+from tests.factory import actor, issue_ref
 
 Json = dict[str, Any]
 
@@ -29,17 +30,9 @@ COMMENT: Json = {"id": 400, "body": "/amp fix it", "user": ALICE, "created_at": 
 REVIEW: Json = {"id": 500, "body": "/amp fix it", "user": ALICE, "submitted_at": WRITTEN}
 TEXT_EDITED: Json = {"action": "edited", "changes": {"body": {"from": "before"}}}
 
-PLACE = IssueRef(
-    repo=Repo(10, "octo", "hello", private=True, default_branch="trunk", archived=False, installation=99),
-    number=7,
-    is_pull=False,
-    title="Login fails",
-    body="On Mondays.",
-    author="bob",
-    url="https://github.com/octo/hello/issues/7",
-)
+PLACE = issue_ref()
 PULL_PLACE = replace(PLACE, is_pull=True)
-ACTOR = Actor(1, "alice", ActorKind.USER)
+ACTOR = actor()
 
 
 def payload(**parts: Any) -> Json:

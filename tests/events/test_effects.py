@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -12,14 +11,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.events.effects import Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun, dump, load
-from bot.model import CommentKind, CommentRef, RunKind, RunRequest
-from tests.events.deliveries import ACTOR, PLACE
-from tests.text.test_names import REQUEST
+from bot.model import CommentKind, CommentRef, RunKind
+from tests.events.deliveries import PLACE
+from tests.factory import issue_ref, run_request
 
 ONE_OF_EACH: tuple[Effect, ...] = (
     React(PLACE, CommentRef(CommentKind.LINE, 5), "eyes"),
     Reply(PLACE, "reply:issue:1:0", "Text\n`x` ünï", "2026-01-02T03:04:05Z"),
-    StartRun(replace(REQUEST, kind=RunKind.REVIEW, path="a/b.py", line=3)),
+    StartRun(run_request(kind=RunKind.REVIEW, path="a/b.py", line=3)),
     RemoveLabel(PLACE, "amp:review"),
     FinalizeStopped(PLACE, CommentRef(CommentKind.ISSUE, 6), ("a", "b"), ("c",)),
 )
@@ -50,13 +49,5 @@ STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 
 @given(STORABLE, STORABLE, st.integers(1, 2**53))
 def test_any_text_survives(text: str, title: str, number: int) -> None:
-    request = RunRequest(
-        id=REQUEST.id,
-        kind=RunKind.WORK,
-        issue=replace(PLACE, title=title, number=number),
-        actor=ACTOR,
-        trigger=CommentRef(CommentKind.BODY, 0),
-        text=text,
-        at=REQUEST.at,
-    )
+    request = run_request(issue=issue_ref(title=title, number=number), text=text)
     assert load(dump((StartRun(request),))) == (StartRun(request),)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from bot.github.client import GitHubApi
 from bot.github.rate_limit import RateLimit
 from bot.rig.http.server import Server
+from bot.text.redact import Redactor
 
 TOKEN = "ghs_canary-0123456789abcdefghij"
 
@@ -101,7 +102,7 @@ def running_elsewhere() -> Iterator[GitHub]:
 
 def cleared(github: GitHub) -> GitHub:
     github.server.faults.clear()
-    github.server.journal.clear()
+    github.server.request_log.clear()
     github.asked.clear()
     github.answers.clear()
     return github
@@ -125,7 +126,7 @@ def time() -> Time:
 
 @pytest.fixture
 def api(github: GitHub, time: Time) -> GitHubApi:
-    return GitHubApi(github.url, RateLimit(time.clock, time.sleep), time.sleep)
+    return GitHubApi(github.url, RateLimit(time.clock, time.sleep), Redactor([]), time.sleep)
 
 
 def text(content: str, status: int = 200) -> Response:

@@ -10,6 +10,7 @@ from bot.github.client import LIMIT_WAITS, Answer, Client, GitHubApi
 from bot.github.errors import ForbiddenError, GitHubError, LimitedError, NotFoundError
 from bot.github.rate_limit import RateLimit
 from bot.rig.http.faults import Fault
+from bot.text.redact import Redactor
 from tests.github.conftest import TOKEN, GitHub, Time, moved, said
 
 
@@ -171,7 +172,7 @@ QUERY = "query Q($n: Int!) { x }"
 
 @pytest.mark.parametrize(("root", "path"), [("/api/v3", "/api/graphql"), ("", "/graphql")])
 async def test_graphql_has_an_address_of_its_own(github: GitHub, time: Time, root: str, path: str) -> None:
-    api = GitHubApi(f"{github.server.url}{root}", RateLimit(time.clock, time.sleep), time.sleep)
+    api = GitHubApi(f"{github.server.url}{root}", RateLimit(time.clock, time.sleep), Redactor([]), time.sleep)
     github.answers[path] = {"data": {"id": 5}}
     assert await Client.as_installation(api, TOKEN, 1).graphql(QUERY, {"n": 1}, Thing) == Thing(id=5)
     assert github.paths == [f"POST {path}"]

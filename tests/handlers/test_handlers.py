@@ -29,6 +29,7 @@ from bot.model import (
 from bot.text import messages
 from handlers import HANDLERS, label, retry, review, run, status, stop
 from tests.events.deliveries import ACTOR, PLACE, PULL_PLACE
+from tests.factory import run_request
 
 AT = "2026-01-02T03:04:05Z"
 NAMES = frozenset({"ampbot", "ampbot[bot]", "amp-team", "amp-user"})
@@ -97,7 +98,7 @@ def the_run(effects: tuple[Action, ...]) -> RunRequest:
 
 def expected(made: RunRequest, event: Event, kind: RunKind, trigger: CommentRef, text: str = "") -> RunRequest:
     assert str(uuid.UUID(made.id)) == made.id
-    request = RunRequest(made.id, kind, event.issue, ACTOR, trigger, text, AT)
+    request = run_request(made.id, kind=kind, issue=event.issue, trigger=trigger, text=text, at=AT)
     return replace(request, path=event.path, line=event.line) if isinstance(event, CommentEvent) else request
 
 

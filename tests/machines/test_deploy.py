@@ -7,7 +7,7 @@ from functools import partial
 from bot.rig.process import program
 from tests.machines import newer
 from tests.machines.conftest import With
-from tests.machines.test_takeover import HELD, assert_each_done_once, at_work, go_on
+from tests.machines.working import HELD, assert_each_done_once, at_work, go_on
 
 NEWER = partial(program, (newer.__file__, "worker"))
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.machines.conftest import With
-from tests.machines.test_takeover import ASK, HELD, assert_each_done_once, at_work, go_on
+from tests.machines.working import ASK, HELD, assert_each_done_once, at_work, go_on
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from bot.run.publish import publish
 from bot.store import runs, stops
 from bot.store.runs import Run
 from bot.text import messages, stop_messages
-from tests.store.test_runs import PINNED, request
+from tests.factory import run_request
+from tests.store.test_runs import PINNED
 
 OUTCOME = Outcome(
     ok=True, answer="All is well.", error="", failure=None, thread="T-1", usage=Usage(), turns=1, duration_ms=1
@@ -37,7 +38,7 @@ def test_each_kind_has_its_rules() -> None:
 async def third(context: Context, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run of a kind that says nothing, whose agent has ended; a change set lies there all the same."""
     monkeypatch.setattr(RunKind, "rules", property(lambda _kind: RunRules()))
-    await context.database.write(runs.add, request("a"))
+    await context.database.write(runs.add, run_request("a"))
     for state in (RunState.PREPARING, RunState.WORKING):
         await context.database.write(runs.set_state, "a", state)
     await context.database.write(runs.save_artifact, "a", CHANGES, b"a change set")

@@ -17,11 +17,12 @@ from bot.github.repository import Entry
 from bot.model import PinnedBase
 from bot.run import pack, tree
 from bot.run.tree import ENTRIES_A_REQUEST, INLINE_A_REQUEST, MAX_BLOBS, MAX_BYTES
+from tests.factory import pinned
 from tests.sandbox.checkout import Tree, object_id, tree_id
 
 TEXT, PROGRAM, LINK = "100644", "100755", "120000"
 NOBODY: Any = None
-PINNED = PinnedBase("octo/hello", "ba5e" * 10, "7ree" * 10, "trunk")
+PINNED = pinned()
 
 
 class GitHub:

@@ -7,24 +7,18 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
-from bot.model import Delivery
 from bot.store import deliveries
 from bot.store.database import Database
-from bot.store.deliveries import StoredDelivery
 from bot.store.tables import deliveries as table
 from tests.conftest import Do
-
-BODY = b'{"text": "\xff\x00"}'
-
-
-def delivery(guid: str, digest: str | None = None, event: str = "issues") -> Delivery:
-    return Delivery(guid, event, digest or f"digest of {guid}", BODY)
+from tests.factory import delivery, stored_delivery
 
 
 async def test_what_is_stored_comes_back_as_it_came(do: Do) -> None:
-    assert await do(deliveries.add, delivery("a"))
+    sent = delivery("a", body=b'{"text": "\xff\x00"}')
+    assert await do(deliveries.add, sent)
     stored = await do(deliveries.get, "a")
-    assert stored == StoredDelivery("a", "issues", BODY, stored.received_at, None, None)
+    assert stored == stored_delivery(sent, stored.received_at)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +34,7 @@ async def test_a_duplicate_changes_nothing_of_what_is_stored(do: Do) -> None:
     await do(deliveries.add, delivery("a", "x"))
     await do(deliveries.store_plan, "a", "[]", "nothing")
     before = await do(deliveries.get, "a")
-    await do(deliveries.add, Delivery("a", "other", "y", b"other"))
+    await do(deliveries.add, delivery("a", "y", event="other", body=b"other"))
     assert await do(deliveries.get, "a") == before
 
 

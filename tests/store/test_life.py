@@ -10,8 +10,7 @@ from bot.store import deliveries, kv, runs
 from bot.store.database import Database
 from bot.store.tables import run_events
 from tests.conftest import Do
-from tests.store.test_deliveries import delivery
-from tests.store.test_runs import ENDING, request
+from tests.factory import delivery, ending, run_request
 
 
 class Clock:
@@ -35,17 +34,17 @@ async def told(database: Database, run: str) -> list[tuple[int, str]]:
 
 
 async def test_what_happens_to_a_run_is_told_in_order_and_once(do: Do, database: Database) -> None:
-    await do(runs.add, request("a"))
+    await do(runs.add, run_request("a"))
     for state in (RunState.PREPARING, RunState.PREPARING, RunState.WORKING):
         await do(runs.set_state, "a", state)
-    await do(runs.end, "a", ENDING)
-    await do(runs.end, "a", ENDING)
+    await do(runs.end, "a", ending())
+    await do(runs.end, "a", ending())
     assert await told(database, "a") == [(0, "preparing"), (1, "working"), (2, "published")]
 
 
 async def test_a_run_is_silent_when_it_left_the_queue_and_gives_no_sign(do: Do, clock: Clock) -> None:
     for run, number in (("waiting", 1), ("silent", 2), ("alive", 3), ("ended", 4)):
-        await do(runs.add, request(run, number=number))
+        await do(runs.add, run_request(run, number=number))
         if run != "waiting":
             await do(runs.mark_enqueued, run)
     await do(runs.finish, await do(runs.get, "ended"))
@@ -68,7 +67,7 @@ async def test_a_delivery_is_silent_when_it_was_taken_and_gives_no_sign(do: Do, 
 
 async def test_a_run_that_changes_hands_too_often_is_named(do: Do) -> None:
     for run, number in (("a", 1), ("b", 2)):
-        await do(runs.add, request(run, number=number))
+        await do(runs.add, run_request(run, number=number))
     assert await do(runs.count_takeover, ["a"], 1) == ()
     assert await do(runs.count_takeover, ["a", "b"], 1) == ("a",)
 

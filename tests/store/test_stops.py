@@ -11,19 +11,19 @@ import pytest
 from bot.context import Context
 from bot.dispatch.resolve import resolve
 from bot.events.effects import FinalizeStopped, Reply, RetryRun, ShowStatus, StartRun, StopRuns
-from bot.model import Ending, RunKind, RunState
+from bot.model import CommentKind, CommentRef, Ending, RunKind, RunState
 from bot.store import runs, stops
 from bot.store.database import Database
 from bot.store.stops import StopResult
 from tests.conftest import Do
 from tests.events.deliveries import ACTOR, PLACE
-from tests.store.test_runs import ENDING, PINNED, active, request
-from tests.text.test_names import REQUEST
+from tests.factory import ending, pinned, run_request
+from tests.store.rows import active
 
-LATER, LATEST = "2026-05-02T03:04:05Z", "2026-06-02T03:04:05Z"
+EARLIER, LATER, LATEST = run_request().at, "2026-05-02T03:04:05Z", "2026-06-02T03:04:05Z"
 STOPPED = Ending(RunState.STOPPED, "Stopped.")
 WAY = (RunState.PREPARING, RunState.WORKING, RunState.COLLECTING, RunState.PUBLISHING)
-WISH = StopRuns(PLACE, "issue:9", replace(REQUEST.trigger, comment=900), ACTOR, LATER, keep=False)
+WISH = StopRuns(PLACE, "issue:9", CommentRef(CommentKind.ISSUE, 900), ACTOR, LATER, keep=False)
 
 
 async def stop(do: Do, run: str, *, keep: bool = False) -> StopResult:
@@ -36,7 +36,7 @@ async def stop(do: Do, run: str, *, keep: bool = False) -> StopResult:
 
 async def at(do: Do, state: RunState, run: str = "a", kind: RunKind = RunKind.WORK) -> None:
     """Bring a new run to this state."""
-    await do(runs.add, replace(request(run), kind=kind))
+    await do(runs.add, run_request(run, kind=kind))
     for each in WAY[: WAY.index(state) + 1] if state in WAY else ():
         assert await do(runs.set_state, run, each)
 
@@ -85,7 +85,7 @@ async def test_a_stopped_run_goes_nowhere(do: Do) -> None:
     assert await do(runs.set_sandbox, "a", "sbx-2") is False
     for state in WAY:
         assert await do(runs.set_state, "a", state) is False
-    await do(runs.end, "a", ENDING)
+    await do(runs.end, "a", ending())
     row = await do(runs.get, "a")
     assert (row.state, row.ending, row.sandbox) == (RunState.STOPPED, STOPPED, "sbx-2")
 
@@ -99,14 +99,14 @@ async def test_a_second_stop_finds_it_over_and_keep_may_become_drop(do: Do) -> N
 
 async def test_an_end_that_is_decided_is_not_changed(do: Do) -> None:
     await at(do, RunState.WORKING)
-    await do(runs.end, "a", ENDING)
+    await do(runs.end, "a", ending())
     assert await stop(do, "a") is StopResult.LATE
-    assert (await do(runs.get, "a")).ending == ENDING
+    assert (await do(runs.get, "a")).ending == ending()
 
 
 async def test_the_end_of_a_waiting_run_leaves_the_line_in_order(do: Do, database: Database) -> None:
     for run in ("a", "b", "c"):
-        await do(runs.add, request(run))
+        await do(runs.add, run_request(run))
     assert await stop(do, "b") is StopResult.DROPPED
     assert await active(database) == ["a"]
     assert await stop(do, "a") is StopResult.DROPPED
@@ -117,7 +117,7 @@ async def test_the_end_of_a_waiting_run_leaves_the_line_in_order(do: Do, databas
 async def test_of_stop_and_finish_exactly_one_wins(do: Do, keep: bool) -> None:
     for number in range(30):
         run = f"r{number}"
-        await do(runs.add, replace(request(run, number)))
+        await do(runs.add, run_request(run, number))
         for state in WAY[:3]:
             await do(runs.set_state, run, state)
 
@@ -139,11 +139,11 @@ async def test_of_stop_and_finish_exactly_one_wins(do: Do, keep: bool) -> None:
 
 async def test_lines_that_move_while_they_are_stopped_do_not_lock_each_other_out(do: Do, database: Database) -> None:
     names = [f"r{number}" for number in range(10)]
-    await asyncio.gather(*(do(runs.add, request(run)) for run in names))
+    await asyncio.gather(*(do(runs.add, run_request(run)) for run in names))
     ends = []
     for run in names:
         row = await do(runs.get, run)
-        ends += [stop(do, run), do(runs.finish, row), do(runs.add, request(f"{run}x"))]
+        ends += [stop(do, run), do(runs.finish, row), do(runs.add, run_request(f"{run}x"))]
     await asyncio.gather(*ends)
     assert len(await active(database)) == 1
 
@@ -160,9 +160,9 @@ def wished(do: Do, context: Context) -> Any:
 
 
 async def test_a_stop_meets_all_that_was_asked_for_before_it(do: Do, wished: Any) -> None:
-    for run, when in (("a", REQUEST.at), ("b", REQUEST.at), ("c", LATEST)):
-        await do(runs.add, replace(request(run), at=when))
-    await do(runs.add, request("elsewhere", 8))
+    for run, when in (("a", EARLIER), ("b", EARLIER), ("c", LATEST)):
+        await do(runs.add, run_request(run, at=when))
+    await do(runs.add, run_request("elsewhere", 8))
     await do(runs.set_state, "a", RunState.PREPARING)
     assert await wished(WISH) == (FinalizeStopped(PLACE, WISH.trigger, ("a", "b"), ()),)
     states = [(await do(runs.get, run)).state for run in ("a", "b", "c", "elsewhere")]
@@ -171,7 +171,7 @@ async def test_a_stop_meets_all_that_was_asked_for_before_it(do: Do, wished: Any
 
 
 async def test_the_same_gesture_in_another_delivery_does_nothing_more(do: Do, wished: Any) -> None:
-    await do(runs.add, request("a"))
+    await do(runs.add, run_request("a"))
     assert await wished(WISH) != ()
     assert await wished(WISH) == ()
     (reply,) = await wished(replace(WISH, at=LATEST))
@@ -180,7 +180,7 @@ async def test_the_same_gesture_in_another_delivery_does_nothing_more(do: Do, wi
 
 
 async def test_what_the_same_text_asks_for_is_not_stopped(do: Do, wished: Any) -> None:
-    same = replace(request("a"), at=WISH.at, trigger=WISH.trigger)
+    same = run_request("a", at=WISH.at, trigger=WISH.trigger)
     assert await wished(StartRun(same)) == (StartRun(same),)
     (reply,) = await wished(WISH)
     assert isinstance(reply, Reply)
@@ -190,48 +190,48 @@ async def test_what_the_same_text_asks_for_is_not_stopped(do: Do, wished: Any) -
 async def test_comments_of_one_second_are_told_apart_by_their_number(do: Do, wished: Any) -> None:
     trigger = WISH.trigger
     for run, comment in (("before", 899), ("after", 901)):
-        await do(runs.add, replace(request(run), at=WISH.at, trigger=replace(trigger, comment=comment)))
+        await do(runs.add, run_request(run, at=WISH.at, trigger=replace(trigger, comment=comment)))
     assert await wished(WISH) == (FinalizeStopped(PLACE, trigger, ("before",), ()),)
 
 
 async def test_what_arrives_after_the_stop_but_was_asked_for_before_it_is_stopped(do: Do, wished: Any) -> None:
     await wished(WISH)
-    for run, when in (("a", REQUEST.at), ("b", LATEST)):
-        await wished(StartRun(replace(request(run), at=when)))
+    for run, when in (("a", EARLIER), ("b", LATEST)):
+        await wished(StartRun(run_request(run, at=when)))
     assert [(await do(runs.get, run)).state for run in ("a", "b")] == [RunState.STOPPED, RunState.QUEUED]
-    await wished(replace(WISH, event_key="issue:8", at=REQUEST.at))  # an older word to stop does not hide the later one
-    await wished(StartRun(request("c")))
+    await wished(replace(WISH, event_key="issue:8", at=EARLIER))  # an older word to stop does not hide the later one
+    await wished(StartRun(run_request("c")))
     assert (await do(runs.get, "c")).state is RunState.STOPPED
 
 
 async def test_too_late_is_said_and_the_rest_is_stopped(do: Do, wished: Any) -> None:
     await at(do, RunState.PUBLISHING)
-    await do(runs.add, request("b"))
+    await do(runs.add, run_request("b"))
     stopped, late = await wished(WISH)
     assert stopped == FinalizeStopped(PLACE, WISH.trigger, ("b",), ())
     assert "Too late: the run here is being published" in late.text
 
 
 async def test_a_retry_is_the_latest_ended_request_by_somebody_else(do: Do, wished: Any) -> None:
-    list_own = replace(request("new"), actor=replace(ACTOR, id=2, login="omar"), text="", at=LATER)
-    first = replace(request("a"), kind=RunKind.REVIEW, text="", path=None, line=None)
-    second = replace(request("b"), text="do that", path="a.py", line=3)
-    for each in (first, second, replace(request("c"), text="running")):
+    list_own = run_request("new", actor=replace(ACTOR, id=2, login="omar"), text="", at=LATER)
+    first = run_request("a", kind=RunKind.REVIEW, text="", path=None, line=None)
+    second = run_request("b", text="do that", path="a.py", line=3)
+    for each in (first, second, run_request("c", text="running")):
         await do(runs.add, each)
     (reply,) = await wished(RetryRun(list_own, "issue:9"))
     assert "Nothing here has ended yet" in reply.text
-    await do(runs.end, "a", ENDING)
-    await do(runs.end, "b", ENDING)
+    await do(runs.end, "a", ending())
+    await do(runs.end, "b", ending())
     retried = replace(list_own, kind=RunKind.WORK, text="do that", path="a.py", line=3)
     assert await wished(RetryRun(list_own, "issue:9")) == (StartRun(retried),)
     assert (await do(runs.get, "new")).request == retried
-    await do(runs.end, "c", ENDING)
+    await do(runs.end, "c", ending())
     assert await wished(RetryRun(list_own, "issue:9")) == (StartRun(retried),), "the same gesture is the same run"
 
 
 async def test_the_state_of_a_conversation_is_one_answer(do: Do, wished: Any) -> None:
     await at(do, RunState.WORKING)
-    await do(runs.record_base, "a", PINNED)
+    await do(runs.record_base, "a", pinned())
     (reply,) = await wished(ShowStatus(PLACE, "issue:9", LATER))
     assert (reply.issue, reply.key, reply.at) == (PLACE, f"status:issue:9:{LATER}", LATER)
     assert reply.text.startswith("**Amp is at work** since ")

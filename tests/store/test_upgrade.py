@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
 from bot.store import upgrade
 from bot.store.database import Database
 from bot.store.upgrade import CODE, OLDEST, UnusableError, migrate
+
+HEAD = ScriptDirectory.from_config(upgrade._config()).get_current_head()  # this code's last migration
+LATER = "9999"  # one of code to come
 
 _names = itertools.count(1)
 
@@ -88,7 +92,7 @@ def backups(database: Database) -> list[Path]:
 
 def test_a_new_database_is_marked_and_has_nothing_to_back_up(database: Database) -> None:
     assert migrate(database) is None
-    assert state(database) == (["0002"], ["1"], [])
+    assert state(database) == ([HEAD], ["1"], [])
     assert migrate(database) is None
     assert backups(database) == []
 
@@ -96,7 +100,7 @@ def test_a_new_database_is_marked_and_has_nothing_to_back_up(database: Database)
 def test_an_older_one_is_migrated_with_what_it_holds_and_once(database: Database) -> None:
     at_first_revision(database)
     backup = migrate(database)
-    assert state(database) == (["0002"], ["1"], ["kept"])
+    assert state(database) == ([HEAD], ["1"], ["kept"])
     assert migrate(database) is None
     assert backups(database) == ([] if backup is None else [backup])
     assert (backup is None) is (not database.is_sqlite)
@@ -116,7 +120,7 @@ def test_the_backup_is_the_older_database_and_nobody_else_may_read_it(tmp_path: 
     assert rows(restored, "SELECT key FROM effects") == ["kept"]
     assert rows(restored, "SELECT name FROM sqlite_master WHERE name = 'marks'") == []
     migrate(restored)
-    assert state(restored) == (["0002"], ["1"], ["kept"])
+    assert state(restored) == ([HEAD], ["1"], ["kept"])
     restored.close()
 
 
@@ -163,24 +167,24 @@ def test_a_migration_that_fails_half_way_leaves_the_older_database(
     assert rows(database, "SELECT version_num FROM ampbot_version") == ["0001"]
     monkeypatch.undo()
     migrate(database)
-    assert state(database) == (["0002"], ["1"], ["kept"])
+    assert state(database) == ([HEAD], ["1"], ["kept"])
 
 
 def test_newer_tables_that_allow_this_code_are_used_and_left_alone(database: Database) -> None:
     migrate(database)
     execute(
         database,
-        "UPDATE ampbot_version SET version_num = '0009'",
+        f"UPDATE ampbot_version SET version_num = '{LATER}'",
         f"UPDATE marks SET value = '{CODE}' WHERE name = '{OLDEST}'",
         "ALTER TABLE effects ADD COLUMN later TEXT",
         "INSERT INTO effects (key, tried_at) VALUES ('kept', 1.0)",
     )
     assert migrate(database) is None
-    assert state(database) == (["0009"], [str(CODE)], ["kept"])
+    assert state(database) == ([LATER], [str(CODE)], ["kept"])
     assert backups(database) == []
 
 
-@pytest.mark.parametrize("revision", ["0009", "0002"])
+@pytest.mark.parametrize("revision", [LATER, HEAD])
 def test_tables_that_need_newer_code_are_refused_and_left_alone(database: Database, revision: str) -> None:
     migrate(database)
     execute(
@@ -214,9 +218,7 @@ def test_the_mark_is_never_lowered(database: Database, monkeypatch: pytest.Monke
 
 
 def test_this_codes_number_is_that_of_its_last_migration() -> None:
-    from alembic.script import ScriptDirectory
-
-    assert ScriptDirectory.from_config(upgrade._config()).get_current_head() == f"{CODE:04}"
+    assert f"{CODE:04}" == HEAD
     assert upgrade.OLDEST_CODE <= CODE
 
 
@@ -232,6 +234,6 @@ async def test_of_many_that_start_at_once_on_postgresql_one_migrates(postgres_ur
     with ThreadPoolExecutor(len(many)) as threads:
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(loop.run_in_executor(threads, migrate, one) for one in many))
-    assert state(many[0]) == (["0002"], ["1"], ["kept"] if from_first else [])
+    assert state(many[0]) == ([HEAD], ["1"], ["kept"] if from_first else [])
     for one in many:
         one.close()

@@ -9,37 +9,17 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import jwt
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.github import Delivery, Handling
-from bot.rig.github.webhooks import signature
+from bot.rig.github.webhooks import Handling, signature
 from bot.rig.http.faults import Fault, Request, Side
-from bot.rig.rig import APP_ID, Rig
+from bot.rig.rig import Rig
+from tests.stories.redelivering import deliveries_of, redeliver
 from tests.stories.story import BOT, HELD, MAINTAINER, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
-
-
-def deliveries_of(story: Story, text: str) -> list[Delivery]:
-    """GitHub's log of attempts to tell the bot of this story's comments with this text."""
-    list_own = [each for each in story.rig.github.deliveries if each.repository == story.repo.id]
-    return [each for each in list_own if text in str(json.loads(each.body).get("comment", {}).get("body"))]
-
-
-def redeliver(rig: Rig, delivery: Delivery) -> None:
-    """As the App's owner does it, with the App's key."""
-    now = int(time.time())
-    token = jwt.encode({"iat": now - 60, "exp": now + 300, "iss": str(APP_ID)}, rig.app.private_key, "RS256")
-    answer = httpx.post(
-        f"{rig.github.api_url}/app/hook/deliveries/{delivery.id}/attempts",
-        headers={"Authorization": f"Bearer {token}"},
-        trust_env=False,
-    )
-    assert answer.status_code == 202
-    assert rig.github.wait_deliveries()
 
 
 def assert_done_once(story: Story, number: int, agents: int = 1) -> None:
@@ -47,8 +27,10 @@ def assert_done_once(story: Story, number: int, agents: int = 1) -> None:
     assert story.states() == ["published"]
     assert sorted(story.branches()) == sorted(["main", story.only_pull().head_ref])
     assert "### ✅ Done" in story.only_answer(number)
-    boxes = [box for box in story.rig.e2b.records if box.given.metadata["repository"] == str(story.repo.id)]
-    assert len(boxes) == agents
+    sandboxes = [
+        sandbox for sandbox in story.rig.e2b.records if sandbox.options.metadata["repository"] == str(story.repo.id)
+    ]
+    assert len(sandboxes) == agents
 
 
 def test_a_redelivery_after_the_end_does_nothing(story: Story) -> None:
@@ -161,13 +143,13 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def mortal(lonely: Rig) -> Iterator[Story]:
-    mark = len(lonely.github.server.journal.entries)
+    mark = len(lonely.github.server.request_log.entries)
     yield Story.begin(lonely)
     lonely.wait_idle()
     contract = Contract.load()
-    entries = lonely.github.server.journal.since(mark)
+    entries = lonely.github.server.request_log.since(mark)
     assert [found for entry in entries for found in contract.check(entry)] == []
-    assert dict(lonely.e2b.boxes) == {}, "a sandbox outlived its run"
+    assert dict(lonely.e2b.sandboxes) == {}, "a sandbox outlived its run"
 
 
 def test_a_command_that_came_while_the_bot_was_down_is_run_when_it_is_delivered_again(mortal: Story) -> None:
@@ -230,16 +212,16 @@ def test_a_stop_while_the_agent_works_is_not_noticed_by_the_agent(mortal: Story)
     steps = "\n".join(f"- say: Step {step}." for step in range(20))
     mortal.say(number, f"{FIX}- run: echo started >> ~/started\n{steps}\n- {HELD}\n- say: After the stop.\n")
     mortal.until("the agent to work", lambda: mortal.states() == ["working"])
-    (box,) = rig.e2b.boxes.values()
-    mortal.until("the agent's first deed", (box.home / "started").exists)
+    (sandbox,) = rig.e2b.sandboxes.values()
+    mortal.until("the agent's first action", (sandbox.home / "started").exists)
     rig.bot.stop()
-    (box.home / "go").touch()
+    (sandbox.home / "go").touch()
     deadline = time.monotonic() + 30
-    while not (box.home / ".ampbot" / "agent" / "exit").exists():
+    while not (sandbox.home / ".ampbot" / "agent" / "exit").exists():
         assert time.monotonic() < deadline, "the agent goes on without us"
         time.sleep(0.05)
-    assert (box.home / "started").read_text() == "started\n"
-    output = (box.home / ".ampbot" / "agent" / "out").read_text()
+    assert (sandbox.home / "started").read_text() == "started\n"
+    output = (sandbox.home / ".ampbot" / "agent" / "out").read_text()
     assert "After the stop." in output
     rig.bot.start()
     mortal.settle()

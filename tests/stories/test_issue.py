@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.stories.conftest import RigWith
 from tests.stories.story import BOT, FILES, HELD, MAINTAINER, Story
 
 FIX = """\
@@ -225,3 +226,13 @@ def test_an_empty_request_and_a_typo_get_a_useful_reply(story: Story) -> None:
     assert "Nothing was asked" in empty
     assert "help" in typo
     assert story.runs() == []
+
+
+def test_the_operator_chooses_what_branches_begin_with(rig_with: RigWith) -> None:
+    story = Story.begin(rig_with(AMPBOT_BRANCH_PREFIX="bots/amp-"))
+    number = story.issue()
+    story.say(number, FIX)
+    story.settle()
+    run = story.runs()[0]["id"][:8]
+    assert set(story.branches()) == {"main", f"bots/amp-{number}-the-answer-is-wrong-{run}"}
+    assert story.only_pull().head_ref == f"bots/amp-{number}-the-answer-is-wrong-{run}"

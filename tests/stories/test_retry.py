@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from tests.stories.conftest import RigWith
+from tests.stories.redelivering import deliveries_of, redeliver
 from tests.stories.stopping import Gate, asked
 from tests.stories.story import BOT, HELD, MAINTAINER, STRANGER, Story
-from tests.stories.test_deliveries import deliveries_of, redeliver
-from tests.stories.test_pull_request import told
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
@@ -27,7 +26,7 @@ def test_after_a_failure(story: Story) -> None:
     retry = story.say(number, "/amp retry")
     story.settle()
     first, second = story.runs()
-    assert f"at commit {story.branches()['main']}" in told(story)
+    assert f"at commit {story.branches()['main']}" in story.prompt()
     assert first["id"] != second["id"]
     assert story.states() == ["failed", "failed"]
     assert story.reactions(retry) == [(BOT, "eyes")]
@@ -51,7 +50,7 @@ def test_after_a_success(story: Story) -> None:
     assert first.head_ref != second.head_ref
     assert f"Co-authored-by: {other} <" in story.repo.bare.commit(second.head_sha).message
     assert f"Co-authored-by: {MAINTAINER} <" in story.repo.bare.commit(first.head_sha).message
-    assert "It should say why, too." in told(story), "what was said until the retry is known to it"
+    assert "It should say why, too." in story.prompt(), "what was said until the retry is known to it"
     assert len(story.from_bot(number)) == 2
 
 

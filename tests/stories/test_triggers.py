@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from bot.events import triggers
-from bot.rig.github import Handling, Remark
-from bot.rig.github.webhooks import signature
+from bot.rig.github.effects.reviews import DraftComment
+from bot.rig.github.webhooks import Handling, signature
 from bot.rig.rig import Rig
 from handlers import HANDLERS
 from tests.stories.other_triggers import HANDLER
@@ -45,7 +45,7 @@ def write_comment(story: Story) -> int:
 
 def write_line(story: Story) -> int:
     number = pull(story)
-    story.rig.github.review_comment(story.repo, number, MAINTAINER, Remark("new.py", TEXT, 1))
+    story.rig.github.review_comment(story.repo, number, MAINTAINER, DraftComment("new.py", TEXT, 1))
     return number
 
 

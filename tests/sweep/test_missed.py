@@ -11,9 +11,9 @@ import pytest
 from bot.context import Context
 from bot.github.delivery_log import Attempt
 from bot.github.errors import NotFoundError, UnavailableError
-from bot.model import Delivery
 from bot.store import deliveries, kv, redelivery_attempts
 from bot.sweep import missed
+from tests.factory import delivery
 
 MADE = 1_800_000_000.0
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
@@ -62,7 +62,7 @@ class Hook:
 
     async def deliver(self, guid: str, action: str = "created") -> None:
         if self.reached:
-            await self.context.database.write(deliveries.add, Delivery(guid, "issue_comment", guid, b"{}"))
+            await self.context.database.write(deliveries.add, delivery(guid))
         self.log.append(Attempt(len(self.log), guid, self.moment, self.reached, "issue_comment", action))
 
     async def sweep(self, *, starting: bool = False) -> None:

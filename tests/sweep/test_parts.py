@@ -18,8 +18,7 @@ from bot.engine.workflows import Engine
 from bot.events.effects import Reply, dump
 from bot.github.errors import ForbiddenError, NotFoundError, UnavailableError
 from bot.github.repository import Comment
-from bot.model import Delivery
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 from bot.sandbox.client import Sandboxes
 from bot.store import deliveries, runs
 from bot.store import idempotency as effects_made
@@ -30,7 +29,7 @@ from bot.store.tables import effects as effects_table
 from bot.store.tables import runs as runs_table
 from bot.sweep import comments, endings, loop, retention, revive, sandboxes
 from tests.events.deliveries import PLACE
-from tests.store.test_runs import ENDING, request
+from tests.factory import delivery, ending, run_request
 
 DAY = 86_400.0
 
@@ -63,16 +62,16 @@ async def test_only_sandboxes_that_a_live_run_needs_are_left(
     live, unwritten, ended, unknown = [await box(list_own, run) for run in ("live", "unwritten", "ended", "unknown")]
     doubled, other = await box(list_own, "doubled"), await box(theirs, "unknown-to-us")
     for number, run in enumerate(("live", "unwritten", "ended", "doubled")):
-        await context.database.write(lambda c, r=run, n=number: runs.add(c, request(r, n + 1)))  # type: ignore[misc]  # bound now
+        await context.database.write(lambda c, r=run, n=number: runs.add(c, run_request(r, n + 1)))  # type: ignore[misc]  # bound now
     for run, sandbox in (("live", live), ("ended", ended), ("doubled", "another")):
         await context.database.write(runs.set_sandbox, run, sandbox)
     await context.database.write(lambda c: runs.finish(c, runs.get(c, "ended")))
 
     await sandboxes.reap(context)
-    assert set(e2b.boxes) == {live, unwritten, unknown, doubled, other}, "what is young may yet be written down"
+    assert set(e2b.sandboxes) == {live, unwritten, unknown, doubled, other}, "what is young may yet be written down"
     monkeypatch.setattr(sandboxes, "YOUNG_SECONDS", -60.0)
     await sandboxes.reap(context)
-    assert set(e2b.boxes) == {live, unwritten, other}
+    assert set(e2b.sandboxes) == {live, unwritten, other}
 
 
 # --- doubled comments -------------------------------------------------------------------------------
@@ -107,7 +106,7 @@ async def test_of_comments_made_twice_one_stays(context: Context, took: float, h
     context = replace(context, github=thread)  # type: ignore[arg-type]  # as much of GitHub as is needed
     plan = dump((Reply(PLACE, "reply:issue:1:a", "text", "2026-01-01T00:00:00Z"),))
     done = now() - 60
-    await context.database.write(deliveries.add, Delivery("one", "issue_comment", "d", b"{}"))
+    await context.database.write(deliveries.add, delivery("one"))
     await context.database.write(deliveries.store_plan, "one", plan, "1 effects")
     await context.database.write(
         lambda c: c.execute(
@@ -150,10 +149,10 @@ async def ended(engine: Engine, keys: list[str]) -> None:
 async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_on(
     context: Context, engine: Engine
 ) -> None:
-    await context.database.write(deliveries.add, Delivery("one", "issue_comment", "d", b"{}"))
+    await context.database.write(deliveries.add, delivery("one"))
     await context.database.write(deliveries.mark_dispatched, "one")
     for run in ("a", "b"):
-        await context.database.write(lambda c, r=run: runs.add(c, request(r)))  # type: ignore[misc]  # bound now
+        await context.database.write(lambda c, r=run: runs.add(c, run_request(r)))  # type: ignore[misc]  # bound now
     await context.database.write(runs.set_comment, "a", 0)
     await context.database.write(runs.mark_enqueued, "a")
     for tries in range(4):
@@ -163,8 +162,8 @@ async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_
         suffix = f":{tries}" if tries else ""
         await ended(engine, [f"delivery:one{suffix}", f"a{suffix}"])
     await revive.requeue(context, engine)
-    (delivery,) = await rows(context.database, deliveries_table)
-    assert (delivery["outcome"], delivery["plan"], delivery["closed_at"] is None) == ("given up", "[]", False)
+    (row,) = await rows(context.database, deliveries_table)
+    assert (row["outcome"], row["plan"], row["closed_at"] is None) == ("given up", "[]", False)
     first, second = await rows(context.database, runs_table)
     assert (first["state"], first["active"], first["ended_at"] is None) == ("failed", False, False)
     assert (second["state"], second["active"]) == ("queued", True)
@@ -192,18 +191,18 @@ async def test_words_go_after_weeks_and_ids_after_months(context: Context, monke
             monkeypatch.setattr(f"bot.store.{module}.now", lambda at=at: at)
 
         def write(connection: sa.Connection, name: str = name, number: int = number) -> None:
-            deliveries.add(connection, Delivery(name, "issues", name, b"words"))
+            deliveries.add(connection, delivery(name, name, body=b"words"))
             deliveries.store_plan(connection, name, "[]", "1 effects")
             deliveries.close(connection, name)
-            runs.add(connection, request(name, number + 1))
+            runs.add(connection, run_request(name, number + 1))
             runs.append_transcript(connection, name, 0, ((1, "words"),))
             runs.save_artifact(connection, name, "changes", b"words")
-            runs.end(connection, name, ENDING)
+            runs.end(connection, name, ending())
             runs.finish(connection, runs.get(connection, name))
             effects_made.acquire(connection, name, "x")
 
         await context.database.write(write)
-    await context.database.write(deliveries.add, Delivery("open", "issues", "open", b"words"))
+    await context.database.write(deliveries.add, delivery("open", "open", body=b"words"))
     await context.database.write(
         lambda c: c.execute(
             marks.insert(),
@@ -296,9 +295,9 @@ async def test_an_end_that_is_refused_again_rests_for_an_hour(
 ) -> None:
     monkeypatch.setattr(endings, "SAY_SECONDS", 0.2 if isinstance(error, UnavailableError) else 20.0)
     context = replace(context, github=Refusing(error))  # type: ignore[arg-type]  # as much of GitHub as is needed
-    await context.database.write(runs.add, request("one", 1))
+    await context.database.write(runs.add, run_request("one", 1))
     await context.database.write(runs.set_comment, "one", 5)
-    await context.database.write(runs.end, "one", ENDING)
+    await context.database.write(runs.end, "one", ending())
     await context.database.write(lambda c: runs.finish(c, runs.get(c, "one")))
     before = now() - 2 * 3600
     await context.database.write(lambda c: c.execute(runs_table.update().values(unshown_at=before)))

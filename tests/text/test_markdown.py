@@ -6,15 +6,14 @@ Most rows of the tables are attacks that a fuzzer found with cmark-gfm, GitHub's
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from bot.events import commands
 from bot.text.markdown import MOST, code, line, plain, quote, sanitize
+from tests.text.markup import GITHUB, TEXTS, alive
 
 J = "\u2060"
 
@@ -228,59 +227,6 @@ def test_a_quote_is_marked_in_every_line(text: str, shown: str) -> None:
 
 # --- whatever it is ---------------------------------------------------------------------------------
 
-_LIVE = re.compile(r"(?:^|[^A-Za-z0-9_])@[A-Za-z0-9]|#[0-9]|(?:^|[^A-Za-z0-9_])GH-[0-9]", re.IGNORECASE)
-_TAGS = re.compile("p|br|hr|h[1-6]|[uo]l|li|blockquote|em|strong|s|a|code|pre|table|thead|tbody|t[rhd]")
-_GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-
-# fmt: off
-PIECES = [
-    "`", "``", "```", "~~~", "````", "\n", "\n\n", "\t", " ", "    ", ">", "- ", "* ", "+ ", "1. ", "9. ", "|",
-    "# ", "---", "===", "\n|-|\n", "\n- [ ] \n", "\n   ```\n", "```py", "@v", "#1", "GH-1", "&commat;v", "x",
-    "_", "**", "~~", "$", "\\", "\\`", "\\|", "<div>", "</p>", "<!--", "-->", '<b a="`">', "<", "[", "]", "](",
-    "]:", "[^1]", "![", "!", "https://x.y/", "www.x", "://", "fixes ", "/amp ", "\r", "\u2028", "é",
-]
-# fmt: on
-TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=24).map("".join)
-
-
-class Reader(HTMLParser):
-    """Looks at a rendered page as GitHub does: at tags, and at text that is in no code and no link."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self._inside = 0
-        self._text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.look()
-        self._inside += tag in ("code", "a")
-        if not _TAGS.fullmatch(tag):
-            self.found.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self.look()
-        self._inside -= tag in ("code", "a")
-
-    def handle_comment(self, data: str) -> None:
-        self.found.append(data)
-
-    def handle_data(self, data: str) -> None:
-        self._text += data
-
-    def look(self) -> None:
-        if not self._inside:
-            self.found += _LIVE.findall(self._text)
-        self._text = ""
-
-
-def alive(markdown: str) -> list[str]:
-    reader = Reader()
-    reader.feed(_GITHUB.render(markdown))
-    reader.close()
-    reader.look()
-    return reader.found
-
 
 def test_the_judge_sees_what_is_alive() -> None:
     assert alive("@bob `@bob` #1 <b>x</b> [@bob](x)\n\n<!-- x -->") == [" @b", "#1", "b", " x "] or alive("@bob") == [
@@ -302,7 +248,7 @@ def test_no_text_acts_on_github(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_no_text_reaches_beyond_its_place(text: str) -> None:
-    shown = _GITHUB.render(f"{sanitize(text)}\n\nCloses it\n\n---\nend")
+    shown = GITHUB.render(f"{sanitize(text)}\n\nCloses it\n\n---\nend")
     assert shown.endswith("<p>Closes it</p>\n<hr />\n<p>end</p>\n")
 
 
@@ -318,5 +264,5 @@ def test_no_text_commands_us_or_exceeds_its_room(text: str, most: int) -> None:
 
 @given(st.text())
 def test_inline_code_is_one_span_whatever_is_in_it(text: str) -> None:
-    shown = _GITHUB.render(f"a {code(text)} b")
+    shown = GITHUB.render(f"a {code(text)} b")
     assert re.fullmatch(r"<p>a <code>[^<]*</code> b</p>\n", shown)

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.model import CommentKind, CommentRef, RunKind, RunRequest
-from bot.text.names import branch, slug
-from tests.events.deliveries import ACTOR, PLACE
-
-REQUEST = RunRequest(
-    id="0123abcd-89ef-5000-8000-000000000000",
-    kind=RunKind.WORK,
-    issue=PLACE,
-    actor=ACTOR,
-    trigger=CommentRef(CommentKind.ISSUE, 400),
-    text="fix it",
-    at="2026-01-02T03:04:05Z",
-)
+from bot.text.names import branch, slug, temporary_branch
+from tests.factory import issue_ref, run_request
 
 
 @pytest.mark.parametrize(
@@ -53,13 +41,19 @@ def test_a_slug_keeps_letters_and_digits_of_ascii(text: str, short: str) -> None
     ],
 )
 def test_a_branch_is_named_after_the_conversation_and_the_run(title: str, proposed: str, name: str) -> None:
-    assert branch(replace(REQUEST, issue=replace(PLACE, title=title)), proposed) == name
+    assert branch(run_request(issue=issue_ref(title=title)), proposed, "amp/") == name
+
+
+def test_the_prefix_is_the_operators() -> None:
+    asked = run_request()
+    assert branch(asked, "", "bots/").startswith("bots/7-")
+    assert temporary_branch(asked.id, "bots/") == "bots/tmp-0123abcd89ef"
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80), st.text(max_size=20))
 def test_git_takes_every_branch(title: str, proposed: str) -> None:
-    name = branch(replace(REQUEST, issue=replace(PLACE, title=title)), proposed)
+    name = branch(run_request(issue=issue_ref(title=title)), proposed, "amp/")
     checked = subprocess.run(["git", "check-ref-format", "--branch", name], capture_output=True, text=True)
     assert (checked.returncode, checked.stdout) == (0, f"{name}\n")
 

@@ -11,7 +11,7 @@ from bot.model import Ending, RunState
 from bot.text import stop_messages
 from bot.text.messages import HEADINGS, RunCost
 from bot.text.stop_messages import Last, Running
-from tests.text.test_names import REQUEST
+from tests.factory import run_request
 
 ONE = (Change("a.py", "100644", None, "b10b" * 10, b"x", "added"),)
 ENDS = [
@@ -44,14 +44,14 @@ def test_every_end_has_its_head() -> None:
 
 
 def test_a_run_that_waits_for_a_place_is_told_from_one_at_work() -> None:
-    running = Running(REQUEST, RunState.QUEUED, 0.0, None)
+    running = Running(run_request(), RunState.QUEUED, 0.0, None)
     head = "**Waiting for a free place** since 1970-01-01 00:00:00 UTC (1 min 5 s) · run `0123abcd`"
     assert stop_messages.status(running, (), None, 65.0) == f"{head}\n\n> **alice:** fix it"
     assert stop_messages.status(replace(running, state=RunState.STOPPED), (), None, 0.0).startswith("**Ending** since")
 
 
 def test_the_last_run_is_told_with_its_price() -> None:
-    last = Last(REQUEST, RunState.FAILED, None, RunCost(3.0, None, None))
+    last = Last(run_request(), RunState.FAILED, None, RunCost(3.0, None, None))
     assert stop_messages.status(None, (), last, 0.0) == (
         "Nothing is running here, and nothing waits in line.\n\n**Last: ⚠️ It did not work out**\n\n"
         "> **alice:** fix it\n\n<sub>3 s · run `0123abcd`</sub>"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
@@ -24,25 +22,7 @@ from bot.store.tables import deliveries
 from bot.store.upgrade import migrate
 from bot.web.app import create_app
 from bot.web.webhook import CAP
-from tests.events.deliveries import COMMENT, THREAD, payload
-
-BODY = json.dumps(payload(issue=THREAD, comment=COMMENT)).encode()
-GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
-
-
-def signed(
-    body: bytes = BODY, *, guid: str = GUID, event: str = "issue_comment", secret: str = "webhook-secret"
-) -> dict[str, str]:
-    return {
-        "content-type": "application/json",
-        "x-github-event": event,
-        "x-github-delivery": guid,
-        "x-hub-signature-256": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex(),
-    }
-
-
-def client(context: Context) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(create_app(context)), base_url="http://ampbot")
+from tests.web.receiver import BODY, GUID, client, signed
 
 
 async def rows(context: Context) -> list[Row[Any]]:

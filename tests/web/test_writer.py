@@ -26,14 +26,11 @@ from bot.store.tables import deliveries
 from bot.store.upgrade import migrate
 from bot.web import writer as module
 from bot.web.writer import DeliveryWriter, NotStoredError
-from tests.web.test_app import GUID, client, signed
+from tests.factory import delivery
+from tests.web.receiver import GUID, client, signed
 
 # GitHub hangs up after 10 seconds; a loaded test machine takes some of its own.
 GITHUB_SECONDS = 10.0
-
-
-def delivery(guid: str, digest: str | None = None, body: bytes = b"{}") -> Delivery:
-    return Delivery(guid, "issues", digest or f"digest of {guid}", body)
 
 
 async def guids(database: Database) -> list[str]:
@@ -144,14 +141,14 @@ async def test_a_database_that_says_nothing_is_not_waited_for(
     """Such as PostgreSQL behind a network that swallows everything."""
     monkeypatch.setattr(module, "DEADLINE", 0.3)
     silent = asyncio.Event()
-    write = sqlite.write
+    write_within = sqlite.write_within
 
-    async def stuck(work: Any, *, patience: float | None = None) -> Any:
+    async def stuck(*arguments: Any) -> Any:
         await silent.wait()
-        return await write(work, patience=patience)
+        return await write_within(*arguments)
 
     receiver = DeliveryWriter(sqlite)
-    monkeypatch.setattr(sqlite, "write", stuck)
+    monkeypatch.setattr(sqlite, "write_within", stuck)
     with pytest.raises(NotStoredError, match="no answer"):
         await receiver.store(delivery("a"))
     with pytest.raises(NotStoredError, match="no answer"):

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.rig.github import GitHub, Refusal
+from bot.rig.github.refusal import Refusal
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 
