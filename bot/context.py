@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bot.events.handler import Handler
 from bot.github.app import App
 from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
@@ -27,6 +28,8 @@ class Context:
     github: App
     sandboxes: Sandboxes
     redact: Redactor
+    # What people can ask for here.
+    handlers: tuple[Handler, ...] = ()
     # The fencing check before each outside write: returns while we hold the worker lock, else blocks until we exit.
     ensure_lock_held: Callable[[], Awaitable[None]] = _no_lock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from bot import log
 from bot.context import Context
-from bot.dispatch import inbox, takeover
+from bot.dispatch import inbox, offered, takeover
 from bot.dispatch.delivery import dispatch
 from bot.engine.lock import WorkerLock
 from bot.engine.workflows import Engine
@@ -42,9 +42,15 @@ def create_redactor(settings: Settings) -> Redactor:
     return Redactor([*secrets, *settings.webhook_secrets])
 
 
+<<<<<<< HEAD
 def create_context(settings: Settings, ensure_lock_held: Callable[[], Awaitable[None]] | None = None) -> Context:
     """Build the services. No I/O. `ensure_lock_held`: see Context."""
     redact = create_redactor(settings)
+=======
+def create_context(settings: Settings, confirm: Callable[[], Awaitable[None]] | None = None) -> Context:
+    """Build the services; no connection is opened here. `confirm`: see Context."""
+    redact = redactor(settings)
+>>>>>>> triggers
     database = Database(settings.database_url)
     context = Context(
         settings=settings,
@@ -62,6 +68,7 @@ def create_context(settings: Settings, ensure_lock_held: Callable[[], Awaitable[
             ensure_lock_held=ensure_lock_held,
         ),
         redact=redact,
+        handlers=offered.load().handlers,
     )
     return replace(context, ensure_lock_held=ensure_lock_held) if ensure_lock_held is not None else context
 
@@ -173,9 +180,17 @@ class _Server(uvicorn.Server):
                 logger.info("listening", host=host, port=port)
 
 
+<<<<<<< HEAD
 def serve(settings: Settings, role: Role = Role.ALL) -> None:
     """Run until SIGTERM or SIGINT. Raises: UnusableError if the database cannot be used."""
     log.configure(settings.log_format, create_redactor(settings))
+=======
+def serve(settings: Settings, part: Part = Part.ALL) -> None:
+    """Run until SIGTERM or SIGINT. Raises: UnusableError, HandlersError: each with a sentence for the operator."""
+    log.configure(settings.log_format, redactor(settings))
+    if part is not Part.WEB:  # which only stores what arrives
+        offered.load().or_error()
+>>>>>>> triggers
     with open_database(settings.database_url):
         _run(settings, role)
 

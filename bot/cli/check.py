@@ -15,6 +15,7 @@ from bot.agent import cli as amp_cli
 from bot.agent.cli import Installation
 from bot.agent.outcome import redacted
 from bot.context import Context
+from bot.dispatch import offered
 from bot.github import manifest
 from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError
 from bot.model import Problem
@@ -37,7 +38,7 @@ class Finding:
 
 async def check(context: Context) -> tuple[Finding, ...]:
     """Run all checks in parallel. One starts a sandbox, for a few seconds."""
-    checks: tuple[Callable[[Context], Awaitable[tuple[Finding, ...]]], ...] = (_database, _github, _sandbox)
+    checks: tuple[Callable[[Context], Awaitable[tuple[Finding, ...]]], ...] = (_database, _github, _sandbox, _handlers)
     results = await asyncio.gather(*(run(context) for run in checks))
     return tuple(finding for result in results for finding in result)
 
@@ -101,6 +102,15 @@ async def _webhook(context: Context) -> Finding:
     if not url.rstrip("/").endswith("/webhook"):
         return Finding("webhook", url, Problem(f"The webhook leads to {url}, but ampbot listens at /webhook."))
     return Finding("webhook", url)
+
+
+async def _handlers(_context: Context) -> tuple[Finding, ...]:
+    """Those of other packages: there is nothing to try about ours."""
+    found = offered.load()
+    return (
+        *(Finding("handler", f"{name} ({package})") for name, package in found.packages),
+        *(Finding("handler", "not usable", problem) for problem in found.problems),
+    )
 
 
 async def _sandbox(context: Context) -> tuple[Finding, ...]:

@@ -72,6 +72,7 @@ def _serve(name: str) -> None:
             err=True,
         )
         raise typer.Exit(2)
+    from bot.dispatch.offered import HandlersError
     from bot.limits import raise_limits
 
     raise_limits(settings)
@@ -81,7 +82,7 @@ def _serve(name: str) -> None:
 
     try:
         serve_with(settings, Role(name))
-    except UnusableError as error:
+    except (UnusableError, HandlersError) as error:
         typer.echo(f"ampbot cannot start. {error}", err=True)
         raise typer.Exit(1) from None
 
