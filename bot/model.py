@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, assert_never
 
 from pydantic import Field
 
@@ -177,9 +177,30 @@ class Command:
 # --- a run ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class RunRules:
+    """What a run of some kind may do. What is not said it may not: such a run reads, and answers in a comment."""
+
+    publishes: bool = False  # what it changes is collected, checked, and becomes a pull request or a commit
+    reviews: bool = False  # its answer becomes a review of the pull request
+    needs_pull: bool = False  # it is of a pull request only
+
+
 class RunKind(StrEnum):
-    WORK = "work"  # may change files
-    REVIEW = "review"  # reads a pull request; nothing is pushed
+    """A kind of run. What its comment says is in bot/text/kind_words.py, what Amp is told in bot/agent/prompt.py."""
+
+    WORK = "work"
+    REVIEW = "review"
+
+    @property
+    def rules(self) -> RunRules:
+        match self:
+            case RunKind.WORK:
+                return RunRules(publishes=True)
+            case RunKind.REVIEW:
+                return RunRules(reviews=True, needs_pull=True)
+            case _:
+                assert_never(self)
 
 
 class RunState(StrEnum):

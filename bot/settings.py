@@ -148,6 +148,10 @@ class Settings(BaseSettings):
     def is_postgres(self) -> bool:
         return self.database_url.startswith("postgresql")
 
+    def thread_url(self, thread: str | None) -> str | None:
+        """The address of an Amp thread; None without one."""
+        return f"{self.amp_url}/threads/{thread}" if thread else None
+
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
         both = (self.webhook_secret, self.webhook_secret_previous)

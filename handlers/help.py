@@ -3,16 +3,7 @@
 from collections.abc import Sequence
 
 from bot.events.effects import Effect
-from bot.events.handler import Handler, HandlerContext, Invocation, reply
-from bot.model import CommentEvent
-
-
-def matches(invocation: Invocation) -> bool:
-    return (
-        isinstance(invocation.event, CommentEvent)
-        and invocation.command is not None
-        and invocation.command.verb == "help"
-    )
+from bot.events.handler import Handler, HandlerContext, reply
 
 
 def handler(others: Sequence[Handler]) -> Handler:
@@ -24,7 +15,7 @@ def handler(others: Sequence[Handler]) -> Handler:
         return (reply(context.invocation.event, context.event_key, text),)
 
     itself = Handler(
-        name="help", usage="/amp help", summary="Shows this list.", examples=("/amp help",), matches=matches, plan=plan
+        name="help", usage="/amp help", summary="Shows this list.", examples=("/amp help",), plan=plan, verb="help"
     )
     return itself
 

@@ -1,23 +1,12 @@
 """`/amp review`, the label `amp:review`, or a review requested of ampbot: Amp reads, nothing is pushed."""
 
 from bot.events.effects import Effect, React, RemoveLabel, StartRun
-from bot.events.handler import Handler, HandlerContext, Invocation, reply
-from bot.model import CommentEvent, LabelEvent, ReviewRequestEvent, RunKind
+from bot.events.handler import Handler, HandlerContext, On, reply
+from bot.events.triggers import LABELED, REVIEW_REQUESTED
+from bot.model import LabelEvent, RunKind
 from bot.text import messages
 
 LABEL = "amp:review"
-
-
-def matches(invocation: Invocation) -> bool:
-    match invocation.event:
-        case CommentEvent():
-            return invocation.command is not None and invocation.command.verb == "review"
-        case LabelEvent(label=label):
-            return label.lower() == LABEL
-        case ReviewRequestEvent(user=user, team=team):
-            return (user or "").lower() in invocation.names or (team or "").lower() in invocation.names
-        case _:
-            return False
 
 
 def plan(context: HandlerContext) -> tuple[Effect, ...]:
@@ -36,6 +25,7 @@ HANDLER = Handler(
         "`amp:review` and a review request do the same."
     ),
     examples=("/amp review",),
-    matches=matches,
     plan=plan,
+    verb="review",
+    on=(On(LABELED, LABEL), On(REVIEW_REQUESTED)),
 )

@@ -1,20 +1,12 @@
 """`/amp <request>`: Amp works on it, and what it changes becomes a pull request (or a commit on the one it is in)."""
 
 from bot.events.effects import Effect, React, StartRun
-from bot.events.handler import Handler, HandlerContext, Invocation
-from bot.model import CommentEvent, RunKind
-
-
-def matches(invocation: Invocation) -> bool:
-    return (
-        isinstance(invocation.event, CommentEvent)
-        and invocation.command is not None
-        and invocation.command.verb == "run"
-    )
+from bot.events.handler import Handler, HandlerContext
+from bot.model import RunKind
 
 
 def plan(context: HandlerContext) -> tuple[Effect, ...]:
-    assert context.invocation.command is not None  # noqa: S101 - wants() holds it
+    assert context.invocation.command is not None  # noqa: S101 - Handler.matches holds it
     request = context.request(RunKind.WORK, context.invocation.command.text)
     return StartRun(request), React(context.issue, context.trigger, "eyes")
 
@@ -27,6 +19,6 @@ HANDLER = Handler(
         "of this repository, a commit on its branch. If nothing needs to change, you get an answer."
     ),
     examples=("/amp fix the flaky login test", "/amp why does `page_count` return one too many?"),
-    matches=matches,
     plan=plan,
+    verb="run",
 )

@@ -1,16 +1,7 @@
 """`/amp status`: what runs and waits in this conversation, and how the last run ended."""
 
 from bot.events.effects import Action, React, ShowStatus
-from bot.events.handler import Handler, HandlerContext, Invocation
-from bot.model import CommentEvent
-
-
-def matches(invocation: Invocation) -> bool:
-    return (
-        isinstance(invocation.event, CommentEvent)
-        and invocation.command is not None
-        and invocation.command.verb == "status"
-    )
+from bot.events.handler import Handler, HandlerContext
 
 
 def plan(context: HandlerContext) -> tuple[Action, ...]:
@@ -23,6 +14,6 @@ HANDLER = Handler(
     usage="/amp status",
     summary="Shows what is running here and since when, what is queued, and the last run's result, time and tokens.",
     examples=("/amp status",),
-    matches=matches,
     plan=plan,
+    verb="status",
 )

@@ -1,21 +1,12 @@
 """`/amp stop`: every run of this conversation ends at once; `/amp stop keep` publishes what exists as a draft."""
 
 from bot.events.effects import Action, React, StopRuns
-from bot.events.handler import Handler, HandlerContext, Invocation
-from bot.model import CommentEvent
-
-
-def matches(invocation: Invocation) -> bool:
-    return (
-        isinstance(invocation.event, CommentEvent)
-        and invocation.command is not None
-        and invocation.command.verb == "stop"
-    )
+from bot.events.handler import Handler, HandlerContext
 
 
 def plan(context: HandlerContext) -> tuple[Action, ...]:
     event, command = context.invocation.event, context.invocation.command
-    assert command is not None  # noqa: S101 - wants() holds it
+    assert command is not None  # noqa: S101 - Handler.matches holds it
     keep = command.text == "keep"
     stop = StopRuns(context.issue, context.event_key, context.trigger, event.actor, event.at, keep)
     return stop, React(context.issue, context.trigger, "eyes")
@@ -29,6 +20,6 @@ HANDLER = Handler(
         "publishes what Amp has changed so far as a draft pull request (on a pull request: on a separate branch)."
     ),
     examples=("/amp stop", "/amp stop keep"),
-    matches=matches,
     plan=plan,
+    verb="stop",
 )

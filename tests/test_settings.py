@@ -327,3 +327,10 @@ def test_a_usual_branch_prefix_is_accepted(prefix: str) -> None:
 )
 def test_a_branch_prefix_that_git_or_a_shell_would_not_take_is_refused(prefix: str) -> None:
     assert not accepted(prefix)
+
+
+def test_a_thread_has_an_address(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AMPBOT_AMP_URL", "https://amp.example")
+    found = load()
+    assert isinstance(found, Settings)
+    assert (found.thread_url("T-1"), found.thread_url(None)) == ("https://amp.example/threads/T-1", None)

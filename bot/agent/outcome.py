@@ -115,8 +115,3 @@ def _classified(words: str) -> Failure | None:
 def redacted(text: str) -> str:
     """The end of a text of Amp's, without login tokens and terminal escapes."""
     return re.sub(r"(authToken=)[^\s&\"'<>]*", r"\1***", cleaned(text)).strip()[-ERROR_CAP:]
-
-
-def thread_url(thread: str) -> str:
-    """The page of a thread whose id came from a Stream."""
-    return f"https://ampcode.com/threads/{thread}"

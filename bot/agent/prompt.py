@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from bot.model import Comment, RunKind, RunRequest
 
 # Together with the request these stay well inside a model's context.
@@ -54,13 +56,16 @@ def compose(
 ) -> str:
     """The whole prompt. `nonce` makes the section marks unguessable for the text inside them; `diff` is a path."""
     issue = request.issue
-    if request.kind is RunKind.REVIEW:
-        head = _REVIEW.format(repo=repo, number=issue.number, sha=sha, merge_base=merge_base, diff=diff)
-    else:
-        branch = f", the head of pull request #{issue.number} (its diff is in {diff})" if diff else ""
-        head = _WORK.format(repo=repo, sha=sha, branch=branch)
-        if from_fork:
-            head += "\n\n" + _FORK
+    match request.kind:
+        case RunKind.REVIEW:
+            head = _REVIEW.format(repo=repo, number=issue.number, sha=sha, merge_base=merge_base, diff=diff)
+        case RunKind.WORK:
+            branch = f", the head of pull request #{issue.number} (its diff is in {diff})" if diff else ""
+            head = _WORK.format(repo=repo, sha=sha, branch=branch)
+            if from_fork:
+                head += "\n\n" + _FORK
+        case _:
+            assert_never(request.kind)
     kind = "pull request" if issue.is_pull else "issue"
     parts = [
         head,
@@ -89,9 +94,14 @@ def compose(
 
 
 def _default(request: RunRequest) -> str:
-    if request.kind is RunKind.REVIEW:
-        return "Review this pull request."
-    return f"Resolve {'pull request' if request.issue.is_pull else 'issue'} #{request.issue.number} as described."
+    match request.kind:
+        case RunKind.REVIEW:
+            return "Review this pull request."
+        case RunKind.WORK:
+            kind = "pull request" if request.issue.is_pull else "issue"
+            return f"Resolve {kind} #{request.issue.number} as described."
+        case _:
+            assert_never(request.kind)
 
 
 def _newest(comments: tuple[Comment, ...]) -> tuple[Comment, ...]:

@@ -7,10 +7,8 @@ database keeps of a change set is the archive itself; `read` it again with the l
 from __future__ import annotations
 
 import hashlib
-import posixpath
 import re
 import zlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -91,12 +89,6 @@ class Violation:
 
     path: str  # fit for display; "" when it is about the change set as a whole
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rename:
-    old: str
-    new: str
 
 
 def parse_status(status: str) -> Problem | None:
@@ -292,25 +284,3 @@ def names(compressed: bytes) -> tuple[str, ...]:
     except zlib.error:
         return ()
     return tuple(_text(name) for name in data.split(b"\0") if name) if unpacker.eof else ()
-
-
-# --- for display ----------------------------------------------------------------------------------
-
-
-def renames(changes: Iterable[Change]) -> tuple[Rename, ...]:
-    """Added paths with the very content of a deleted one, each of those used once, equal file names first."""
-    deleted: defaultdict[str, list[str]] = defaultdict(list)
-    added: list[Change] = []
-    for change in changes:
-        if change.status == "deleted":
-            deleted[change.blob].append(change.path)
-        elif change.status == "added":
-            added.append(change)
-    pairs: list[Rename] = []
-    for change in added:
-        if olds := deleted[change.blob]:
-            name = posixpath.basename(change.path)
-            old = next((old for old in olds if posixpath.basename(old) == name), olds[0])
-            olds.remove(old)
-            pairs.append(Rename(old, change.path))
-    return tuple(pairs)

@@ -15,7 +15,6 @@ Side = Literal["LEFT", "RIGHT"]
 Status = Literal["added", "modified", "deleted", "renamed", "copied"]
 
 MAX_CHARS = 20_000_000  # far above what GitHub gives; what is behind is not read
-_MAX_LINE_CHARS = 500  # of a line in an excerpt
 
 _FILE = re.compile(r"^diff --git ", re.MULTILINE)
 _HUNK = re.compile(r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@")
@@ -33,16 +32,6 @@ class Hunk:
 
     def covers(self, line: int, side: Side) -> bool:
         return line in (self.old if side == "LEFT" else self.new)
-
-    def index(self, line: int, side: Side) -> int:
-        """Where in `lines` a covered line stands."""
-        marks, number = ("- ", self.old.start) if side == "LEFT" else ("+ ", self.new.start)
-        for index, text in enumerate(self.lines):
-            if (text[:1] or " ") in marks:
-                if number == line:
-                    return index
-                number += 1
-        raise ValueError(f"line {line} is not in the hunk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +58,6 @@ class Diff:
         """
         hunk = self._hunk(path, line, side)
         return hunk is not None and (start_line is None or (start_line < line and hunk.covers(start_line, side)))
-
-    def excerpt(self, path: str, line: int, context: int = 3, side: Side = "RIGHT") -> str:
-        """The diff's lines around this one, marks included; "" where the diff does not show it."""
-        hunk = self._hunk(path, line, side)
-        if hunk is None:
-            return ""
-        index = hunk.index(line, side)
-        lines = hunk.lines[max(0, index - context) : index + context + 1]
-        return "\n".join(text if len(text) <= _MAX_LINE_CHARS else text[: _MAX_LINE_CHARS - 1] + "…" for text in lines)
 
     def _hunk(self, path: str, line: int, side: Side) -> Hunk | None:
         # A file that became a symbolic link stands twice in a diff: deleted, then added.

@@ -18,7 +18,8 @@ from bot.context import Context
 from bot.github import manifest
 from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError
 from bot.model import Problem
-from bot.sandbox.client import Sandbox, SandboxError
+from bot.sandbox.client import Sandbox
+from bot.sandbox.errors import SandboxError
 from bot.store.upgrade import migrate
 
 # How long Amp may take to answer a question that costs nothing.

@@ -9,6 +9,7 @@ import typer
 
 import bot
 from bot.cli.environment import load_settings
+from bot.cli.extra import require_rig
 from bot.cli.runs import runs
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ def _language() -> str | None:
         return None
     from rich.markup import escape
 
-    from bot.rig.amp import LANGUAGE_HELP
+    from bot.rig.amp.language import LANGUAGE_HELP
 
     return escape(LANGUAGE_HELP)
 
@@ -122,9 +123,10 @@ def rig(
     webhook: Annotated[str, typer.Option(help="Where deliveries go.")] = "http://127.0.0.1:8080/webhook",
 ) -> None:
     """GitHub, E2B and Amp as servers on loopback, for a bot of your own: prints its settings, and stays up."""
-    from bot.rig.demo.serve import stand
+    require_rig()
+    from bot.rig.demo.serve import serve as serve_rig
 
-    raise typer.Exit(stand(repo, tuple(fault or ()), tuple(sandbox_fault or ()), webhook))
+    raise typer.Exit(serve_rig(repo, tuple(fault or ()), tuple(sandbox_fault or ()), webhook))
 
 
 @app.command()
@@ -143,6 +145,7 @@ def demo(
     ] = False,
 ) -> None:
     """A comment becomes a pull request, on this machine, before your eyes."""
+    require_rig()
     import os
 
     from bot.rig.demo.demo import Options

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 from bot.agent.stream import Dropped, Ended, Started, Stream, Text, ToolResult, ToolUse, cleaned
 from bot.changes.changeset import SUBMODULE, SYMLINK, Change, ChangeSet
@@ -76,6 +77,8 @@ def transcript(line: str) -> Iterator[str]:
                 yield f"* Amp {how} ({turns} turns, {duration(milliseconds / 1000)})"
             case Dropped(size):
                 yield f"* a line of {size:,} bytes was not read"
+            case _:
+                assert_never(event)
     if stream.stray.strip():
         yield f"? {stream.stray.strip()}"
 

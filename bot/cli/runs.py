@@ -56,8 +56,7 @@ def show_run(run: RunArgument) -> None:
         if archive is not None:
             kept.append(("bytes of its changes, packed", len(archive)))
         thread = row.outcome.thread if row.outcome is not None else None
-        url = f"{settings.amp_url}/threads/{thread}" if thread else None
-        _print([render.detailed(row, history.events(connection, row.id), kept, url)])
+        _print([render.detailed(row, history.events(connection, row.id), kept, settings.thread_url(thread))])
 
 
 @runs.command("diff")

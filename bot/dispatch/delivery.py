@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
+from typing import assert_never
 
 import structlog
 from sqlalchemy.engine import Connection
@@ -12,16 +13,15 @@ from sqlalchemy.engine import Connection
 from bot.context import Context
 from bot.dispatch.resolve import resolve
 from bot.engine.find_or_create import find_or_create
-from bot.engine.retry import TRANSIENT, retry_github
+from bot.engine.retry import retry_github
 from bot.engine.workflows import Engine
-from bot.events import commands, effects, payloads, policy
+from bot.events import commands, effects, payloads, policy, triggers
 from bot.events.effects import Action, Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun
 from bot.events.handler import HandlerContext, Invocation, reply
 from bot.github.app import Identity
-from bot.github.errors import GitHubError
-from bot.github.issue_events import Gesture
+from bot.github.errors import TRANSIENT, GitHubError
 from bot.github.repository import Repository
-from bot.model import CommentEvent, Event, Ignored, LabelEvent, Problem, ReviewRequestEvent, RunState
+from bot.model import CommentEvent, Event, Ignored, Problem, RunState
 from bot.run import report
 from bot.run.stop import show_stopped
 from bot.store import deliveries, runs
@@ -38,7 +38,7 @@ MAX_INVOCATIONS = 5
 # Ids of runs are kept for so long: what is older could be run twice.
 OLDEST_DAYS = 90
 # What the sweep calls an event that it found; the rest is the event's id.
-FOUND_EVENT = f"{RECOVERED_PREFIX}event-"
+FOUND_EVENT = f"{RECOVERED_PREFIX}{triggers.ISSUE_EVENT}-"
 
 
 async def dispatch(context: Context, engine: Engine, guid: str) -> None:
@@ -190,35 +190,30 @@ def _planned(event: Event, invocation: Invocation | Problem, event_key: str) -> 
 
 
 async def _cause(context: Context, event: Event, repository: Repository, guid: str) -> tuple[str, str]:
-    """The name of the gesture that asked, and who holds it.
+    """The key of the event, and which delivery holds it.
 
-    The name is the same for a redelivery and for whoever finds the gesture later.
+    The key is the same for a redelivery and for whoever finds the event later.
     """
-    match event:
-        case CommentEvent(kind=kind, comment=comment):
-            return await _claim_event(context, event, f"{kind.value}:{comment}", guid)
-        case _ if guid.startswith(FOUND_EVENT):
-            return await _claim_event(context, event, f"event:{guid.removeprefix(FOUND_EVENT)}", guid)
-        case LabelEvent(label=label):
-            gesture = Gesture("labeled", event.actor.id, event.at, label)
-        case ReviewRequestEvent(user=user, team=team):
-            gesture = Gesture("review_requested", event.actor.id, event.at, user or team or "")
-        case _:
-            return await _claim_event(context, event, f"delivery:{guid}", guid)
-    found = await repository.gestures(event.issue.number, gesture)
-    taken = await _match_event(context, event, found, guid)
-    if taken is None:  # GitHub's lists lag behind what it delivers
-        await context.sleep(context.settings.list_lag_seconds)
-        found = await repository.gestures(event.issue.number, gesture)
+    key, trigger = triggers.key(event), triggers.of(event)
+    if key is None and guid.startswith(FOUND_EVENT):
+        key = triggers.issue_event_key(int(guid.removeprefix(FOUND_EVENT)))
+    if key is None and trigger is not None:
+        found = await repository.issue_events(trigger, event)
         taken = await _match_event(context, event, found, guid)
-    return taken or await _claim_event(context, event, f"delivery:{guid}", guid)
+        if taken is None:  # GitHub's lists lag behind what it delivers
+            await context.sleep(context.settings.list_lag_seconds)
+            found = await repository.issue_events(trigger, event)
+            taken = await _match_event(context, event, found, guid)
+        if taken is not None:
+            return taken
+    return await _claim_event(context, event, key or triggers.delivery_key(guid), guid)
 
 
 async def _match_event(context: Context, event: Event, found: Iterable[int], guid: str) -> tuple[str, str] | None:
-    """Which of these gestures is this delivery's. Of several within a second that cannot be told: each takes one."""
+    """Which of these issue events is this delivery's. Those of the same second look alike: each delivery takes one."""
     swept = None
     for each in found:
-        event_key, holder = await _claim_event(context, event, f"event:{each}", guid)
+        event_key, holder = await _claim_event(context, event, triggers.issue_event_key(each), guid)
         if holder == guid:
             return event_key, holder
         if swept is None and _is_found(holder):
@@ -274,6 +269,8 @@ async def _perform(context: Context, effect: Effect) -> None:
             comment = await _comment(context, repository, request.issue.number, key, mark, body, request.at)
             await context.database.write(runs.set_comment, request.id, comment)
             await report.catch_up(context, request.id)
+        case _:
+            assert_never(effect)
 
 
 async def _comment(

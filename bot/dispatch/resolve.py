@@ -9,13 +9,25 @@ import json
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bot.context import Context
 from bot.dispatch import status
-from bot.events.effects import Action, Effect, FinalizeStopped, Reply, RetryRun, ShowStatus, StartRun, StopRuns
+from bot.events.effects import (
+    Action,
+    Effect,
+    FinalizeStopped,
+    React,
+    RemoveLabel,
+    Reply,
+    RetryRun,
+    ShowStatus,
+    StartRun,
+    StopRuns,
+)
 from bot.model import CommentKind, CommentRef, RunRequest
 from bot.store import idempotency, kv, runs, stops
 from bot.store.runs import Run
@@ -36,8 +48,10 @@ def resolve(connection: Connection, context: Context, action: Action) -> tuple[E
         case StartRun(request=request):
             _start(connection, request)
             return (action,)
-        case _:
+        case React() | Reply() | RemoveLabel() | FinalizeStopped():
             return (action,)
+        case _:
+            assert_never(action)
 
 
 # --- stop -------------------------------------------------------------------------------------------

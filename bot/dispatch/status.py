@@ -46,4 +46,4 @@ def _last(context: Context, run: Run) -> Last:
 
 
 def _url(context: Context, thread: str | None) -> str | None:
-    return f"{context.settings.amp_url}/threads/{thread}" if thread else None
+    return context.settings.thread_url(thread)

@@ -1,5 +1,4 @@
-"""Patience beyond a request's own: what must be said or published waits for GitHub to come back, within reason, and
-an agent's work for E2B, as long as the sandbox may live."""
+"""Retries that outlast an outage of GitHub or E2B. The clients retry each request too, but only for a short time."""
 
 from __future__ import annotations
 
@@ -9,40 +8,38 @@ from typing import TypeVar
 
 import structlog
 
-from bot.github.errors import LimitedError, UnauthorizedError, UnavailableError
-from bot.sandbox.client import SandboxError, passes
+from bot.github import errors as github_errors
+from bot.sandbox import errors as sandbox_errors
 from bot.store.database import now
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# Seconds; together some twenty minutes on top of what each request waits by itself (bot/github/client.py).
+# Seconds between attempts: about twenty minutes in all, in addition to the retries in bot/github/client.py.
 WAITS = (10.0, 60.0, 300.0, 900.0)
-# What waiting may cure. Any other GitHubError is GitHub's answer.
-TRANSIENT = (UnavailableError, LimitedError, UnauthorizedError)
 
 
 async def retry_github(
     sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]], *, forever: bool = False
 ) -> T:
-    """The result of `work`, begun again after each outage; it must be safe to run twice.
+    """Return the result of `work`; call it again after each transient error. It must be safe to run twice.
 
-    `for_ever`: what was accepted or must be said is never given up; the last wait is repeated.
+    `forever`: repeat the last wait until it succeeds.
 
     Raises:
-        GitHubError: GitHub is still away, or the error is not one that waiting cures.
+        GitHubError: the error is not transient, or all attempts failed.
     """
     for wait in chain(WAITS, repeat(WAITS[-1]) if forever else ()):
         try:
             return await work()
-        except TRANSIENT as error:
+        except github_errors.TRANSIENT as error:
             log.warning("waiting for GitHub", seconds=wait, status=error.status, github=error.message)
             await sleep(wait)
     return await work()
 
 
-# Seconds between two attempts to reach a sandbox, on top of what each call waits by itself (bot/sandbox/client.py).
+# Seconds between attempts, in addition to the retries in bot/sandbox/client.py.
 E2B_WAIT = 15.0
 
 
@@ -53,18 +50,18 @@ async def retry_e2b(
     until: float,
     clock: Callable[[], float] = now,
 ) -> T:
-    """The result of `work`, begun again after each outage of E2B; it must be safe to run twice.
+    """Return the result of `work`; call it again after each transient error. It must be safe to run twice.
 
-    `until`, in seconds since the epoch, is when the sandbox has reached its timeout and nothing is left to wait for.
+    `until`: when the sandbox reaches its timeout, in epoch seconds. There is no reason to wait longer.
 
     Raises:
-        SandboxError: it is not one that waiting cures, or E2B is away and the time is over.
+        SandboxError: the error is not transient, or `until` was reached.
     """
     while True:
         try:
             return await work()
-        except SandboxError as error:
-            if not passes(error) or clock() + E2B_WAIT >= until:
+        except sandbox_errors.TRANSIENT as error:
+            if clock() + E2B_WAIT >= until:
                 raise
             log.warning("waiting for E2B", seconds=E2B_WAIT, error=type(error).__name__)
             await sleep(E2B_WAIT)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from bot.events.effects import Action, Reply
+from bot.events.triggers import IssueEventTrigger
 from bot.model import Command, CommentEvent, CommentKind, CommentRef, Event, IssueRef, RunKind, RunRequest
 
 # Fixed for ever: run ids are made from it.
@@ -67,12 +69,47 @@ def reply(event: Event, event_key: str, text: str) -> Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class On:
+    """An issue event that a handler answers, on issues, pull requests or both."""
+
+    trigger: IssueEventTrigger[Any]
+    subject: str | None = None  # what it must be about; None: us, by any of our names
+    issues: bool = True
+    pulls: bool = True
+
+    def asks(self, names: frozenset[str]) -> frozenset[str]:
+        """The names of subjects that mean us, in small letters; `names` are our own."""
+        return names if self.subject is None else frozenset({self.subject.lower()})
+
+    def matches(self, invocation: Invocation) -> bool:
+        event, asks = invocation.event, self.asks(invocation.names)
+        return (
+            isinstance(event, self.trigger.event)
+            and (self.pulls if invocation.event.issue.is_pull else self.issues)
+            and any(name in asks for _, name in self.trigger.named(event))
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Handler:
-    """One command or trigger. Help is not optional: `/amp help` and the README are made from it."""
+    """Answers one command, issue events, or both. Help is not optional: `/amp help` and the README are made from it."""
 
     name: str
     usage: str
     summary: str
     examples: tuple[str, ...]
-    matches: Callable[[Invocation], bool]
     plan: Callable[[HandlerContext], tuple[Action, ...]]
+    verb: str | None = None  # the command's; "run" is a free request
+    on: tuple[On, ...] = ()
+
+    def matches(self, invocation: Invocation) -> bool:
+        if invocation.command is not None:
+            return invocation.command.verb == self.verb
+        return any(on.matches(invocation) for on in self.on)
+
+
+def asking_events(handlers: Iterable[Handler], names: frozenset[str]) -> frozenset[tuple[str, str]]:
+    """(name of an issue event, name of its subject) of all that some handler answers; `names` are our own."""
+    return frozenset(
+        (on.trigger.name, subject) for handler in handlers for on in handler.on for subject in on.asks(names)
+    )

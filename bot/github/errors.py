@@ -1,4 +1,4 @@
-"""What can go wrong at GitHub, in our words."""
+"""GitHub's errors as our own types. No exception of PyGithub leaves `bot.github.client`."""
 
 from __future__ import annotations
 
@@ -42,3 +42,7 @@ class LimitedError(GitHubError):
     def __init__(self, status: int, message: str, wait: float) -> None:
         super().__init__(status, message)
         self.wait = wait
+
+
+TRANSIENT = (UnavailableError, LimitedError, UnauthorizedError)
+"""Errors that may disappear with time. After a 401 the next attempt mints a new token."""

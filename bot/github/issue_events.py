@@ -1,67 +1,74 @@
-"""What somebody did to an issue without words, as GitHub lists it: a label put on, a review asked for."""
+"""What somebody did to an issue without text, as GitHub lists it. A webhook does not name its issue event."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
+from pydantic import ConfigDict
+
+from bot.events.triggers import IssueEventTrigger, Subject
 from bot.github.client import Answer
+from bot.model import Event
 
-# An issue's `updated_at`, by which a gesture is known, may be a moment before or after its event's own time.
+# The webhook tells the issue's `updated_at`, which may be a moment before or after the time of the issue event.
 SLACK = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Gesture:
-    """A gesture as its delivery tells of it, which does not name the event."""
+class Item(Answer):
+    """An object of GitHub's, whole: what is not read here is handed on as it came."""
 
-    event: str  # labeled, review_requested
-    actor: int
-    at: str  # RFC 3339
-    names: str  # the label; the login or team slug of whom is asked
-
-
-class _User(Answer):
-    login: str
-    id: int = 0
-
-
-class _Label(Answer):
-    name: str
-
-
-class _Team(Answer):
-    slug: str
-
-
-class IssueEvent(Answer):
-    """An entry of the list of an issue's events."""
+    model_config = ConfigDict(extra="allow")
 
     id: int
+
+    def value(self, field: str) -> object:
+        """A field as it came; None where there is none."""
+        return (self.model_extra or {}).get(field)
+
+    def objects(self, field: str) -> tuple[Mapping[str, Any], ...]:
+        """The objects in a field: those of a list, the only one, or none."""
+        found = self.value(field)
+        return tuple(each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict))
+
+    def names(self, field: str, key: str) -> frozenset[str]:
+        """What the objects in a field are called, in small letters."""
+        return frozenset(str(each[key]).lower() for each in self.objects(field) if key in each)
+
+
+class IssueEvent(Item):
+    """An entry of the list of an issue's events."""
+
     event: str
     created_at: datetime
-    actor: _User | None = None
-    label: _Label | None = None
-    requested_reviewer: _User | None = None
-    requested_team: _Team | None = None
 
-    def may_be(self, gesture: Gesture) -> bool:
-        """Whether it is of this kind, by this actor, at that time or later."""
-        by_them = self.event == gesture.event and self.actor is not None and self.actor.id == gesture.actor
-        since = datetime.fromisoformat(gesture.at) - SLACK
-        return by_them and self._names().lower() == gesture.names.lower() and self.created_at >= since
+    def by(self, trigger: IssueEventTrigger[Any]) -> Mapping[str, Any] | None:
+        """The account that did it; None if it was deleted."""
+        return next(iter(self.objects(trigger.by)), None)
 
-    def _names(self) -> str:
-        if self.label is not None:
-            return self.label.name
-        if self.requested_team is not None:
-            return self.requested_team.slug
-        return self.requested_reviewer.login if self.requested_reviewer is not None else ""
+    def is_of(self, trigger: IssueEventTrigger[Any]) -> bool:
+        return self.event == trigger.name
+
+    def is_about(self, subject: Subject[Any], name: str) -> bool:
+        """`name` in small letters."""
+        return name in self.names(subject.field, subject.key)
+
+    def may_be(self, trigger: IssueEventTrigger[Any], event: Event) -> bool:
+        """Whether it is of this kind, by this actor, about the same subject, at that time or later."""
+        by = self.by(trigger)
+        since = datetime.fromisoformat(event.at) - SLACK
+        return (
+            self.is_of(trigger)
+            and by is not None
+            and by.get("id") == event.actor.id
+            and any(self.is_about(subject, name) for subject, name in trigger.named(event))
+            and self.created_at >= since
+        )
 
 
-def candidates(listed: Iterable[IssueEvent], gesture: Gesture) -> tuple[int, ...]:
-    """Ids of those that cannot be told from this gesture, of a list that is oldest first: the first that it may be,
-    and those so soon after it that their times do not tell. Later ones are gestures of their own."""
-    found = [event for event in listed if event.may_be(gesture)]
-    return tuple(event.id for event in found if event.created_at <= found[0].created_at + 2 * SLACK)
+def candidates(listed: Iterable[IssueEvent], trigger: IssueEventTrigger[Any], event: Event) -> tuple[int, ...]:
+    """Ids of those that cannot be told from this event, of a list that is oldest first: the first that it may be,
+    and those so soon after it that their times do not tell. Later ones are events of their own."""
+    found = [each for each in listed if each.may_be(trigger, event)]
+    return tuple(each.id for each in found if each.created_at <= found[0].created_at + 2 * SLACK)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from importlib.resources import files
 
 import yaml
 from pydantic import BaseModel
-
-PATH = Path(__file__).resolve().parents[2] / "app.yml"
 
 # Declared for what is built next: adding a permission or event later needs every installer's approval.
 NOT_USED_YET = {
@@ -30,7 +28,8 @@ class Manifest(BaseModel):
 
 def load() -> Manifest:
     """Raises: OSError where the file is missing; pydantic.ValidationError where it is malformed."""
-    return Manifest.model_validate(yaml.safe_load(PATH.read_text()))
+    # Beside this file is a link to the `app.yml` at the top of the repository; a wheel holds its text in that place.
+    return Manifest.model_validate(yaml.safe_load(files("bot.github").joinpath("app.yml").read_text()))
 
 
 _LEVELS = {"": 0, "read": 1, "write": 2, "admin": 3}

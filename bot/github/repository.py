@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from bot.events.triggers import IssueEventTrigger
 from bot.github.client import Answer, Client
 from bot.github.errors import NotFoundError, UnauthorizedError, UnprocessableError
-from bot.github.issue_events import Gesture, IssueEvent, candidates
-from bot.model import CommentKind
+from bot.github.issue_events import IssueEvent, candidates
+from bot.model import CommentKind, Event
 
 T = TypeVar("T")
 
@@ -218,16 +219,16 @@ class Repository:
         except NotFoundError:
             return
 
-    async def gestures(self, number: int, gesture: Gesture) -> tuple[int, ...]:
-        """Ids of the events of an issue that may be this gesture, oldest first. The list may lag."""
+    async def issue_events(self, trigger: IssueEventTrigger[Any], event: Event) -> tuple[int, ...]:
+        """Ids of the issue events that may be this one, oldest first. GitHub's list may lag."""
         listed: list[IssueEvent] = []
         for page in itertools.count(1):  # oldest first, so it is walked whole
             query = {"per_page": 100, "page": page}
-            got = await self._call("GET", f"/issues/{number}/events", list[IssueEvent], query=query)
+            got = await self._call("GET", f"/issues/{event.issue.number}/events", list[IssueEvent], query=query)
             listed += got
             if len(got) < 100:
                 break
-        return candidates(listed, gesture)
+        return candidates(listed, trigger, event)
 
     # --- reading a pull request ---
 

@@ -4,89 +4,55 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from pydantic import ConfigDict
-
+from bot.events import triggers
+from bot.events.triggers import TextTrigger
 from bot.github.client import Answer, Client
-from bot.model import CommentKind
+from bot.github.issue_events import IssueEvent, Item
 
 T = TypeVar("T")
 
 # Pages of a hundred that are read of one list.
 MAX_PAGES = 50
+# How GitHub takes a moment.
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Gesture:
-    """Something somebody did; `body` has the shape of the event's payload. The names are the same at every finding."""
+class Found:
+    """Something somebody did; `body` has the shape of its webhook's payload. Its names never change."""
 
-    name: str  # of the gesture, in letters that a GUID may have
+    name: str  # in letters that a GUID may have
     event_key: str  # what dispatch calls it
     event: str
     body: bytes
 
 
-class Item(Answer):
-    """An object of GitHub's, whole: what is not read here is handed on as it came."""
+class _Thread(Item):
+    """An issue, or a pull request: as an issue where `pull_request` is set, else as itself."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: int
-
-
-class _User(Item):
-    login: str
-
-
-class _Label(Item):
-    name: str
-
-
-class _Team(Item):
-    slug: str
-
-
-class _Written(Item):
-    created_at: datetime
-    user: _User | None = None
-
-
-class _Thread(_Written):
     number: int
     updated_at: datetime
-    labels: tuple[_Label, ...] = ()
     pull_request: dict[str, Any] | None = None
 
 
-class _Comment(_Written):
-    issue_url: str
+@dataclass(frozen=True, slots=True)
+class _Threads:
+    """What is open and has changed, by number."""
 
+    issues: Mapping[int, _Thread]  # pull requests too: each is an issue
+    pulls: Mapping[int, _Thread]
 
-class _LineComment(_Written):
-    pull_request_url: str
+    def of(self, conversation: str) -> Mapping[int, _Thread]:
+        return self.pulls if conversation == "pull_request" else self.issues
 
-
-class _Review(Item):
-    user: _User | None = None
-    submitted_at: datetime | None = None  # not there while it is being written
-
-
-class _Pull(_Thread):
-    requested_reviewers: tuple[_User, ...] = ()
-    requested_teams: tuple[_Team, ...] = ()
-
-
-class _Event(Item):
-    event: str
-    created_at: datetime
-    actor: _User | None = None
-    label: dict[str, Any] | None = None
-    requested_reviewer: dict[str, Any] | None = None
-    requested_team: dict[str, Any] | None = None
+    def whole(self, conversation: str) -> tuple[_Thread, ...]:
+        """Each as what it is: a pull request is no issue here."""
+        return tuple(each for each in self.of(conversation).values() if each.pull_request is None)
 
 
 class Repo(Item):
@@ -101,7 +67,7 @@ class _Repos(Answer):
 
 
 async def list_all(client: Client, path: str, item: type[T], **query: Any) -> list[T]:
-    """A whole list, up to MOST_PAGES. Raises: GitHubError."""
+    """A whole list, up to MAX_PAGES. Raises: GitHubError."""
     found: list[T] = []
     for page in range(1, MAX_PAGES + 1):
         got = await client.call("GET", path, list[item], query={"per_page": 100, "page": page, **query})  # type: ignore[valid-type]  # a type made at run time
@@ -129,111 +95,94 @@ class Search:
                 break
         return found
 
-    async def gestures(
-        self, repo: Repo, since: float, labels: frozenset[str], names: frozenset[str]
-    ) -> AsyncIterator[Gesture]:
-        """What was written since (epoch seconds) on issues and pull requests that are open, and the labels and review
-        requests that still stand there. `labels` and `names` (logins, team slugs) are those that mean us, in small
-        letters. Raises: GitHubError.
+    async def done_since(self, repo: Repo, since: float, asks: frozenset[tuple[str, str]]) -> AsyncIterator[Found]:
+        """What was written since (epoch seconds) on issues and pull requests that are open, and the issue events whose
+        subject still stands there. `asks`: the names of those events with the subjects that mean us, in small letters.
+
+        Raises: GitHubError.
         """
         base, earliest = f"/repos/{repo.full_name}", datetime.fromtimestamp(int(since), UTC)
-        moment = earliest.strftime("%Y-%m-%dT%H:%M:%SZ")
-        threads = {
-            thread.number: thread
-            for thread in await list_all(self._client, f"{base}/issues", _Thread, state="open", since=moment)
-        }
-        if not threads:
-            return
-        by_update = {"since": moment, "sort": "updated", "direction": "asc"}
-        for comment in await list_all(self._client, f"{base}/issues/comments", _Comment, **by_update):
-            issue = threads.get(_number(comment.issue_url))
-            if issue is not None and comment.created_at >= earliest and comment.user is not None:
-                parts = {"issue": issue, "comment": comment}
-                yield self._told(repo, "issue", comment, "issue_comment", "created", comment.user, parts)
-        pulls: dict[int, _Pull] = {}
-        for number, thread in threads.items():
-            shown: _Thread = thread
-            if thread.pull_request is not None:
-                shown = pulls[number] = await self._client.call("GET", f"{base}/pulls/{number}", _Pull)
-            is_pull = thread.pull_request is not None
-            event, key, kind = ("pull_request", "pull_request", "pull") if is_pull else ("issues", "issue", "body")
-            if thread.created_at >= earliest and thread.user is not None:
-                yield self._told(repo, kind, shown, event, "opened", thread.user, {key: shown})
-            async for gesture in self._asked_by_sign(repo, shown, event, key, earliest, labels, names):
-                yield gesture
-        if pulls:
-            async for gesture in self._reviewed(repo, pulls, earliest):
-                yield gesture
+        since_then = earliest.strftime(MOMENT)
+        issues = await list_all(self._client, f"{base}/issues", _Thread, state="open", since=since_then)
+        pulls = [each.number for each in issues if each.pull_request is not None]
+        threads = _Threads(
+            {each.number: each for each in issues},
+            {number: await self._client.call("GET", f"{base}/pulls/{number}", _Thread) for number in pulls},
+        )
+        for text in triggers.TEXTS:
+            async for found in self._texts(repo, text, threads, earliest):
+                yield found
+        for body in (triggers.ISSUE_BODY, triggers.PULL_BODY):
+            for thread in threads.whole(body.conversation):
+                async for found in self._issue_events(repo, body, thread, earliest, asks):
+                    yield found
 
-    async def _asked_by_sign(
-        self,
-        repo: Repo,
-        thread: _Thread,
-        event: str,
-        key: str,
-        earliest: datetime,
-        labels: frozenset[str],
-        names: frozenset[str],
-    ) -> AsyncIterator[Gesture]:
-        """By a label that is still on, or a review that is still requested: the latest gesture of each."""
-        wanted = {("labeled", label.name.lower()) for label in thread.labels if label.name.lower() in labels}
-        if isinstance(thread, _Pull):
-            asked = (*(one.login for one in thread.requested_reviewers), *(one.slug for one in thread.requested_teams))
-            wanted |= {("review_requested", one.lower()) for one in asked if one.lower() in names}
-        if not wanted:
+    async def _texts(
+        self, repo: Repo, text: TextTrigger, threads: _Threads, earliest: datetime
+    ) -> AsyncIterator[Found]:
+        conversations = threads.of(text.conversation)
+        for item in await self._listed(repo, text, threads, earliest):
+            thread = conversations.get(_number(str(item.value(text.link))))
+            written, by = item.value(text.written), next(iter(item.objects("user")), None)
+            # A review that is still being written has no time yet, and a deleted account asks nothing.
+            if thread is None or not isinstance(written, str) or by is None:
+                continue
+            if datetime.fromisoformat(written) >= earliest:
+                parts = {text.conversation: thread, text.field: item}
+                key = triggers.text_key(text.kind, item.id)
+                yield self._told(repo, f"{text.name}-{item.id}", key, text.event, text.action, by, parts)
+
+    async def _listed(self, repo: Repo, text: TextTrigger, threads: _Threads, earliest: datetime) -> Sequence[Item]:
+        numbers, path = threads.of(text.conversation), f"/repos/{repo.full_name}{text.path}"
+        if not text.path:
+            return threads.whole(text.conversation)
+        if "{number}" in path:
+            lists = [await list_all(self._client, path.format(number=number), Item) for number in numbers]
+            return [item for each in lists for item in each]
+        since = {"since": earliest.strftime(MOMENT), "sort": "updated", "direction": "asc"}
+        return await list_all(self._client, path, Item, **since) if numbers else ()
+
+    async def _issue_events(
+        self, repo: Repo, body: TextTrigger, thread: _Thread, earliest: datetime, asks: frozenset[tuple[str, str]]
+    ) -> AsyncIterator[Found]:
+        """The latest of each subject that stands. The webhook that tells of it is that of the description, `body`."""
+        standing = [
+            (trigger, subject, name)
+            for trigger in triggers.ISSUE_EVENTS
+            for subject in trigger.subjects
+            for name in sorted(thread.names(subject.standing, subject.key))
+            if (trigger.name, name) in asks
+        ]
+        if not standing:
             return
         path = f"/repos/{repo.full_name}/issues/{thread.number}/events"
-        latest = {_sign(one): one for one in await list_all(self._client, path, _Event) if _sign(one) in wanted}
-        for one in latest.values():
-            if one.created_at < earliest or one.actor is None:
+        listed = await list_all(self._client, path, IssueEvent)
+        for trigger, subject, name in standing:
+            latest = next((one for one in reversed(listed) if one.is_of(trigger) and one.is_about(subject, name)), None)
+            by = latest.by(trigger) if latest is not None else None
+            if latest is None or by is None or latest.created_at < earliest:
                 continue
-            details = {"label": one.label, "requested_reviewer": one.requested_reviewer}
-            details |= {"requested_team": one.requested_team}
-            # By this time the gesture's own event is known later, as it is in a delivery.
-            then = thread.model_copy(update={"updated_at": one.created_at})
-            parts = {key: then, **{name: detail for name, detail in details.items() if detail is not None}}
-            yield self._told(repo, "event", one, event, one.event, one.actor, parts)
-
-    async def _reviewed(self, repo: Repo, pulls: dict[int, _Pull], earliest: datetime) -> AsyncIterator[Gesture]:
-        base = f"/repos/{repo.full_name}/pulls"
-        since = earliest.strftime("%Y-%m-%dT%H:%M:%SZ")
-        for line in await list_all(self._client, f"{base}/comments", _LineComment, since=since, sort="updated"):
-            pull = pulls.get(_number(line.pull_request_url))
-            if pull is not None and line.created_at >= earliest and line.user is not None:
-                parts = {"pull_request": pull, "comment": line}
-                yield self._told(repo, "line", line, "pull_request_review_comment", "created", line.user, parts)
-        for number, pull in pulls.items():
-            for review in await list_all(self._client, f"{base}/{number}/reviews", _Review):
-                if review.submitted_at is not None and review.submitted_at >= earliest and review.user is not None:
-                    told = {"pull_request": pull, "review": review}
-                    yield self._told(repo, "review", review, "pull_request_review", "submitted", review.user, told)
+            # By this time the event is known later, as it is in a delivery.
+            then = thread.model_copy(update={"updated_at": latest.created_at})
+            parts = {body.conversation: then, subject.field: latest.value(subject.field)}
+            found, key = f"{triggers.ISSUE_EVENT}-{latest.id}", triggers.issue_event_key(latest.id)
+            yield self._told(repo, found, key, body.event, trigger.name, by, parts)
 
     def _told(
-        self, repo: Repo, kind: str, item: Item, event: str, action: str, sender: Item, parts: dict[str, Any]
-    ) -> Gesture:
+        self, repo: Repo, name: str, key: str, event: str, action: str, sender: object, parts: Mapping[str, object]
+    ) -> Found:
         payload = {
             "action": action,
-            **{name: _plain(part) for name, part in parts.items()},
+            **{field: _plain(part) for field, part in parts.items()},
             "repository": _plain(repo),
-            "sender": _plain(sender),
+            "sender": sender,
             "installation": {"id": self._installation},
         }
-        event_key = f"{CommentKind.BODY if kind == 'pull' else kind}:{item.id}"
-        return Gesture(f"{kind}-{item.id}", event_key, event, json.dumps(payload, separators=(",", ":")).encode())
+        return Found(name, key, event, json.dumps(payload, separators=(",", ":")).encode())
 
 
-def _plain(part: Any) -> Any:
+def _plain(part: object) -> object:
     return part.model_dump(mode="json", exclude_unset=True) if isinstance(part, Item) else part
-
-
-def _sign(event: _Event) -> tuple[str, str]:
-    """(kind, whom or what it names)."""
-    named: Iterable[Any] = (
-        (event.label or {}).get("name"),
-        (event.requested_reviewer or {}).get("login"),
-        (event.requested_team or {}).get("slug"),
-    )
-    return event.event, next((str(name).lower() for name in named if name), "")
 
 
 def _number(address: str) -> int:

@@ -1,4 +1,4 @@
-"""The bot as a process of its own, started and ended from outside, as an operator's system would."""
+"""Runs the bot as a separate process and stops it the way an operator's system does."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def program(arguments: Sequence[str], folder: Path, environment: Mapping[str, st
 
 
 def _reserve() -> tuple[int, int]:
-    """A port that the system chose, and the descriptor that keeps everybody else from it while no bot listens there.
+    """A free port, and the descriptor of a socket that reserves it while the bot is down.
 
-    A socket that is bound and does not listen is in nobody's way who says SO_REUSEADDR, as servers do; but neither a
-    connection going out nor another server is given its port.
+    A bound socket that does not listen does not block a server that sets SO_REUSEADDR. But the system gives its port
+    to no outgoing connection and to no other server that asks for a free port.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -64,12 +64,12 @@ def _reserve() -> tuple[int, int]:
 
 
 class BotProcess:
-    """`ampbot serve` (or another `part`) with an environment that holds nothing of ours but what is given."""
+    """`ampbot serve` (or another `part`). It sees only the given environment, not this process's own."""
 
     def __init__(
         self, folder: Path, environment: Mapping[str, str], part: str = "serve", spawn: Spawn | None = None
     ) -> None:
-        """`spawn` starts `ampbot serve` in a folder and an environment; a program of its own if it is None."""
+        """`spawn` starts `ampbot serve` in a folder with an environment; None: as a separate program."""
         self._folder = folder
         self._environment = dict(environment)
         self._spawn = spawn or partial(program, ("-m", "bot", part))
@@ -97,8 +97,8 @@ class BotProcess:
             return tuple(self._log)
 
     def start(self) -> None:
-        """Start, and wait until it can store deliveries. Raises: RuntimeError with its last words."""
-        # The folder is the process's own, so that no .env of the machine is read.
+        """Start, and wait until it can store deliveries. Raises: RuntimeError with its last log lines."""
+        # The folder has no .env, so the developer's own settings are not read.
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONUNBUFFERED": "1",
@@ -113,11 +113,11 @@ class BotProcess:
         self._until(self.ready, START_SECONDS, "did not get ready")
 
     def stop(self) -> None:
-        """As an operator does: SIGTERM, and patience."""
+        """Send SIGTERM and wait, as an operator does."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """As the out-of-memory killer does."""
+        """Send SIGKILL, as the out-of-memory killer does."""
         self._end(signal.SIGKILL)
 
     @property
@@ -162,5 +162,5 @@ class BotProcess:
         while not holds():
             if not self.running or time.monotonic() > deadline:
                 last = "\n".join(str(line.get("event")) for line in self.log[-15:])
-                raise RuntimeError(f"the bot {what}; its last words:\n{last}")
+                raise RuntimeError(f"the bot {what}; its last log lines:\n{last}")
             time.sleep(0.02)

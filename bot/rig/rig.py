@@ -1,4 +1,4 @@
-"""The whole world on loopback: GitHub and E2B as servers, Amp in their sandboxes, the bot as a process."""
+"""Everything on loopback: GitHub and E2B as servers, Amp in the sandboxes, the bot as a process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 
 from bot.github import manifest
-from bot.rig.e2b import E2B
-from bot.rig.github import App, GitHub
+from bot.rig.e2b.server import E2B
+from bot.rig.github.records import App
+from bot.rig.github.server import GitHub
 from bot.rig.process import BotProcess, Spawn
 from bot.store.database import engine_arguments
 
@@ -39,7 +40,7 @@ class Rig:
     github: GitHub = field(default_factory=GitHub)
     e2b: E2B = field(default_factory=E2B)
     secret: str = field(default_factory=lambda: secrets.token_hex(20))
-    spawn: Spawn | None = None  # how the bot is started; as a program of its own if None
+    spawn: Spawn | None = None  # starts the bot; None: as a separate program
     bot: BotProcess = field(init=False)
     app: App = field(init=False)
 
@@ -92,12 +93,12 @@ class Rig:
         }
 
     def serve(self) -> None:
-        """Start the bot, and tell GitHub where it listens."""
+        """Start the bot, and set its URL as the App's webhook."""
         self.bot.start()
         self.github.set_hook(self.app, f"{self.bot.url}/webhook", self.secret)
 
     def wait(self, what: str, holds: Callable[[], T | None], seconds: float = PATIENCE) -> T:
-        """The first value of `holds` that is not None or False. Raises: TimeoutError with the bot's last words."""
+        """The first value of `holds` that is not None or False. Raises: TimeoutError with the bot's last log lines."""
         deadline = time.monotonic() + seconds
         while True:
             value = holds()
@@ -105,7 +106,7 @@ class Rig:
                 return value
             if time.monotonic() > deadline or not self.bot.running:
                 last = "\n".join(str(line) for line in self.bot.log[-12:])
-                raise TimeoutError(f"waited {seconds:.0f} s for {what}; the bot's last words:\n{last}")
+                raise TimeoutError(f"waited {seconds:.0f} s for {what}; the bot's last log lines:\n{last}")
             time.sleep(0.02)
 
     def wait_idle(self, seconds: float = PATIENCE) -> None:
@@ -119,12 +120,12 @@ class Rig:
         )
 
     def query(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
-        """Look into the bot's database from outside."""
+        """Query the bot's database from outside the bot."""
         with self._connected() as connection:
             return [dict(row) for row in connection.execute(sa.text(sql), parameters).mappings()]
 
     def execute(self, sql: str) -> None:
-        """Change the bot's database from outside: only a test does."""
+        """Change the bot's database from outside the bot. For tests only."""
         with self._connected() as connection:
             connection.execute(sa.text(sql))
 

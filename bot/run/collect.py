@@ -7,7 +7,7 @@ import structlog
 from bot.changes import changeset
 from bot.changes.changeset import Limits
 from bot.context import Context
-from bot.model import Ending, Problem, RunKind, RunState
+from bot.model import Ending, Problem, RunState
 from bot.sandbox.scripts import ARCHIVE, script
 from bot.settings import Settings
 from bot.store import runs
@@ -32,7 +32,7 @@ async def collect(context: Context, run: Run) -> Ending | None:
     """The archive of the change set becomes an artifact; a failed run's partial work is kept the same way."""
     assert run.sandbox is not None  # noqa: S101 - prepare() has seen to it
     assert run.pinned is not None  # noqa: S101 - as above
-    if run.request.kind is RunKind.REVIEW:
+    if not run.request.kind.rules.publishes:
         return None
     if not await context.database.write(runs.set_state, run.id, RunState.COLLECTING):
         return None

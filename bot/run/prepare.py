@@ -19,8 +19,9 @@ from bot.github.conversation import Conversation
 from bot.github.conversation import read as read_conversation
 from bot.github.errors import GitHubError
 from bot.github.repository import Repository
-from bot.model import Ending, PinnedBase, Problem, Repo, RunKind, RunRequest, RunState
-from bot.sandbox.client import Sandbox, SandboxGoneError
+from bot.model import Ending, PinnedBase, Problem, Repo, RunRequest, RunState
+from bot.sandbox.client import Sandbox
+from bot.sandbox.errors import SandboxGoneError
 from bot.sandbox.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF, script
 from bot.settings import Settings
 from bot.store import runs
@@ -119,8 +120,11 @@ def rejection(request: RunRequest, conversation: Conversation) -> Ending | None:
         return messages.gone()
     if conversation.default is None:
         return messages.empty()
-    if request.kind is RunKind.REVIEW:
-        return None if conversation.pull is not None else messages.gone()
+    rules = request.kind.rules
+    if rules.needs_pull and conversation.pull is None:
+        return messages.gone()
+    if not rules.publishes:
+        return None
     if conversation.archived:
         return messages.archived()
     # One from a fork may be asked about; that a request there is work, only the change set tells.

@@ -15,16 +15,16 @@ from bot.events.policy import MAY_ASK
 from bot.github.app import PUBLISH
 from bot.github.errors import GitHubError, UnavailableError, UnprocessableError
 from bot.github.repository import Pull, Repository
-from bot.model import Ending, PinnedBase, Problem, RunKind, RunState
+from bot.model import Ending, PinnedBase, Problem, RunState
 from bot.run import tree
 from bot.run.collect import CHANGES, limits
+from bot.run.cost import run_cost
 from bot.run.prepare import BASE_PATHS
 from bot.run.review import review
 from bot.store import runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import messages, names, stop_messages
-from bot.text.messages import RunCost
 
 log = structlog.get_logger()
 
@@ -44,8 +44,11 @@ async def publish(context: Context, run: Run) -> Ending | None:
     if not outcome.ok and not stopped_by:
         return messages.agent_failed(outcome, kept=_changed(context, archive, pinned))
     answer = split_answer(outcome.answer)
-    if run.request.kind is RunKind.REVIEW:
+    rules = run.request.kind.rules
+    if rules.reviews:
         return await review(context, run, answer)
+    if not rules.publishes:
+        return messages.answered(answer.text)
     assert archive is not None  # noqa: S101 - collect() has seen to it
     change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
     if isinstance(change_set, Problem):
@@ -118,7 +121,7 @@ async def _publish(
         if pinned.head_branch is not None:
             return await _onto(context, repository, pinned, commit, branch, answer.text, change_set)
         await _branch_at(repository, branch, commit, pinned, change_set)
-        price = RunCost(now() - run.created_at, run.outcome, thread_url(context, run))
+        price = run_cost(context, run, now())
         body = messages.pull_body(run.request, pinned, description, price)
         pull = await _pull(repository, headline, body, branch, pinned.base_branch, draft=bool(stopped_by))
         await context.database.write(runs.set_pull, run.id, pull.number)
@@ -184,8 +187,3 @@ async def _pull(repository: Repository, title: str, body: str, branch: str, base
     if found is None:  # its lists lag behind its writes
         raise UnavailableError(200, f"GitHub says a pull request for {branch} exists, and shows none yet.")
     return found
-
-
-def thread_url(context: Context, run: Run) -> str | None:
-    thread = run.outcome.thread if run.outcome is not None else None
-    return f"{context.settings.amp_url}/threads/{thread}" if thread else None

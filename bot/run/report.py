@@ -12,12 +12,11 @@ from bot.agent.stream import Stream
 from bot.context import Context
 from bot.engine.retry import retry_github
 from bot.github.errors import GitHubError, NotFoundError
-from bot.run.publish import thread_url
+from bot.run.cost import run_cost
 from bot.store import runs
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import messages
-from bot.text.messages import RunCost
 
 log = structlog.get_logger()
 
@@ -73,7 +72,7 @@ async def say_ending(context: Context, row: Run) -> bool:
         return True
     ending = row.ending or messages.internal_error(row.id)
     row = replace(row, outcome=row.outcome or await _heard(context, row.id))
-    price = RunCost((row.ended_at or now()) - row.created_at, row.outcome, thread_url(context, row))
+    price = run_cost(context, row, row.ended_at or now())
     body = messages.final(row.request, ending, price)
     name = row.pinned.repo_name if row.pinned is not None else None
 

@@ -10,11 +10,11 @@ from bot.events.policy import MAY_ASK
 from bot.github.errors import GitHubError, UnprocessableError
 from bot.github.repository import InlineComment, Repository
 from bot.model import Ending, PinnedBase
+from bot.run.cost import run_cost
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import messages
 from bot.text.markdown import sanitize
-from bot.text.messages import RunCost
 
 
 async def review(context: Context, run: Run, answer: Answer) -> Ending:
@@ -27,10 +27,7 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
     summary = answer.review.summary if answer.review is not None else ""
     comments = answer.review.comments if answer.review is not None else ()
     fitting, off_diff = await _sorted(repository, pinned, comments)
-    thread = run.outcome.thread if run.outcome is not None else None
-    price = RunCost(
-        now() - run.created_at, run.outcome, f"{context.settings.amp_url}/threads/{thread}" if thread else None
-    )
+    price = run_cost(context, run, now())
     text = "\n\n".join(filter(None, (answer.text, summary if summary not in answer.text else "")))
     me = await context.github.identity()
 

@@ -13,7 +13,7 @@ from bot.context import Context
 from bot.events.effects import FinalizeStopped
 from bot.github.repository import Repository
 from bot.run import report
-from bot.sandbox.client import SandboxError
+from bot.sandbox.errors import SandboxError
 from bot.sandbox.scripts import script
 from bot.store import runs
 from bot.store.runs import Run

@@ -17,7 +17,8 @@ from bot.context import Context
 from bot.github.errors import GitHubError
 from bot.model import Ending, RunState
 from bot.run.prepare import COLLECTING, lifetime
-from bot.sandbox.client import OutputError, Sandbox
+from bot.sandbox.client import Sandbox
+from bot.sandbox.errors import OutputError
 from bot.sandbox.scripts import AGENT_ERRORS, script
 from bot.store import runs
 from bot.store.database import now

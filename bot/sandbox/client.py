@@ -29,6 +29,17 @@ from e2b.exceptions import (
     ServiceBusyException,
 )
 
+from bot.sandbox.errors import (
+    CommandTimeoutError,
+    MissingFileError,
+    OutputError,
+    SandboxBusyError,
+    SandboxError,
+    SandboxGoneError,
+    SandboxRefusedError,
+    SandboxUnavailableError,
+)
+
 T = TypeVar("T")
 
 # The one policy for E2B's trouble: seconds to wait before each further attempt. A sandbox slot takes longest to free.
@@ -36,35 +47,6 @@ WAITS = (0.5, 2.0, 8.0, 20.0, 40.0)
 REQUEST_SECONDS = 60.0
 # Characters of one command's output; the largest that our scripts print is a piece of the agent's output in base64.
 MAX_OUTPUT = 2_000_000
-
-
-class SandboxError(Exception):
-    """E2B did not do it; the message says why. The effect is unknown."""
-
-
-class SandboxGoneError(SandboxError):
-    """The sandbox was killed, reached its timeout, or vanished."""
-
-
-class SandboxBusyError(SandboxError):
-    """E2B has no room or is overloaded, also after every wait of the policy."""
-
-
-class SandboxRefusedError(SandboxError):
-    """The key, the template or a setting is wrong: waiting will not help."""
-
-
-class CommandTimeoutError(SandboxError):
-    """The command did not end in the time it was given; E2B has killed it."""
-
-
-class OutputError(SandboxError):
-    """A command's output is not what our scripts print: too much of it, or none. Whoever owns the sandbox did that."""
-
-
-def passes(error: SandboxError) -> bool:
-    """Whether waiting may cure it: E2B is away or overloaded, and the sandbox may well live on."""
-    return type(error) in (SandboxError, SandboxBusyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,24 +252,24 @@ class RetryPolicy:
             except (RateLimitException, ServiceBusyException) as error:
                 trouble: SandboxError = SandboxBusyError(str(error))
             except FileNotFoundException as error:
-                raise FileNotFoundError(str(error)) from None
+                raise MissingFileError(str(error)) from None
             except TimeoutException as error:
                 if type(error) is TimeoutException and "timed out" not in str(error).lower():
                     raise CommandTimeoutError(str(error)) from None
-                trouble = SandboxError(str(error))
+                trouble = SandboxUnavailableError(str(error))
             except SandboxException as error:
                 # 409: the try before, which we gave up waiting for, is still being carried out.
                 if error.status_code is not None and 400 <= error.status_code < 500 and error.status_code != 409:
                     raise SandboxRefusedError(str(error)) from None
-                trouble = SandboxError(str(error))
+                trouble = SandboxUnavailableError(str(error))
             except (httpx.TransportError, json.JSONDecodeError) as error:
                 # A refused connection, or a gateway's plain-text page that the SDK takes for JSON.
-                trouble = SandboxError(f"E2B could not be reached ({type(error).__name__})")
+                trouble = SandboxUnavailableError(f"E2B could not be reached ({type(error).__name__})")
             except Exception as error:
                 # The SDK raises a bare Exception when a stream ends without its end event.
                 if type(error) is not Exception:
                     raise
-                trouble = SandboxError(str(error))
+                trouble = SandboxUnavailableError(str(error))
             if wait is None:
                 raise trouble
             await self._sleep(wait)

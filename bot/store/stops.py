@@ -9,7 +9,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.model import Ending, RunKind, RunState
+from bot.model import Ending, RunState
 from bot.store.runs import Run, append_event, end, finish, get, lock_queue
 from bot.store.tables import run_events, runs
 
@@ -59,7 +59,7 @@ def stop(connection: Connection, run: str, by: str, *, keep: bool, ending: Calla
         return StopResult.OVER if row.state is RunState.STOPPED else StopResult.LATE
     if row.state is RunState.PUBLISHING:
         return StopResult.LATE
-    has_work = row.state in (RunState.WORKING, RunState.COLLECTING) and row.request.kind is RunKind.WORK
+    has_work = row.state in (RunState.WORKING, RunState.COLLECTING) and row.request.kind.rules.publishes
     kept = keep and has_work
     connection.execute(runs.update().where(runs.c.id == run).values(stop=KEEP if kept else DROP))
     append_event(connection, run, STOP, by)

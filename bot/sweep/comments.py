@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 import structlog
 
 from bot.context import Context
-from bot.engine.retry import TRANSIENT
 from bot.events import effects
-from bot.events.effects import Reply, StartRun
-from bot.github.errors import GitHubError
+from bot.events.effects import FinalizeStopped, React, RemoveLabel, Reply, StartRun
+from bot.github.errors import TRANSIENT, GitHubError
 from bot.model import IssueRef
 from bot.store import idempotency as effects_made
 from bot.store import kv, stale
@@ -60,6 +60,10 @@ def _comments(plan: str) -> Iterator[_Written]:
                 yield _Written(key, messages.key_marker(key), issue, at)
             case StartRun(request=request):
                 yield _Written(f"comment:{request.id}", messages.marker(request.id), request.issue, request.at)
+            case React() | RemoveLabel() | FinalizeStopped():
+                pass  # these write no comment of their own
+            case _:
+                assert_never(effect)
 
 
 async def _only_one(context: Context, written: _Written) -> None:

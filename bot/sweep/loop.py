@@ -9,7 +9,7 @@ import structlog
 from bot.context import Context
 from bot.engine.workflows import Engine
 from bot.github.errors import GitHubError
-from bot.sandbox.client import SandboxError
+from bot.sandbox.errors import SandboxError
 from bot.store.database import now
 from bot.sweep import comments, endings, missed, retention, revive, sandboxes
 

@@ -11,17 +11,17 @@ from sqlalchemy.engine import Connection
 
 from bot.context import Context
 from bot.dispatch.delivery import invocations_in, our_names
-from bot.engine.retry import TRANSIENT
 from bot.events import payloads, policy
+from bot.events.handler import asking_events
 from bot.github.delivery_log import Attempt
-from bot.github.errors import GitHubError
-from bot.github.search import Gesture
+from bot.github.errors import TRANSIENT, GitHubError
+from bot.github.search import Found
 from bot.model import Delivery, Ignored, Problem
 from bot.store import deliveries, kv, redelivery_attempts
 from bot.store import idempotency as effects_made
 from bot.store.database import now
 from bot.store.deliveries import RECOVERED_PREFIX
-from handlers import label, review
+from handlers import HANDLERS
 
 log = structlog.get_logger()
 
@@ -46,7 +46,6 @@ ASK_SECONDS = 0.5
 SEARCH_SECONDS = 2.0
 # How long the redeliveries may take to arrive, before what nobody delivered is looked for.
 ARRIVAL_SECONDS = 30.0
-LABELS = frozenset({label.LABEL, review.LABEL})
 
 CREATED = "created"
 ALIVE = "alive"  # until then nothing is missing: written at the end of a sweep that missed nothing
@@ -186,8 +185,8 @@ async def _absent(context: Context, sent: list[Attempt]) -> list[Attempt]:
 async def _search(context: Context, since: float) -> None:
     """Store what nobody delivered as if it had been: the one way of deliveries does the rest, permission first."""
     me = await context.github.identity()
-    names = our_names(context, me)
-    found = 0
+    asks = asking_events(HANDLERS, our_names(context, me))
+    count = 0
     for number, installation in enumerate(await context.github.installations()):
         await context.sleep(SEARCH_SECONDS if number else 0.0)
         try:
@@ -200,20 +199,20 @@ async def _search(context: Context, since: float) -> None:
             continue
         for repo in repositories:
             try:
-                async for gesture in search.gestures(repo, since, LABELS, names):
-                    found += await _store_found(context, gesture)
+                async for found in search.done_since(repo, since, asks):
+                    count += await _store_found(context, found)
             except TRANSIENT:
                 raise
             except GitHubError as error:
                 # Gone or locked away since it was listed.
                 log.warning("not searched", repository=repo.id, status=error.status)
-    if found:
-        log.info("found unanswered", gestures=found)
+    if count:
+        log.info("found unanswered", events=count)
         context.work.set()
 
 
-async def _store_found(context: Context, gesture: Gesture) -> bool:
-    event = payloads.parse(gesture.event, gesture.body)
+async def _store_found(context: Context, found: Found) -> bool:
+    event = payloads.parse(found.event, found.body)
     if isinstance(event, Ignored | Problem):
         return False
     me = await context.github.identity()
@@ -222,9 +221,9 @@ async def _store_found(context: Context, gesture: Gesture) -> bool:
     if not any(True for _ in invocations_in(event, me, our_names(context, me))):
         return False
     # The same name as its cause's: what was delivered need not be decided on again.
-    held = f"gesture:{event.issue.repo.id}:{gesture.event_key}"
+    held = f"gesture:{event.issue.repo.id}:{found.event_key}"
     if await context.database.read(effects_made.owner, held) is not None:
         return False
-    digest = hashlib.sha256(gesture.event.encode() + b"\0" + gesture.body).hexdigest()
-    delivery = Delivery(f"{RECOVERED_PREFIX}{gesture.name}", gesture.event, digest, gesture.body)
+    digest = hashlib.sha256(found.event.encode() + b"\0" + found.body).hexdigest()
+    delivery = Delivery(f"{RECOVERED_PREFIX}{found.name}", found.event, digest, found.body)
     return await context.database.write(deliveries.add, delivery)

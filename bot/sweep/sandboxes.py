@@ -5,7 +5,8 @@ from __future__ import annotations
 import structlog
 
 from bot.context import Context
-from bot.sandbox.client import SandboxError, SandboxInfo
+from bot.sandbox.client import SandboxInfo
+from bot.sandbox.errors import SandboxError
 from bot.store import stale
 from bot.store.database import now
 from bot.store.stale import SandboxUse

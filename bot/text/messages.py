@@ -8,7 +8,8 @@ from itertools import accumulate
 
 from bot.agent.outcome import Failure, Outcome
 from bot.changes.changeset import Change, Violation
-from bot.model import Actor, Ending, PinnedBase, RunKind, RunRequest, RunState
+from bot.model import Actor, Ending, PinnedBase, RunRequest, RunState
+from bot.text import kind_words
 from bot.text.markdown import code, line, plain, quote, sanitize
 
 AGAIN = "To try again, comment `/amp` with your request."
@@ -36,14 +37,11 @@ class RunCost:
 
 
 def progress(request: RunRequest, state: RunState, *, position: int = 0, latest: str = "", tools: int = 0) -> str:
-    """The run's one comment while it goes on."""
-    what = "Reviewing" if request.kind is RunKind.REVIEW else "Working on it"
+    """The run's comment while it is QUEUED or WORKING. `position`: in the queue of the issue, 0 when not waiting."""
+    what = kind_words.of(request.kind).doing
     heads = {
         RunState.QUEUED: "⏳ Queued" if position else f"⏳ {what}",
-        RunState.PREPARING: f"⏳ {what}",
         RunState.WORKING: f"⏳ {what}",
-        RunState.COLLECTING: "⏳ Collecting the changes",
-        RunState.PUBLISHING: "⏳ Publishing",
     }
     said = {
         RunState.QUEUED: (
@@ -51,10 +49,7 @@ def progress(request: RunRequest, state: RunState, *, position: int = 0, latest:
             if position
             else "Preparing a sandbox with a fresh checkout."
         ),
-        RunState.PREPARING: "Preparing a sandbox with a fresh checkout.",
         RunState.WORKING: f"Amp is at work{_steps(tools)}.",
-        RunState.COLLECTING: "Amp is done; what it changed is being collected and checked.",
-        RunState.PUBLISHING: "The change passed the checks and is being published.",
     }
     parts = [marker(request.id), f"### {heads[state]}", f"> {asked(request)}", said[state]]
     if latest:
@@ -68,7 +63,7 @@ def _steps(tools: int) -> str:
 
 def asked(request: RunRequest) -> str:
     """Who asked, and for what, on one line."""
-    text = request.text or ("Review this pull request." if request.kind is RunKind.REVIEW else "Resolve this issue.")
+    text = request.text or kind_words.of(request.kind).asked
     return f"**{line(request.actor.login)}:** {line(text.splitlines()[0], 160)}"
 
 

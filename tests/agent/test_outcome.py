@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bot.agent.outcome import Failure, Outcome, conclude, redacted, thread_url
+from bot.agent.outcome import Failure, Outcome, conclude, redacted
 from bot.agent.stream import Stream, Usage
 
 THREAD = "T-019c479a-39cc-72af-a2d1-65a965c076ec"
@@ -137,7 +137,3 @@ def test_redacted_text_keeps_its_end_without_tokens_and_escapes() -> None:
         "see https://h/?authToken=***&x='authToken=***'"
     )
     assert redacted("x" * 5_000 + "end") == "x" * 3_997 + "end"
-
-
-def test_a_threads_page() -> None:
-    assert thread_url(THREAD) == f"https://ampcode.com/threads/{THREAD}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from bot.changes import changeset
-from bot.changes.changeset import Change, ChangeSet, Limits, Rename, SymlinkRule, Violation
+from bot.changes.changeset import Change, ChangeSet, Limits, SymlinkRule, Violation
 
 OLD = "0" * 39 + "1"
 
@@ -190,26 +190,3 @@ def test_a_name_that_is_a_secret_is_not_shown() -> None:  # D30
     entries = [added("canary-3f9a/x"), added(".github/canary-3f9a"), added("CANARY-3F9A/x")]
     found = changeset.check(change_set(*entries), leaks=lambda data: b"canary-3f9a" in data)
     assert found == (Violation("", "the name of a file holds a secret of this installation"),)
-
-
-@pytest.mark.parametrize(
-    ("entries", "pairs"),
-    [
-        ([deleted("a", gone=blob(b"x")), added("b")], [Rename("a", "b")]),
-        ([deleted("a", gone=blob(b"x")), modified("b")], []),
-        ([deleted("a"), added("b")], []),
-        ([deleted("a", gone=blob(b"x")), added("b"), added("c")], [Rename("a", "b")]),
-        (
-            [
-                deleted("d/a", gone=blob(b"x")),
-                deleted("d/b", gone=blob(b"x")),
-                added("e/b"),
-                added("e/c"),
-            ],
-            [Rename("d/b", "e/b"), Rename("d/a", "e/c")],
-        ),
-        ([deleted("a", "160000"), submodule("b")], [Rename("a", "b")]),
-    ],
-)
-def test_a_deleted_and_an_added_path_of_one_content_are_a_rename(entries: list[Change], pairs: list[Rename]) -> None:
-    assert changeset.renames(entries) == tuple(pairs)

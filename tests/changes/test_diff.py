@@ -155,30 +155,6 @@ def test_a_range_stays_within_one_hunk(start: int, line: int, side: Side, accept
     assert DIFF.accepts("src/app.py", line, side, start_line=start) is accepted
 
 
-@pytest.mark.parametrize(
-    ("path", "line", "context", "side", "text"),
-    [
-        ("src/app.py", 3, 1, "RIGHT", "+TWO\n+and a half\n three"),
-        ("src/app.py", 2, 0, "LEFT", "-two"),
-        ("src/app.py", 4, 1, "LEFT", " three\n four"),
-        ("src/app.py", 1, 1, "RIGHT", " one\n-two"),
-        ("src/app.py", 22, 9, "RIGHT", " twenty\n-twenty-one\n twenty-two"),
-        ("gone.txt", 2, 0, "LEFT", "--- second"),
-        ("src/app.py", 10, 3, "RIGHT", ""),
-        ("logo.png", 1, 3, "RIGHT", ""),
-    ],
-)
-def test_an_excerpt_shows_the_line_among_its_neighbours(
-    path: str, line: int, context: int, side: Side, text: str
-) -> None:
-    assert DIFF.excerpt(path, line, context, side) == text
-
-
-def test_a_long_line_is_cut_in_an_excerpt() -> None:
-    diff = Diff.parse("diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+" + "y" * 9999 + "\n")
-    assert diff.excerpt("a", 1, 0) == "+" + "y" * 498 + "…"
-
-
 def plain(name: str, hunks: tuple[Hunk, ...] = ()) -> FileDiff:
     return FileDiff(name, name, "modified", binary=False, hunks=hunks)
 
@@ -233,11 +209,7 @@ PIECES = st.sampled_from(
 def test_no_text_raises(text: str, line: int, limit: int) -> None:
     diff = Diff.parse(text)
     for file in diff.files:
-        for hunk in file.hunks:
-            assert {hunk.lines[hunk.index(number, "LEFT")][:1] for number in hunk.old} <= {"", " ", "-"}
-            assert {hunk.lines[hunk.index(number, "RIGHT")][:1] for number in hunk.new} <= {"", " ", "+"}
         diff.accepts(file.path, line, "LEFT")
-        diff.excerpt(file.path, line)
     assert len(text_limit(text, limit)) <= limit or len(text) <= limit
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.changes.diff import Diff
+from bot.changes.diff import Diff, Hunk
 
 LINES = st.lists(st.sampled_from(["a", "b", "-- a/x", "++ b/x", "@@ -1 +1 @@", "", "\r", "x\rdiff --git a/x b/x"]))
 CONTENTS = st.tuples(LINES, st.booleans()).map(lambda drawn: "\n".join(drawn[0]) + "\n" * drawn[1])
@@ -37,13 +37,17 @@ def test_gits_diffs_are_read_line_by_line(
     old, at = as_lines(before), 0
     for hunk in file.hunks:
         begin = hunk.old.start - 1 if hunk.old else hunk.old.start
-        assert [old[number - 1] for number in hunk.old] == [
-            hunk.lines[hunk.index(number, "LEFT")][1:] for number in hunk.old
-        ]
+        assert [old[number - 1] for number in hunk.old] == marked(hunk, "- ")
         rebuilt += old[at:begin]
-        rebuilt += [hunk.lines[hunk.index(number, "RIGHT")][1:] for number in hunk.new]
+        added = marked(hunk, "+ ")
+        assert len(added) == len(hunk.new)
+        rebuilt += added
         at = begin + len(hunk.old)
     assert rebuilt + old[at:] == as_lines(after)
+
+
+def marked(hunk: Hunk, marks: str) -> list[str]:
+    return [line[1:] for line in hunk.lines if (line[:1] or " ") in marks]
 
 
 def as_lines(content: str) -> list[str]:

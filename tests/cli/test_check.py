@@ -21,7 +21,7 @@ from bot.github.app import App
 from bot.github.client import GitHubApi
 from bot.github.rate_limit import RateLimit
 from bot.model import Problem
-from bot.rig.e2b import Ending
+from bot.rig.e2b.state import Ending
 from bot.rig.http.faults import Fault
 from bot.rig.rig import APP_ID, Rig
 from bot.service import create_context
@@ -57,8 +57,8 @@ def rig(standing: Rig) -> Iterator[Rig]:
     yield standing
     standing.github.server.faults.clear()
     standing.e2b.server.faults.clear()
-    assert dict(standing.e2b.boxes) == {}, "the sandbox is gone"
-    assert {box.ending for box in standing.e2b.records} <= {Ending.KILLED}
+    assert dict(standing.e2b.sandboxes) == {}, "the sandbox is gone"
+    assert {sandbox.ending for sandbox in standing.e2b.records} <= {Ending.KILLED}
 
 
 def found(rig: Rig, **changed: Any) -> tuple[Finding, ...]:
@@ -94,8 +94,10 @@ def instead(old: Finding, *new: Finding) -> tuple[Finding, ...]:
 
 def test_all_in_order(rig: Rig) -> None:
     assert found(rig) == ALL_OK
-    (box,) = rig.e2b.records[-1:]
-    assert (box.given.timeout, box.given.on_timeout) == (120, "kill"), "it ends by itself if we cannot end it"
+    (sandbox,) = rig.e2b.records[-1:]
+    assert (sandbox.options.timeout, sandbox.options.on_timeout) == (120, "kill"), (
+        "it ends by itself if we cannot end it"
+    )
 
 
 def test_an_older_amp_and_one_that_is_not_on_the_path_are_told(rig: Rig) -> None:

@@ -102,7 +102,7 @@ def running_elsewhere() -> Iterator[GitHub]:
 
 def cleared(github: GitHub) -> GitHub:
     github.server.faults.clear()
-    github.server.journal.clear()
+    github.server.request_log.clear()
     github.asked.clear()
     github.answers.clear()
     return github

@@ -102,7 +102,7 @@ async def test_each_status_is_an_error_in_our_words(
         await client.call("POST", "/x", Thing)
     assert (type(raised.value), raised.value.status) == (kind, status)
     assert raised.value.message == ("" if plain else "No.")
-    assert (len(github.server.journal.entries), time.waits) == (1, [])
+    assert (len(github.server.request_log.entries), time.waits) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_what_may_be_repeated_is(
     github.server.faults.add(trouble())
     assert await client.call(method, "/x", Thing) == Thing(id=1)
     assert time.waits == [WAITS[0]]
-    assert [entry.method for entry in github.server.journal.entries] == [method, method]
+    assert [entry.method for entry in github.server.request_log.entries] == [method, method]
 
 
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE.keys())
@@ -168,7 +168,7 @@ async def test_a_post_whose_outcome_is_unknown_is_not_sent_again(
     github.server.faults.add(trouble())
     with pytest.raises(UnavailableError):
         await client.call("POST", "/x", Thing)
-    assert (len(github.server.journal.entries), time.waits) == (1, [])
+    assert (len(github.server.request_log.entries), time.waits) == (1, [])
 
 
 async def test_a_post_is_sent_again_where_the_caller_says_it_may_be(client: Client, github: GitHub, time: Time) -> None:
@@ -181,7 +181,7 @@ async def test_a_read_is_not_sent_again_where_the_caller_says_so(client: Client,
     github.server.faults.add(Fault("error"))
     with pytest.raises(UnavailableError):
         await client.call("GET", "/x", Thing, repeat=False)
-    assert len(github.server.journal.entries) == 1
+    assert len(github.server.request_log.entries) == 1
 
 
 async def test_waits_grow_and_end(client: Client, github: GitHub, time: Time) -> None:
@@ -190,7 +190,7 @@ async def test_waits_grow_and_end(client: Client, github: GitHub, time: Time) ->
         await client.call("GET", "/x", Thing)
     assert time.waits == list(WAITS)
     assert time.waits == sorted(time.waits)
-    assert len(github.server.journal.entries) == len(WAITS) + 1
+    assert len(github.server.request_log.entries) == len(WAITS) + 1
 
 
 @pytest.mark.parametrize(("method", "requests"), [("GET", 2), ("POST", 1)])
@@ -205,7 +205,7 @@ async def test_silence_is_not_borne_for_ever(
     else:
         with pytest.raises(UnavailableError, match=r"^0 no answer \(ReadTimeout\)$"):
             await hasty.call(method, "/x", Thing)
-    assert github.server.journal.under_way + len(github.server.journal.entries) == requests
+    assert github.server.request_log.under_way + len(github.server.request_log.entries) == requests
 
 
 async def test_a_slow_answer_is_an_answer(client: Client, github: GitHub, time: Time) -> None:

@@ -92,8 +92,8 @@ def machines_with(database_url: str, tmp_path: Path) -> Iterator[With]:
         rig = machines.rig
         for process in (*machines.webs, *machines.workers):
             process.stop()
-        entries = rig.github.server.journal.entries
-        living = dict(rig.e2b.boxes)
+        entries = rig.github.server.request_log.entries
+        living = dict(rig.e2b.sandboxes)
         found = leaked(rig, entries)
         rig.__exit__(None, None, None)
         assert [found for entry in entries for found in Contract.load().check(entry)] == []

@@ -6,7 +6,7 @@ import os
 import signal
 
 from tests.machines.conftest import With
-from tests.stories.stopping import LONG, asked, assert_stopped, boxes, changed
+from tests.stories.stopping import LONG, asked, assert_stopped, changed, sandboxes
 
 
 def test_a_run_is_stopped_from_another_machine(machines_with: With) -> None:
@@ -21,7 +21,7 @@ def test_a_run_is_stopped_from_another_machine(machines_with: With) -> None:
         machines.add("worker")
         stop = story.say(number, "/amp stop")
         story.until("the stop to be done", lambda: len(story.reactions(stop)) == 2)
-        assert [box.live for box in boxes(story)] == [False]
+        assert [sandbox.live for sandbox in sandboxes(story)] == [False]
         assert_stopped(story, number, "Amp and its sandbox are ended, and nothing was published.", stop)
     finally:
         os.kill(deaf.pid, signal.SIGCONT)

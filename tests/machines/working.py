@@ -27,9 +27,9 @@ def at_work(machines: Machines, stories: list[tuple[Story, int]]) -> None:
 def go_on(machines: Machines, stories: list[tuple[Story, int]]) -> None:
     """Tell the agents of these."""
     ids = {str(story.repo.id) for story, _ in stories}
-    for box in machines.rig.e2b.boxes.values():
-        if box.given.metadata["repository"] in ids:
-            (box.home / "go").touch()
+    for sandbox in machines.rig.e2b.sandboxes.values():
+        if sandbox.options.metadata["repository"] in ids:
+            (sandbox.home / "go").touch()
 
 
 def ends(stories: Iterable[tuple[Story, int]]) -> list[tuple[list[str], int, int, list[str]]]:

@@ -1,4 +1,4 @@
-"""The bot keeps its port while it is down: GitHub has its address."""
+"""The bot keeps its port while it is down, because GitHub has its URL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_nobody_is_given_the_port_of_a_bot_that_is_down(tmp_path: Path) -> None:
         other.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", down.port), timeout=5)
-    # A server may have it, which is the bot's own as soon as it starts.
+    # A server that sets SO_REUSEADDR can bind it, as the bot does when it starts.
     _listen(down.port).close()
 
 

@@ -11,13 +11,15 @@ from bot.engine.retry import E2B_WAIT, retry_e2b
 from bot.model import RunState
 from bot.run import workflow
 from bot.run.prepare import lifetime
-from bot.sandbox.client import (
+from bot.sandbox.errors import (
     CommandTimeoutError,
+    MissingFileError,
     OutputError,
     SandboxBusyError,
     SandboxError,
     SandboxGoneError,
     SandboxRefusedError,
+    SandboxUnavailableError,
 )
 from bot.store import runs
 from bot.store.runs import Run
@@ -58,7 +60,7 @@ class Outage:
 
 
 @pytest.mark.parametrize(
-    "error", [SandboxError("away"), SandboxBusyError("busy")], ids=lambda error: type(error).__name__
+    "error", [SandboxUnavailableError("away"), SandboxBusyError("busy")], ids=lambda error: type(error).__name__
 )
 async def test_an_outage_of_half_an_hour_is_outlasted(error: SandboxError) -> None:
     time = Time()
@@ -69,13 +71,15 @@ async def test_an_outage_of_half_an_hour_is_outlasted(error: SandboxError) -> No
 
 async def test_nobody_waits_for_longer_than_the_sandbox_may_live() -> None:
     time = Time()
-    outage, until = Outage(time, SandboxError("away"), ends=float("inf")), time.now + 600
-    with pytest.raises(SandboxError):
+    outage, until = Outage(time, SandboxUnavailableError("away"), ends=float("inf")), time.now + 600
+    with pytest.raises(SandboxUnavailableError):
         await retry_e2b(time.sleep, outage, until=until, clock=time)
     assert until - E2B_WAIT <= time.now < until
 
 
-@pytest.mark.parametrize("kind", [SandboxGoneError, SandboxRefusedError, CommandTimeoutError, OutputError])
+@pytest.mark.parametrize(
+    "kind", [SandboxGoneError, SandboxRefusedError, CommandTimeoutError, OutputError, MissingFileError]
+)
 async def test_what_waiting_does_not_cure_is_raised_at_once(kind: type[SandboxError]) -> None:
     time = Time()
     outage = Outage(time, kind("x"), ends=float("inf"))
@@ -114,7 +118,7 @@ async def test_a_stage_with_work_to_lose_outlasts_e2b(
 ) -> None:
     context = replace(context, sleep=time.sleep)
     await begun(context)
-    outage = Outage(time, SandboxError("away"), ends=time.now + 1_800)
+    outage = Outage(time, SandboxUnavailableError("away"), ends=time.now + 1_800)
 
     async def stage(_world: Context, _run: Run) -> None:
         await outage()
@@ -132,7 +136,7 @@ async def test_with_the_sandbox_gone_for_sure_the_run_ends(
     context = replace(context, sleep=time.sleep)
     await begun(context)
     began = time.now
-    outage = Outage(time, SandboxError("away"), ends=float("inf"))
+    outage = Outage(time, SandboxUnavailableError("away"), ends=float("inf"))
 
     async def stage(_world: Context, _run: Run) -> None:
         await outage()
@@ -148,7 +152,7 @@ async def test_before_the_agent_works_nobody_waits_so_long(
 ) -> None:
     context = replace(context, sleep=time.sleep)
     await begun(context)
-    outage = Outage(time, SandboxError("away"), ends=float("inf"))
+    outage = Outage(time, SandboxUnavailableError("away"), ends=float("inf"))
 
     async def stage(_world: Context, _run: Run) -> None:
         await outage()

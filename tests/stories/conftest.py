@@ -76,16 +76,16 @@ def gate() -> Iterator[Gate]:
 @pytest.fixture(autouse=True)
 def promises(rig_with: RigWith) -> Iterator[None]:
     """After each story: every request was one GitHub knows, no sandbox lives, and no secret is where it must not be."""
-    marks = {id(rig): len(rig.github.server.journal.entries) for rig in rig_with.running}
+    marks = {id(rig): len(rig.github.server.request_log.entries) for rig in rig_with.running}
     yield
     for rig in rig_with.running:
         rig.github.server.faults.clear()
         rig.e2b.server.faults.clear()
         rig.wait_idle()
         contract = Contract.load()
-        entries = rig.github.server.journal.since(marks.get(id(rig), 0))
+        entries = rig.github.server.request_log.since(marks.get(id(rig), 0))
         assert [found for entry in entries for found in contract.check(entry)] == []
-        assert dict(rig.e2b.boxes) == {}, "a sandbox outlived its run"
+        assert dict(rig.e2b.sandboxes) == {}, "a sandbox outlived its run"
         assert leaked(rig, entries) == []
 
 
@@ -99,7 +99,7 @@ def leaked(rig: Rig, entries: Sequence[Entry]) -> list[str]:
         "database": "".join(
             path.read_bytes().decode("latin-1") for path in (database, Path(f"{database}-wal")) if path.exists()
         ),
-        "commands": "\n".join(command.text for box in rig.e2b.records for command in box.commands),
+        "commands": "\n".join(command.text for sandbox in rig.e2b.records for command in sandbox.commands),
     }
     found = []
     for issue, text in places.items():

@@ -8,7 +8,7 @@ import time
 import httpx
 import jwt
 
-from bot.rig.github import Delivery
+from bot.rig.github.webhooks import Delivery
 from bot.rig.rig import APP_ID, Rig
 from tests.stories.story import Story
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from threading import Event
 
-from bot.rig.e2b import Box
-from bot.rig.github import Comment
+from bot.rig.e2b.state import Sandbox
+from bot.rig.github.records import Comment
 from bot.rig.http.faults import Fault, Request, Side
 from bot.rig.rig import PATIENCE
 from tests.stories.story import BOT, ENDLESS, MAINTAINER, Story
@@ -14,8 +14,10 @@ LONG = f"/amp count to a hundred\n\n- create new.txt: new\n- {ENDLESS}\n- answer
 NOTHING = "Nothing is running here."
 
 
-def boxes(story: Story) -> list[Box]:
-    return [box for box in story.rig.e2b.records if box.given.metadata["repository"] == str(story.repo.id)]
+def sandboxes(story: Story) -> list[Sandbox]:
+    return [
+        sandbox for sandbox in story.rig.e2b.records if sandbox.options.metadata["repository"] == str(story.repo.id)
+    ]
 
 
 def taken(story: Story, comment: Comment) -> bool:

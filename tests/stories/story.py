@@ -1,4 +1,4 @@
-"""A story: one repository of its own on a shared rig, and the deeds and looks that stories are told with."""
+"""A story: a repository on a shared rig, with methods to act as its users and to query its state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.rig.github import Comment, Installation, Pull, Repository, Review
+from bot.rig.github.records import Comment, Installation, Pull, Repository, Review
 from bot.rig.rig import PATIENCE, SLUG, Rig
 
 MAINTAINER = "mona"
@@ -47,7 +47,7 @@ class Story:
             rig.github.set_permission(repo, login, role)
         return cls(rig, repo, rig.github.install(rig.app, [repo]))
 
-    # --- deeds ---
+    # --- actions ---
 
     def issue(self, title: str = "The answer is wrong", body: str = "It should be 42.", by: str = MAINTAINER) -> int:
         return self.rig.github.open_issue(self.repo, by, title, body).number
@@ -61,9 +61,9 @@ class Story:
 
     def settle(self, seconds: float = PATIENCE) -> Story:
         """Let the agents go on that are held, and wait until the bot is idle."""
-        for box in list(self.rig.e2b.boxes.values()):
-            if box.live and box.given.metadata["repository"] == str(self.repo.id):
-                (box.home / "go").touch()
+        for sandbox in list(self.rig.e2b.sandboxes.values()):
+            if sandbox.live and sandbox.options.metadata["repository"] == str(self.repo.id):
+                (sandbox.home / "go").touch()
         self.rig.wait_idle(seconds)
         return self
 
@@ -155,13 +155,13 @@ class Story:
         return {path: entry for path, entry in after.items() if before.get(path) != entry}
 
     def requests(self, since: int = 0) -> list[str]:
-        """`METHOD path` of the bot's API requests that name this repository, after journal number `since`."""
+        """`METHOD path` of the bot's API requests that name this repository, after request log number `since`."""
         return [
             f"{entry.method} {entry.path.removeprefix(f'/api/v3/repos/{self.repo.full_name}')}"
-            for entry in self.rig.github.server.journal.since(since)
+            for entry in self.rig.github.server.request_log.since(since)
             if self.repo.full_name in entry.path and entry.path.startswith("/api/")
         ]
 
     def mark(self) -> int:
-        entries = self.rig.github.server.journal.entries
+        entries = self.rig.github.server.request_log.entries
         return entries[-1].number if entries else 0

@@ -59,18 +59,18 @@ class Told:
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     with Rig(tmp_path_factory.mktemp("contract"), {"AMPBOT_SWEEP_MINUTES": "0"}) as rig:  # it asks on its own account
         rig.serve()
-        journal = rig.github.server.journal
+        request_log = rig.github.server.request_log
         first = Story.begin(rig)
         number = first.issue()
         first.say(number, "No command.")
         first.settle()
-        start = journal.entries
+        start = request_log.entries
         first.say(number, FIX)
         first.settle()
-        plain = journal.entries[len(start) :]
+        plain = request_log.entries[len(start) :]
         first.say(number, FIX)
         first.settle()
-        again = journal.entries[len(start) + len(plain) :]
+        again = request_log.entries[len(start) + len(plain) :]
         assert first.states() == ["published", "published"]
 
         second = Story.begin(rig, {**FILES, "AMP-SCRIPT.md": "- review app.py:2: Why?\n"})
@@ -91,7 +91,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         large.say(few, "/amp draw\n\n- binary logo.bin 1000\n")
         large.settle()
         assert large.states() == ["published", "published"]
-        yield Told(start, plain, again, journal.entries)
+        yield Told(start, plain, again, request_log.entries)
 
 
 def endpoints(entries: tuple[Entry, ...]) -> list[tuple[str, str]]:

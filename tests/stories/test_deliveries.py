@@ -12,8 +12,7 @@ import httpx
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.github import Handling
-from bot.rig.github.webhooks import signature
+from bot.rig.github.webhooks import Handling, signature
 from bot.rig.http.faults import Fault, Request, Side
 from bot.rig.rig import PATIENCE, Rig
 from tests.stories.conftest import LITTLE_LAG
@@ -29,8 +28,10 @@ def assert_done_once(story: Story, number: int, agents: int = 1) -> None:
     assert story.states() == ["published"]
     assert sorted(story.branches()) == sorted(["main", story.only_pull().head_ref])
     assert "### ✅ Done" in story.only_answer(number)
-    boxes = [box for box in story.rig.e2b.records if box.given.metadata["repository"] == str(story.repo.id)]
-    assert len(boxes) == agents
+    sandboxes = [
+        sandbox for sandbox in story.rig.e2b.records if sandbox.options.metadata["repository"] == str(story.repo.id)
+    ]
+    assert len(sandboxes) == agents
 
 
 def test_a_redelivery_after_the_end_does_nothing(story: Story) -> None:
@@ -143,13 +144,13 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def mortal(lonely: Rig) -> Iterator[Story]:
-    mark = len(lonely.github.server.journal.entries)
+    mark = len(lonely.github.server.request_log.entries)
     yield Story.begin(lonely)
     lonely.wait_idle()
     contract = Contract.load()
-    entries = lonely.github.server.journal.since(mark)
+    entries = lonely.github.server.request_log.since(mark)
     assert [found for entry in entries for found in contract.check(entry)] == []
-    assert dict(lonely.e2b.boxes) == {}, "a sandbox outlived its run"
+    assert dict(lonely.e2b.sandboxes) == {}, "a sandbox outlived its run"
 
 
 def test_a_command_that_came_while_the_bot_was_down_is_run_when_it_is_delivered_again(mortal: Story) -> None:
@@ -212,16 +213,16 @@ def test_a_stop_while_the_agent_works_is_not_noticed_by_the_agent(mortal: Story)
     steps = "\n".join(f"- say: Step {step}." for step in range(20))
     mortal.say(number, f"{FIX}- run: echo started >> ~/started\n{steps}\n- {HELD}\n- say: After the stop.\n")
     mortal.until("the agent to work", lambda: mortal.states() == ["working"])
-    (box,) = rig.e2b.boxes.values()
-    mortal.until("the agent's first deed", (box.home / "started").exists)
+    (sandbox,) = rig.e2b.sandboxes.values()
+    mortal.until("the agent's first action", (sandbox.home / "started").exists)
     rig.bot.stop()
-    (box.home / "go").touch()
+    (sandbox.home / "go").touch()
     deadline = time.monotonic() + PATIENCE
-    while not (box.home / ".ampbot" / "agent" / "exit").exists():
+    while not (sandbox.home / ".ampbot" / "agent" / "exit").exists():
         assert time.monotonic() < deadline, "the agent goes on without us"
         time.sleep(0.05)
-    assert (box.home / "started").read_text() == "started\n"
-    output = (box.home / ".ampbot" / "agent" / "out").read_text()
+    assert (sandbox.home / "started").read_text() == "started\n"
+    output = (sandbox.home / ".ampbot" / "agent" / "out").read_text()
     assert "After the stop." in output
     rig.bot.start()
     mortal.settle()

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.rig.e2b import Seed
-from bot.rig.e2b.templates import BUILT_IN, amp, amp_cold, amp_missing, amp_old, base
+from bot.rig.e2b.templates import BUILT_IN, Seed, amp, amp_cold, amp_missing, amp_old, base
 from bot.rig.process import BotProcess
 from bot.rig.rig import AMP_KEY, Rig
 from tests.stories.conftest import RigWith

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bot.rig.e2b import Box
+from bot.rig.e2b.state import Sandbox
 from bot.rig.http.faults import Fault, Side
 from bot.rig.rig import Rig
 from tests.stories.story import BOT, ENDLESS, HELD, Story
@@ -38,7 +38,7 @@ class End:
 
 def end(story: Story, number: int) -> End:
     (comment,) = [each for each in story.comments(number) if each.author.account.login != BOT]
-    boxes = boxes_of(story)
+    sandboxes = sandboxes_of(story)
     return End(
         states=tuple(story.states()),
         change=story.change() if len(story.pulls()) == 1 else {},
@@ -46,13 +46,15 @@ def end(story: Story, number: int) -> End:
         branches=len(story.branches()),
         comments=tuple(body.split("\n")[2] for body in story.from_bot(number)),
         reactions=tuple(story.reactions(comment)),
-        sandboxes=len(boxes),
-        agents=sum("# Starts the agent, once" in command.text for box in boxes for command in box.commands),
+        sandboxes=len(sandboxes),
+        agents=sum("# Starts the agent, once" in command.text for sandbox in sandboxes for command in sandbox.commands),
     )
 
 
-def boxes_of(story: Story) -> list[Box]:
-    return [box for box in story.rig.e2b.records if box.given.metadata["repository"] == str(story.repo.id)]
+def sandboxes_of(story: Story) -> list[Sandbox]:
+    return [
+        sandbox for sandbox in story.rig.e2b.records if sandbox.options.metadata["repository"] == str(story.repo.id)
+    ]
 
 
 def begun(rig: Rig) -> tuple[Story, int]:
@@ -136,7 +138,7 @@ def test_a_redirect_to_another_host_is_not_followed(rig: Rig) -> None:
     nothing = End(states=(), change={}, pulls=(), branches=1, comments=(), reactions=(), sandboxes=0, agents=0)
     assert end(asked, number) == nothing, "an unknown permission is none"
     assert end(told, other) == replace(End(), comments=())
-    seen = [entry.path for entry in rig.e2b.server.journal.entries if entry.path.startswith("/api/")]
+    seen = [entry.path for entry in rig.e2b.server.request_log.entries if entry.path.startswith("/api/")]
     assert seen == []
 
 
@@ -147,7 +149,7 @@ def test_tokens_that_run_out_while_the_agent_works_are_renewed(rig: Rig) -> None
     assert rig.github.expire_tokens() > 0
     story.settle()
     assert end(story, number) == End()
-    refused = [request for request in story.rig.github.server.journal.entries if request.status == 401]
+    refused = [request for request in story.rig.github.server.request_log.entries if request.status == 401]
     assert refused, "the one that ran out was tried"
 
 
@@ -196,7 +198,7 @@ def test_e2b_that_has_no_room_yet_is_asked_again(rig: Rig) -> None:
     finally:
         rig.e2b.settings.max_concurrent = 100
     assert [end(*told) for told in stories] == [End(), End()]
-    refused = [entry for entry in rig.e2b.server.journal.entries if entry.status == 429]
+    refused = [entry for entry in rig.e2b.server.request_log.entries if entry.status == 429]
     assert refused, "one of the two was told to wait"
 
 
@@ -204,9 +206,9 @@ def test_a_stream_that_breaks_while_the_agent_works_is_taken_up_again(rig: Rig) 
     story, number = begun(rig)
     story.say(number, SLOW)
     story.until("the agent to work", lambda: story.states() == ["working"])
-    (box,) = boxes_of(story)
-    story.until("a look", lambda: any("# Waits until the agent" in command.text for command in box.commands))
-    rig.e2b.cut(box.id)
+    (sandbox,) = sandboxes_of(story)
+    story.until("a look", lambda: any("# Waits until the agent" in command.text for command in sandbox.commands))
+    rig.e2b.cut(sandbox.id)
     story.settle()
     assert end(story, number) == End()
 
@@ -219,8 +221,8 @@ def test_a_sandbox_that_vanishes_while_the_agent_works_is_said_and_the_transcrip
         "a line of the transcript",
         lambda: any("So far so good." in row["line"] for row in rig.query(lines, id=story.repo.id)),
     )
-    (box,) = boxes_of(story)
-    rig.e2b.vanish(box.id)
+    (sandbox,) = sandboxes_of(story)
+    rig.e2b.vanish(sandbox.id)
     story.settle()
     failed = End(states=("failed",), change={}, pulls=(), branches=1, comments=("### ⚠️ It did not work out",))
     assert end(story, number) == failed

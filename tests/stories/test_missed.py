@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.github import Handling, Remark
+from bot.rig.github.effects.reviews import DraftComment
+from bot.rig.github.webhooks import Handling
 from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.conftest import LITTLE_LAG
@@ -28,9 +29,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         rig.github.handle_deliveries(Handling())
         rig.wait_idle()
         contract = Contract.load()
-        entries = rig.github.server.journal.entries
+        entries = rig.github.server.request_log.entries
         assert [found for entry in entries for found in contract.check(entry)] == []
-        assert dict(rig.e2b.boxes) == {}, "a sandbox outlived its run"
+        assert dict(rig.e2b.sandboxes) == {}, "a sandbox outlived its run"
 
 
 def sleep(rig: Rig) -> None:
@@ -81,8 +82,8 @@ def test_a_hundred_commands_while_the_bot_was_down_are_all_answered_once(rig: Ri
         assert sorted(story.states()) == ["answered", "answered"]
         text = "\n".join(answers)
         assert (text.count("\nThis is it, failed.\n"), text.count("\nThis is it, lost.\n")) == (1, 1)
-    boxes = Counter(box.given.metadata["run"] for box in rig.e2b.records)
-    assert sorted(boxes.values()) == [1] * 10
+    sandboxes = Counter(sandbox.options.metadata["run"] for sandbox in rig.e2b.records)
+    assert sorted(sandboxes.values()) == [1] * 10
     outcomes = Counter(
         (row["guid"].startswith("sweep-"), row["outcome"])
         for row in rig.query("SELECT guid, outcome FROM deliveries WHERE outcome LIKE '%effects'")
@@ -117,7 +118,7 @@ def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> No
     rig.github.request_review(story.repo, pull.number, MAINTAINER, "amp-reviewer")
     rig.github.submit_review(story.repo, pull.number, MAINTAINER, "/amp help me\n\n- answer: By a review.\n")
     rig.github.review_comment(
-        story.repo, pull.number, MAINTAINER, Remark("new.py", "/amp say why\n\n- answer: By a line.\n", 1)
+        story.repo, pull.number, MAINTAINER, DraftComment("new.py", "/amp say why\n\n- answer: By a line.\n", 1)
     )
     closed = story.issue("Closed")
     story.say(closed, "/amp help")

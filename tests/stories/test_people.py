@@ -80,7 +80,7 @@ def test_machines_are_not_answered(story: Story) -> None:
     story.say(number, ASK, by=somebody(story, "admin", kind="Bot", login="dependabot[bot]"))
     story.say(number, f"> quoted\n\n{ASK}", by=BOT)
     with story.rig.github.state.lock:  # a person's browser, with our own App's hand
-        by = Actor(story.rig.github.state.person(MAINTAINER), story.rig.app)
+        by = Actor(story.rig.github.state.user(MAINTAINER), story.rig.app)
         issues.comment(story.rig.github.state, story.repo.issues[number], by, ASK)
     story.settle()
     assert outcomes(story)[-3:] == ["ignored: written by a machine"] * 3

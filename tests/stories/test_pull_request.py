@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.rig.github import Pull, Remark
 from bot.rig.github.diff import diff
+from bot.rig.github.effects.reviews import DraftComment
+from bot.rig.github.records import Pull
 from tests.stories.story import BOT, HELD, MAINTAINER, Story
 
 CHANGE = {"app.py": "def answer():\n    return 42\n"}
@@ -184,10 +185,10 @@ def test_there_is_nothing_to_push_to_once_it_is_closed(story: Story, end: Callab
 def test_a_request_on_a_line_of_the_diff_tells_the_agent_which(story: Story, replies: bool) -> None:
     pull = story.pull(CHANGE)
     request = '/amp say why\n\n- replace app.py: "42" -> "42  # the question is lost"\n'
-    on_line = Remark("app.py", "Why 42?" if replies else request, 2)
+    on_line = DraftComment("app.py", "Why 42?" if replies else request, 2)
     comment = story.rig.github.review_comment(story.repo, pull.number, MAINTAINER, on_line)
     if replies:
-        again = Remark("", request, None)
+        again = DraftComment("", request, None)
         comment = story.rig.github.review_comment(story.repo, pull.number, MAINTAINER, again, reply_to=comment.id)
     story.settle()
 
@@ -206,7 +207,7 @@ def test_a_request_in_the_body_of_a_review_is_one(story: Story) -> None:
     before = pull.head_sha
     body = "Nice.\n\n/amp mention it\n\n- append README.md: It is 42.\n"
     story.rig.github.submit_review(
-        story.repo, pull.number, MAINTAINER, body, remarks=[Remark("app.py", "Fine: not a /amp command.", 2)]
+        story.repo, pull.number, MAINTAINER, body, comments=[DraftComment("app.py", "Fine: not a /amp command.", 2)]
     )
     story.settle()
     assert story.states() == ["published"]

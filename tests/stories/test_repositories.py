@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.rig.github import Handling
+from bot.rig.github.webhooks import Handling
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
 from tests.stories.story import BOT, FILES, HELD, MAINTAINER, STRANGER, Story

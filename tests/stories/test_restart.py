@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.e2b import Box
+from bot.rig.e2b.state import Sandbox
 from bot.rig.rig import PATIENCE, Rig
 from tests.stories.conftest import LITTLE_LAG
 from tests.stories.stopping import Gate
@@ -40,13 +40,13 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def mortal(lonely: Rig) -> Iterator[Story]:
-    mark = len(lonely.github.server.journal.entries)
+    mark = len(lonely.github.server.request_log.entries)
     yield Story.begin(lonely)
     lonely.wait_idle()
     contract = Contract.load()
-    entries = lonely.github.server.journal.since(mark)
+    entries = lonely.github.server.request_log.since(mark)
     assert [found for entry in entries for found in contract.check(entry)] == []
-    assert dict(lonely.e2b.boxes) == {}, "a sandbox outlived its run"
+    assert dict(lonely.e2b.sandboxes) == {}, "a sandbox outlived its run"
 
 
 def lines(story: Story) -> list[str]:
@@ -60,19 +60,19 @@ def lines(story: Story) -> list[str]:
     return [row["line"] for row in rows]
 
 
-def box_at_work(story: Story, number: int) -> Box:
-    """The box of the one run, once the first part of what its agent says is in the transcript."""
+def sandbox_at_work(story: Story, number: int) -> Sandbox:
+    """The sandbox of the one run, once the first part of what its agent says is in the transcript."""
     story.say(number, REQUEST)
     story.until("the agent to be started", lambda: story.states() == ["working"])
-    (box,) = story.rig.e2b.boxes.values()
-    let(box, 0)
+    (sandbox,) = story.rig.e2b.sandboxes.values()
+    let(sandbox, 0)
     story.until("the first part in the transcript", lambda: any(said(0) in line for line in lines(story)))
-    return box
+    return sandbox
 
 
-def let(box: Box, *parts: int) -> None:
+def let(sandbox: Sandbox, *parts: int) -> None:
     for part in parts:
-        (box.home / f"part{part}").touch()
+        (sandbox.home / f"part{part}").touch()
 
 
 def said(part: int) -> str:
@@ -92,23 +92,23 @@ def until(what: str, holds: Callable[[], bool], seconds: float = PATIENCE) -> No
         time.sleep(0.05)
 
 
-def output(box: Box) -> str:
-    return (box.home / ".ampbot" / "agent" / "out").read_text()
+def output(sandbox: Sandbox) -> str:
+    return (sandbox.home / ".ampbot" / "agent" / "out").read_text()
 
 
-def finish(story: Story, box: Box, *parts: int) -> tuple[str, str]:
-    """Let the agent say the rest. All it said, and how often it was started: read before its box can be deleted."""
+def finish(story: Story, sandbox: Sandbox, *parts: int) -> tuple[str, str]:
+    """Let the agent say the rest. All it said, and how often it was started: read before its sandbox can be deleted."""
     gate = Gate()
-    story.rig.e2b.server.faults.add(gate.fault("DELETE", rf"^/sandboxes/{box.id}$"))
+    story.rig.e2b.server.faults.add(gate.fault("DELETE", rf"^/sandboxes/{sandbox.id}$"))
     try:
-        let(box, *parts)
-        until("the agent's end", (box.home / ".ampbot" / "agent" / "exit").exists)
-        return output(box), (box.home / "started").read_text()
+        let(sandbox, *parts)
+        until("the agent's end", (sandbox.home / ".ampbot" / "agent" / "exit").exists)
+        return output(sandbox), (sandbox.home / "started").read_text()
     finally:
         gate.open()
 
 
-def assert_undisturbed(story: Story, number: int, box: Box, output: str) -> None:
+def assert_undisturbed(story: Story, number: int, sandbox: Sandbox, output: str) -> None:
     """One sandbox, one agent, one pull request, one comment, and the whole transcript."""
     assert lines(story) == output.splitlines(), "no line is lost or doubled"
     spoken = [
@@ -119,83 +119,83 @@ def assert_undisturbed(story: Story, number: int, box: Box, output: str) -> None
         if block["type"] == "text" and block["text"].startswith("Step")
     ]
     assert spoken == [f"Step {part}.{step}." for part in range(PARTS) for step in range(STEPS)]
-    list_own = [each.id for each in story.rig.e2b.records if each.given.metadata["repository"] == str(story.repo.id)]
-    assert list_own == [box.id]
+    list_own = [each.id for each in story.rig.e2b.records if each.options.metadata["repository"] == str(story.repo.id)]
+    assert list_own == [sandbox.id]
     assert story.states() == ["published"]
     assert story.change() == FIXED
     assert sorted(story.branches()) == sorted(["main", story.only_pull().head_ref])
     assert "### ✅ Done" in story.only_answer(number)
 
 
-def agents(box: Box) -> list[str]:
+def agents(sandbox: Sandbox) -> list[str]:
     """How each attempt to start the agent ended; a second one finds the first at work."""
-    return [command.status for command in box.commands if STARTS in command.text]
+    return [command.status for command in sandbox.commands if STARTS in command.text]
 
 
 def test_killed_while_amp_works_the_bot_reattaches_and_amp_notices_nothing(mortal: Story) -> None:
     rig, number = mortal.rig, mortal.issue()
-    box = box_at_work(mortal, number)
+    sandbox = sandbox_at_work(mortal, number)
     rig.bot.kill()
     before = lines(mortal)
-    let(box, 1)
-    until("Amp to go on without us", lambda: said(1) in output(box))
+    let(sandbox, 1)
+    until("Amp to go on without us", lambda: said(1) in output(sandbox))
     rig.bot.start()
     in_transcript(mortal, 1)
     assert lines(mortal)[: len(before)] == before
-    let(box, 2)
+    let(sandbox, 2)
     in_transcript(mortal, 2)
     assert mortal.states() == ["working"]
-    whole, times = finish(mortal, box, 3)
+    whole, times = finish(mortal, sandbox, 3)
     mortal.settle()
     assert times == "started\n", "no second agent was started"
-    assert len(agents(box)) == 2, "before the kill and after it the agent was asked for"
-    assert_undisturbed(mortal, number, box, whole)
+    assert len(agents(sandbox)) == 2, "before the kill and after it the agent was asked for"
+    assert_undisturbed(mortal, number, sandbox, whole)
 
 
 def test_killed_again_and_again_while_amp_works(mortal: Story) -> None:
     rig, number = mortal.rig, mortal.issue()
-    box = box_at_work(mortal, number)
+    sandbox = sandbox_at_work(mortal, number)
     for part in (1, 2, 3):
         rig.bot.kill()
         rig.bot.start()
         if part < 3:
-            let(box, part)
+            let(sandbox, part)
             in_transcript(mortal, part)
-    whole, times = finish(mortal, box, 3)
+    whole, times = finish(mortal, sandbox, 3)
     mortal.settle()
     assert times == "started\n", "no second agent was started"
-    assert_undisturbed(mortal, number, box, whole)
+    assert_undisturbed(mortal, number, sandbox, whole)
 
 
 def test_the_progress_comment_goes_on_after_a_kill(mortal: Story) -> None:
     rig, number = mortal.rig, mortal.issue()
-    box = box_at_work(mortal, number)
+    sandbox = sandbox_at_work(mortal, number)
     rig.bot.kill()
-    let(box, 1)
+    let(sandbox, 1)
     rig.bot.start()
     mortal.until("what was said meanwhile in the comment", lambda: said(1) in mortal.only_answer(number))
-    let(box, 2)
+    let(sandbox, 2)
     mortal.until("what is said now in the comment", lambda: said(2) in mortal.only_answer(number))
     assert mortal.states() == ["working"]
-    whole, _ = finish(mortal, box, 3)
+    whole, _ = finish(mortal, sandbox, 3)
     mortal.settle()
-    assert_undisturbed(mortal, number, box, whole)
+    assert_undisturbed(mortal, number, sandbox, whole)
 
 
 def test_stopped_in_order_while_amp_works_it_restarts_into_it(mortal: Story) -> None:
     rig, number = mortal.rig, mortal.issue()
-    box = box_at_work(mortal, number)
+    sandbox = sandbox_at_work(mortal, number)
     rig.bot.stop()
-    assert rig.e2b.boxes == {box.id: box}, "a live agent is left running"
+    assert rig.e2b.sandboxes == {sandbox.id: sandbox}, "a live agent is left running"
     assert mortal.states() == ["working"]
-    let(box, 1)
-    until("Amp to go on without us", lambda: said(1) in output(box))
+    let(sandbox, 1)
+    until("Amp to go on without us", lambda: said(1) in output(sandbox))
     rig.bot.start()
     in_transcript(mortal, 1)
-    whole, times = finish(mortal, box, 2, 3)
+    whole, times = finish(mortal, sandbox, 2, 3)
     mortal.settle()
     assert times == "started\n", "no second agent was started"
-    assert_undisturbed(mortal, number, box, whole)
+    assert_undisturbed(mortal, number, sandbox, whole)
 
 
 def test_a_delivery_that_never_ends_does_not_hold_the_stop_up(mortal: Story) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.rig.github import Pull, Review
+from bot.rig.github.records import Pull, Review
 from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith

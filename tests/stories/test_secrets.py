@@ -47,7 +47,7 @@ class Box:
         self.files: dict[str, bytes] = {}
 
     def __call__(self, request: Request) -> None:
-        box = self._rig.e2b.boxes[request.path.rpartition("/")[2]]
+        box = self._rig.e2b.sandboxes[request.path.rpartition("/")[2]]
         self.files = {
             str(path.relative_to(box.home)): path.read_bytes()
             for path in box.home.rglob("*")
@@ -97,7 +97,7 @@ def test_a_hunt_for_credentials_finds_none(rig: Rig, box: Box) -> None:
 def _check_tokens(story: Story, mark: int) -> None:
     """Each token is for this repository alone and for one step; the clone's is dead before the agent is born."""
     rig = story.rig
-    entries = rig.github.server.journal.since(mark)
+    entries = rig.github.server.request_log.since(mark)
     minted = [entry for entry in entries if entry.path.endswith("/access_tokens")]
     assert [json.loads(entry.body) for entry in minted] == [
         {"repository_ids": [story.repo.id], "permissions": permissions} for permissions in (CONVERSE, CLONE, PUBLISH)
@@ -119,8 +119,8 @@ def _check_tokens(story: Story, mark: int) -> None:
 def _check_commands(story: Story) -> None:
     """Each secret was in the environment of the one command that needs it, and on no command line."""
     (run,) = story.runs()
-    (record,) = [each for each in story.rig.e2b.records if each.given.metadata["run"] == run["id"]]
-    assert record.given.env == {}
+    (record,) = [each for each in story.rig.e2b.records if each.options.metadata["run"] == run["id"]]
+    assert record.options.env == {}
     tokens = [form.decode() for secret in story.rig.github.state.tokens for form in disguises(secret)]
     given = [
         (command.text.partition("\n")[2], name)  # behind the line that marks where its output begins
@@ -143,7 +143,7 @@ def _end(entry: Entry) -> float:
 
 def _command(rig: Rig, text: str) -> Entry:
     """The newest command of this kind that a sandbox was given."""
-    entries = [entry for entry in rig.e2b.server.journal.entries if entry.path == "/process.Process/Start"]
+    entries = [entry for entry in rig.e2b.server.request_log.entries if entry.path == "/process.Process/Start"]
     return [entry for entry in entries if text.encode() in entry.body][-1]
 
 

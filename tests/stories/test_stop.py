@@ -12,7 +12,7 @@ import pytest
 from bot.rig.http.faults import Fault, Side
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
-from tests.stories.stopping import LONG, NOTHING, Gate, asked, assert_stopped, boxes, changed, taken
+from tests.stories.stopping import LONG, NOTHING, Gate, asked, assert_stopped, changed, sandboxes, taken
 from tests.stories.story import BOT, ENDLESS, HELD, STRANGER, Story
 
 # --- wherever the run is ----------------------------------------------------------------------------
@@ -41,7 +41,7 @@ def test_while_the_sandbox_is_made(story: Story, gate: Gate) -> None:
     gate.open()
     story.settle()
     assert_stopped(story, number, "Nothing was changed.", stop)
-    assert [len(box.commands) for box in boxes(story)] == [0]
+    assert [len(sandbox.commands) for sandbox in sandboxes(story)] == [0]
 
 
 def test_while_the_checkout_is_made(story: Story, gate: Gate) -> None:
@@ -67,7 +67,7 @@ def test_while_it_waits_in_line(story: Story) -> None:
     first, second = story.from_bot(number)
     assert "Amp and its sandbox are ended" in first
     assert "Stopped by mona before its turn came. Nothing was changed." in second
-    assert len(boxes(story)) == 1, "the second never had a sandbox"
+    assert len(sandboxes(story)) == 1, "the second never had a sandbox"
     assert story.pulls() == []
     assert story.reactions(stop) == [(BOT, "+1"), (BOT, "eyes")]
 
@@ -86,7 +86,7 @@ def test_while_it_waits_for_a_place_in_the_engine(rig_with: RigWith) -> None:
     story.settle()
     story.until("the engine to have let the second through", lambda: unfinished(story) == [])
     assert story.states() == ["stopped", "stopped"]
-    assert len(boxes(story)) == 1
+    assert len(sandboxes(story)) == 1
     assert "before its turn came." in story.only_answer(two)
 
 
@@ -229,7 +229,7 @@ def test_what_was_asked_for_before_and_arrives_after_is_stopped_too(story: Story
     nothing, late = story.from_bot(number)
     assert NOTHING in nothing
     assert "before its turn came." in late
-    assert boxes(story) == []
+    assert sandboxes(story) == []
 
 
 # --- after a crash, and how long it takes -----------------------------------------------------------
@@ -256,8 +256,8 @@ def test_a_stop_outlives_a_crash(rig_with: RigWith, gate: Gate, text: str) -> No
 
 
 def over(story: Story, number: int) -> bool:
-    live = dict(story.rig.e2b.boxes)
-    return "### ⏹️ Stopped" in story.only_answer(number) and all(box.id not in live for box in boxes(story))
+    live = dict(story.rig.e2b.sandboxes)
+    return "### ⏹️ Stopped" in story.only_answer(number) and all(sandbox.id not in live for sandbox in sandboxes(story))
 
 
 def test_how_long_it_takes(rig: Rig, record_property: Callable[[str, object], None]) -> None:

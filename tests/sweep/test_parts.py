@@ -18,7 +18,7 @@ from bot.engine.workflows import Engine
 from bot.events.effects import Reply, dump
 from bot.github.errors import ForbiddenError, NotFoundError, UnavailableError
 from bot.github.repository import Comment
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 from bot.sandbox.client import Sandboxes
 from bot.store import deliveries, runs
 from bot.store import idempotency as effects_made
@@ -68,10 +68,10 @@ async def test_only_sandboxes_that_a_live_run_needs_are_left(
     await context.database.write(lambda c: runs.finish(c, runs.get(c, "ended")))
 
     await sandboxes.reap(context)
-    assert set(e2b.boxes) == {live, unwritten, unknown, doubled, other}, "what is young may yet be written down"
+    assert set(e2b.sandboxes) == {live, unwritten, unknown, doubled, other}, "what is young may yet be written down"
     monkeypatch.setattr(sandboxes, "YOUNG_SECONDS", -60.0)
     await sandboxes.reap(context)
-    assert set(e2b.boxes) == {live, unwritten, other}
+    assert set(e2b.sandboxes) == {live, unwritten, other}
 
 
 # --- doubled comments -------------------------------------------------------------------------------

@@ -1,14 +1,4 @@
-"""A stand-in for Amp's command line: same flags, errors and stream, but it does what the prompt spells out.
+"""A stand-in for the Amp command line: the same flags, errors and stream. It executes the instructions in the prompt.
 
-Runs as `python -I -S program.py …` inside a sandbox: standard library only, nothing from the rest of the bot.
+Runs as `python -I -S program.py …` inside a sandbox, so it imports only the standard library.
 """
-
-from __future__ import annotations
-
-from pathlib import Path
-
-from .language import LANGUAGE_HELP
-
-PROGRAM = Path(__file__).with_name("program.py")
-
-__all__ = ["LANGUAGE_HELP", "PROGRAM"]

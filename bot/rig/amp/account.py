@@ -1,4 +1,4 @@
-"""What Amp's server says to a key, before any turn: the prefix of the key picks the answer."""
+"""How Amp's server answers an API key before the turn starts. The prefix of the key selects the answer."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ExitError(Exception):
 
 
 def admit(verb: str, era: Era) -> None:
-    """Returns when the key in AMP_API_KEY is good for `verb`; else raises ExitError or never returns.
+    """Check the key in AMP_API_KEY for `verb`. Raises ExitError if it is refused; some keys never get an answer.
 
-    Keys that begin with `sgamp_` and 401, 402, 429, 500, offline, malformed or silent get that answer.
+    A key that begins with `sgamp_` and 401, 402, 429, 500, offline, malformed or silent gets that answer.
     """
     key = os.environ.get("AMP_API_KEY", "")
     if not key:
@@ -67,7 +67,7 @@ def _fault(fault: str, verb: str) -> str | None:
 
 
 def _log_in() -> NoReturn:
-    """Without a key the real program starts a login flow, even headless, and waits for ever."""
+    """Without a key the real program starts a login flow, even without a terminal, and waits forever."""
     token = secrets.token_hex(32)
     address = f"https://ampcode.com/auth/cli-login?authToken={token}&callbackPort=35789"
     write(1, f"No API key found. Starting login flow...\n\nOpen this address to log in:\n\n{address}\n".encode())

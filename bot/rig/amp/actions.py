@@ -1,4 +1,4 @@
-"""The instructions that are tool calls: what each does to the working directory, and how Amp shows it."""
+"""Instructions that are tool calls: their effect on the working directory, and how Amp shows them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 from .language import Instruction
 from .stream import SHELL, Era
 
-OUTPUT_CAP = 50_000  # bytes of a command's output that reach the tool result
+OUTPUT_CAP = 50_000  # bytes of a command's output kept in the tool result
 
 
 class ToolError(Exception):
@@ -34,7 +34,7 @@ class Call:
 
 
 def call(instruction: Instruction, era: Era) -> Call | None:
-    """The tool call an instruction stands for; None when it stands for words or for an end."""
+    """The tool call of an instruction; None if it is a message or ends the run."""
     i = instruction
     quoted = shlex.quote(i.path)
 
@@ -76,7 +76,7 @@ def _content(text: str) -> bytes:
 
 
 def _file(path: str) -> Path:
-    """The path, with the folders above it made."""
+    """The path, after creating its parent folders."""
     place = Path(path)
     place.parent.mkdir(parents=True, exist_ok=True)
     return place
@@ -147,7 +147,7 @@ def _wait(i: Instruction) -> str:
 
 
 def _run(i: Instruction) -> str:
-    # To a file, not a pipe: what the command leaves in the background would hold a pipe open.
+    # To a file, not a pipe: a background process of the command would keep the pipe open.
     with tempfile.TemporaryFile() as output:
         ended = subprocess.run(
             ["bash", "-c", _content(i.text)],

@@ -1,4 +1,4 @@
-"""The stand-in's commands: what they do, in which order they fail, and what is left on the disk."""
+"""The stand-in's commands: what they do, the order of their checks, and the files they leave."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _continued(words: list[str], line: Line) -> str:
 
 
 def _id(word: str) -> str:
-    """Checked before the server is asked anything."""
+    """The thread id. It is checked before any request to the server."""
     found = threads.id_of(word)
     if found is None:
         raise ExitError(f"Invalid thread URL or ID: {word}")
@@ -196,7 +196,7 @@ def _prompts(line: Line) -> Iterator[str]:
             if row.strip():
                 yield _message(row)
         return
-    # Read to its end even when there is an argument: a pipe that nobody closes hangs the real program too.
+    # Read to its end even if there is an argument: the real program, too, hangs on a pipe that nobody closes.
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
     yield "\n".join(part for part in (given, piped) if part)
 
@@ -233,7 +233,7 @@ def _allows_all(line: Line) -> bool:
 
 
 def _leave_traces(line: Line, text: str) -> None:
-    """What the real program writes outside the working directory: its log, and an id of the machine."""
+    """Write the files that the real program writes outside the working directory: its log and a device id."""
     home = Path.home()
     place = line.last("--log-file") or os.environ.get("AMP_LOG_FILE")
     log = Path(place) if place else home / ".cache/amp/logs/cli.log"

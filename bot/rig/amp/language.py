@@ -1,4 +1,4 @@
-"""The scripted language: what the request in a prompt tells the stand-in to do, one instruction a line."""
+"""The scripting language of the stand-in: a request in a prompt holds one instruction a line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One line of a request. Only the fields its verb's form names are meaningful."""
+    """One line of a request. Only the fields named in the form of its verb are set."""
 
     verb: str
     path: str = ""
@@ -29,7 +29,7 @@ class _Form:
     usage: str
     meaning: str
     pattern: re.Pattern[str]
-    block: bool  # a fenced code block below may stand for TEXT
+    block: bool  # a fenced code block below may replace TEXT
 
     @property
     def verb(self) -> str:
@@ -124,9 +124,9 @@ _FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[^`]*")
 
 
 def request_of(prompt: str) -> str:
-    """The inside of the prompt's `<request…>` element, or all of it when it has none.
+    """The content of the prompt's `<request…>` element, or the whole prompt if it has none.
 
-    What stands inside other elements is skipped, so a request quoted in, say, an issue's text is not obeyed.
+    Other elements are skipped, so a request quoted in, say, an issue's text is not executed.
     """
     position = 0
     while tag := _TAG.search(prompt, position):
@@ -193,7 +193,7 @@ def _block(lines: list[str], at: int, fence: re.Match[str]) -> tuple[str, int]:
 
 
 def _instruction(verb: str, parts: dict[str, str | None], text: str) -> Instruction | None:
-    """None when a quoted string breaks JSON's rules: then the line is prose."""
+    """None if a quoted string is not valid JSON: then the line is prose."""
     number = parts.get("count")
     size = parts.get("size")
     mode = parts.get("mode")

@@ -1,4 +1,4 @@
-"""The command line as each era knows it: which options exist, which the help shows, how they are read."""
+"""The command line of each era: which options exist, which the help shows, how they are parsed."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Line:
 
 
 def read(argv: list[str], era: Era) -> Line:
-    """Reads a command line. Raises ExitError as the real program does before it asks the server anything."""
+    """Reads a command line. Raises ExitError where the real program fails before any request to the server."""
     line = Line()
     used: list[Option] = []
     rest = list(argv)
@@ -151,7 +151,7 @@ def _find(name: str, era: Era) -> Option | None:
 
 
 def _check(line: Line, era: Era) -> None:
-    """Values that are refused before the server is asked; the real cur leaves the others to it."""
+    """Refuse the values that the program checks itself; the current CLI leaves the others to the server."""
     servers = line.last("--mcp-config")
     if servers is not None and not Path(servers).is_file():
         try:
@@ -170,7 +170,7 @@ def _check(line: Line, era: Era) -> None:
 
 
 def refused_by_server(line: Line, era: Era) -> str | None:
-    """Why a command line that was read without complaint does not get its turn: for the log."""
+    """Why the server refuses a command line that was parsed without an error; for the log."""
     visibility = line.last("--visibility")
     if visibility is not None and visibility not in VISIBILITIES[era]:
         return f"visibility {visibility!r} is none of {', '.join(VISIBILITIES[era])}"

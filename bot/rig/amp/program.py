@@ -1,4 +1,4 @@
-"""Starts the stand-in, wherever its folder was put: `python -I -S program.py …` (era: env AMP_RIG_ERA)."""
+"""Starts the stand-in from any folder: `python -I -S program.py …`. AMP_RIG_ERA selects the era."""
 
 import importlib
 import importlib.util

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class Era(StrEnum):
-    """The two generations of the CLI that are told apart: before and after its rewrite."""
+    """The two generations of the CLI: before and after its rewrite."""
 
     OLD = "old"
     CUR = "cur"
@@ -21,12 +21,12 @@ class Era(StrEnum):
 
 SHELL = {Era.OLD: ("Bash", "cmd"), Era.CUR: ("shell_command", "command")}  # tool and the name of its argument
 _TOOLS = ("Read", "create_file", "edit_file", "Task")
-_CONTEXT = 168_000  # tokens; what the old emitter calls usage.max_tokens
-_SYSTEM_PROMPT = 9_000  # tokens read before the first word of a thread
+_CONTEXT = 168_000  # tokens; the old emitter's usage.max_tokens
+_SYSTEM_PROMPT = 9_000  # tokens of input before the first message of a thread
 
 
 class Stream:
-    """The events of one run on standard output. Silent unless `shown`; the thread is kept anyway."""
+    """Writes the events of one run to standard output if `shown`. The thread is kept in any case."""
 
     def __init__(self, *, thread: str, era: Era, mode: str, messages: list[Json], shown: bool, thinking: bool) -> None:
         self.thread = thread
@@ -78,7 +78,7 @@ class Stream:
         self._result("error_during_execution", "error", text, is_error=True)
 
     def raw(self, data: bytes) -> None:
-        """Puts these very bytes on standard output."""
+        """Write exactly these bytes to standard output."""
         if self.shown:
             write(1, data)
 
@@ -143,7 +143,7 @@ def encode(value: object) -> bytes:
 
 
 def write(descriptor: int, data: bytes) -> None:
-    """All of `data`, at once and unbuffered: a reader sees each event when it happens."""
+    """Write all of `data` unbuffered, so that a reader sees each event when it happens."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

@@ -28,12 +28,12 @@ class Thread:
 
 
 def folder() -> Path:
-    """AMP_RIG_THREADS, for threads that outlive a sandbox as the server's do; else in the home directory."""
+    """AMP_RIG_THREADS, for threads that outlive a sandbox as on Amp's server; else a folder in the home directory."""
     return Path(os.environ.get("AMP_RIG_THREADS") or Path.home() / ".local/share/amp-rig/threads")
 
 
 def new_id() -> str:
-    """`T-` and a UUID of version 7: the time in milliseconds, then chance."""
+    """`T-` and a UUID of version 7: the time in milliseconds, then random digits."""
     stamp = f"{int(time.time() * 1000):012x}"
     chance = secrets.token_hex(10)
     return f"T-{stamp[:8]}-{stamp[8:]}-7{chance[:3]}-a{chance[3:6]}-{chance[6:18]}"
@@ -46,7 +46,7 @@ def id_of(word: str) -> str | None:
 
 
 def save(thread: Thread) -> None:
-    """Whole or not at all: a run may be killed at any moment."""
+    """Write the file atomically, because a run may be killed at any time."""
     thread.updated = time.time()
     home = folder()
     home.mkdir(parents=True, exist_ok=True)

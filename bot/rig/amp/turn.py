@@ -1,4 +1,4 @@
-"""One turn: obeys the instructions of a prompt in order, and words the final answer."""
+"""One turn: executes the instructions of a prompt in order, and builds the final answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SCRIPTED = (
     f"so I added its text to {REQUESTS}. `ampbot rig --help` lists what I understand."
 )
 
-# What a reader has to survive: none of these lines is an event, none may end the run or hide what follows.
+# Lines that a reader has to tolerate: none is an event, and none may end the run or hide what follows.
 _GARBAGE = (
     b"\xff\xfe\x80 not UTF-8, not JSON\n",
     b"\x1b[31mred\x1b[0m \x1b]0;a window title\x07\x1bP1$q\x1b\\\n",
@@ -43,14 +43,14 @@ class TurnError(Exception):
 
 
 class CrashError(Exception):
-    """The program dies with this text on standard error and no last event."""
+    """The program exits with this text on standard error and without a last event."""
 
 
 def obey(prompt: str, stream: Stream, *, allow_all: bool) -> str:
-    """Runs one prompt; returns the final answer, sent as a message already. Raises TurnError, CrashError."""
+    """Execute one prompt. Returns the final answer, after sending it as a message. Raises TurnError, CrashError."""
     stream.prompt(prompt)
     request = request_of(prompt)
-    script = parse(request) or parse(_standing())
+    script = parse(request) or parse(_script_in_checkout())
     if script:
         answer = _perform(script, stream, allow_all)
     else:
@@ -65,8 +65,8 @@ def obey(prompt: str, stream: Stream, *, allow_all: bool) -> str:
     return answer
 
 
-def _standing() -> str:
-    """The instructions that the checkout brings along: reviews and labels have no words of their own."""
+def _script_in_checkout() -> str:
+    """The instructions in the checkout's script, for reviews and labels, whose prompts hold none."""
     try:
         return Path(SCRIPT).read_text("utf-8", "replace")
     except OSError:
@@ -103,7 +103,7 @@ def _perform(script: tuple[Instruction, ...], stream: Stream, allow_all: bool) -
 
 
 def _use(call: actions.Call, stream: Stream, allow_all: bool) -> bool:
-    """Makes a tool call, between the two events that show it; whether it worked."""
+    """Do a tool call between the two events that show it. Returns whether it worked."""
     shown = stream.call(call.tool, call.arguments)
     if not allow_all:
         stream.answer(shown, f"Tool {call.tool} rejected by user: approval needed", is_error=True)
@@ -120,7 +120,7 @@ def _use(call: actions.Call, stream: Stream, allow_all: bool) -> bool:
 
 
 def _act(step: Instruction, stream: Stream) -> None:
-    """Words, noise, and the ways a run can end."""
+    """Execute an instruction that is a message, noise, or an end of the run."""
     match step.verb:
         case "say":
             stream.say(step.text.strip())

@@ -1,8 +1,8 @@
-"""The receiver as a process for `make bench-receiver`: with a database's address ours, else one that stores nothing.
+"""A receiver process for `make bench-receiver`: ampbot's if given a database URL, else one that stores nothing.
 
-With `json` in its place the latter reads what it was sent, as a bot must that keeps its work in memory.
+Given `json` instead of a URL, the second also parses the body, as a bot must that keeps its work in memory.
 
-Both are the same Starlette on the same uvicorn, and both read and verify with the same code (`bot.web.webhook`).
+Both use the same Starlette on the same uvicorn, and the same code to read and verify (`bot.web.webhook`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def create_bare(*, parses: bool) -> Starlette:
 
 
 def create_ours(url: str) -> Starlette:
-    """The web side alone; the stand-ins for the rest are never touched."""
+    """The web application alone; the other services are never used."""
     nobody: Any = None
     secrets: Any = _Secrets()
     return create_app(Context(secrets, Database(url), github=nobody, sandboxes=nobody, redact=nobody))

@@ -1,4 +1,4 @@
-"""The servers of `make bench-receiver`, each started as its documentation says: ours, and three that store nothing."""
+"""The servers of `make bench-receiver`, each started as its documentation says: ampbot, and four that store nothing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.rig.bench.load import SECRET, Measure
+from bot.rig.cache import cache
 from bot.store.database import Database
 from bot.store.tables import deliveries
 from bot.store.upgrade import migrate
@@ -25,13 +26,13 @@ from bot.store.upgrade import migrate
 PROBOT = "14.3.2"
 PR_AGENT = "0.49.0"
 START_SECONDS = 90.0
-# On a busy machine PR-Agent's LiteLLM now and then locks itself out while it imports.
+# On a busy machine PR-Agent sometimes deadlocks while it imports LiteLLM.
 STARTS = 3
 
-CACHE = Path(__file__).resolve().parents[3] / ".cache" / "bench"
+CACHE = cache("bench")
 
 
-class Contender:
+class Competitor:
     """One server process at a time; a context manager starts it and ends it."""
 
     def __init__(
@@ -43,7 +44,7 @@ class Contender:
         folder: Path,
         stored: Callable[[], int] | None = None,
     ) -> None:
-        """`command` and `environment` may hold `{port}`. `stored` counts what is on the disk, where anything is."""
+        """`command` and `environment` may hold `{port}`. `stored` counts the deliveries on disk, if any."""
         self.name = name
         self.path = path
         self.stored = stored
@@ -100,7 +101,7 @@ class Contender:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def missing(self, measure: Measure) -> int:
-        """How many accepted deliveries are not on the disk. (Those of the warm-up are there besides.)"""
+        """How many accepted deliveries are not on disk. The count on disk includes the warm-up."""
         stored = self.stored() - self._before if self.stored is not None else 0
         return max(0, measure.accepted - stored)
 
@@ -112,15 +113,15 @@ class Contender:
             return False
 
 
-def everyone(folder: Path) -> list[Contender]:
-    """Fetches what is not there yet. Raises: subprocess.CalledProcessError, RuntimeError where a tool is missing."""
+def everyone(folder: Path) -> list[Competitor]:
+    """Installs what is missing. Raises: subprocess.CalledProcessError, or RuntimeError if a tool is missing."""
     pem = folder / "app.pem"
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
     return [_ours(folder), _bare(folder), _reading(folder), _probot(folder, pem), _pr_agent(folder, pem)]
 
 
-def _ours(folder: Path) -> Contender:
+def _ours(folder: Path) -> Competitor:
     file = folder / "ampbot.sqlite3"
 
     def stored() -> int:
@@ -132,19 +133,19 @@ def _ours(folder: Path) -> Contender:
         return count
 
     command = [sys.executable, "-m", "bot.rig.bench.bare", "{port}", f"sqlite:///{file}"]
-    return Contender("ampbot, durable", "/webhook", command, {}, folder, stored)
+    return Competitor("ampbot, durable", "/webhook", command, {}, folder, stored)
 
 
-def _bare(folder: Path) -> Contender:
-    return Contender("Starlette alone", "/webhook", [sys.executable, "-m", "bot.rig.bench.bare", "{port}"], {}, folder)
+def _bare(folder: Path) -> Competitor:
+    return Competitor("Starlette alone", "/webhook", [sys.executable, "-m", "bot.rig.bench.bare", "{port}"], {}, folder)
 
 
-def _reading(folder: Path) -> Contender:
+def _reading(folder: Path) -> Competitor:
     command = [sys.executable, "-m", "bot.rig.bench.bare", "{port}", "json"]
-    return Contender("Starlette, JSON read", "/webhook", command, {}, folder)
+    return Competitor("Starlette, JSON read", "/webhook", command, {}, folder)
 
 
-def _probot(folder: Path, pem: Path) -> Contender:
+def _probot(folder: Path, pem: Path) -> Competitor:
     there = CACHE / "probot"
     program = there / "node_modules" / "probot" / "bin" / "probot.js"
     if not program.exists():
@@ -156,7 +157,7 @@ def _probot(folder: Path, pem: Path) -> Contender:
         )
     app = folder / "app.mjs"
     app.write_text('export default (app) => { app.on("issue_comment.created", async () => {}); };\n')
-    return Contender(
+    return Competitor(
         f"Probot {PROBOT}",
         "/api/github/webhooks",
         [shutil.which("node") or "node", str(program), "run", str(app)],
@@ -173,7 +174,7 @@ def _probot(folder: Path, pem: Path) -> Contender:
     )
 
 
-def _pr_agent(folder: Path, pem: Path) -> Contender:
+def _pr_agent(folder: Path, pem: Path) -> Competitor:
     there = CACHE / "pr-agent"
     python = there / "bin" / "python"
     if not (there / "bin" / "uvicorn").exists():
@@ -183,7 +184,7 @@ def _pr_agent(folder: Path, pem: Path) -> Contender:
     command = (
         "-m uvicorn pr_agent.servers.github_app:app --host 127.0.0.1 --port {port} --log-level error --no-access-log"
     )
-    return Contender(
+    return Competitor(
         f"PR-Agent {PR_AGENT}",
         "/api/v1/github_webhooks",
         [str(python), *command.split()],

@@ -1,8 +1,8 @@
 """`make bench-live`: many live runs at once in one bot process, and what that costs it.
 
-Each run has a repository of its own, ten repositories an installation, and GitHub's limits are on. The sandboxes are
-light ones (bot/rig/e2b/light.py): an agent says one line a second until it is told to end. CPU and memory are the bot
-process's alone, read from /proc; the stand-ins share the machine's cores, so latencies are worse than without them.
+Each run has its own repository, ten repositories share an installation, and GitHub's rate limits apply. The sandboxes
+are simulated (bot/rig/e2b/light.py): an agent prints one line a second until it is told to end. CPU and memory are the
+bot process's alone, read from /proc. The stand-ins share the machine's cores, so latencies are worse than without them.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ import httpx
 from pydantic import TypeAdapter
 
 from bot.model import RunRequest
-from bot.rig.e2b import E2B, Settings
-from bot.rig.github import GitHub, Repository
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Settings
+from bot.rig.github.records import Repository
+from bot.rig.github.server import GitHub
 from bot.rig.github.webhooks import signature
 from bot.rig.rig import Rig
 from bot.store import runs
 from bot.store.database import Database
 
 PER_INSTALLATION = 10
-PERSON = "mona"
-PROBES_PER_SECOND = 5.0  # webhooks that ask nothing, whose 202 is timed
+USER = "mona"
+PROBES_PER_SECOND = 5.0  # unrelated webhooks whose 202 is timed
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process has used by now: seconds of CPU, bytes of memory, wall-clock seconds."""
+    """What a process has used so far: seconds of CPU, bytes of memory, wall-clock seconds."""
 
     cpu: float
     memory: int
@@ -53,7 +55,7 @@ class Usage:
 
 
 class Probe:
-    """Times the 202 of deliveries that ask nothing, from a thread of its own."""
+    """Times the 202 of unrelated deliveries in its own thread."""
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
@@ -113,7 +115,7 @@ def main() -> None:
 def _measure(rig: Rig, given: argparse.Namespace) -> None:
     limits = rig.github.settings.limits
     rig.github.settings.limits = replace(limits, points=given.points)
-    places = _stage(rig, given.runs + 1)
+    places = _create_repositories(rig, given.runs + 1)
     rig.serve()
     _warm_up(rig, *places.pop())
     idle = Usage.of(rig.bot.pid)
@@ -122,8 +124,8 @@ def _measure(rig: Rig, given: argparse.Namespace) -> None:
     with Probe(rig) as probe:
         asked = _ask(rig, places, given.rate)
         live = "SELECT count(*) AS n FROM runs WHERE state = 'working' AND ended_at IS NULL"
-        patience = 120 + given.runs
-        _until(rig, "every run to be live", lambda: rig.query(live)[0]["n"] == given.runs, patience)
+        timeout = 120 + given.runs
+        _until(rig, "every run to be live", lambda: rig.query(live)[0]["n"] == given.runs, timeout)
     began = Usage.of(rig.bot.pid)
     print(
         f"{given.runs} live after {began.at - asked[0]:.0f} s: {_mb(began.memory - idle.memory)} MB above idle, "
@@ -132,7 +134,7 @@ def _measure(rig: Rig, given: argparse.Namespace) -> None:
     )
     _print("  comment to 👀", _reactions(rig))
     _print("  202 meanwhile", probe.seconds)
-    limited = sum(entry.status in (403, 429) for entry in rig.github.server.journal.entries)
+    limited = sum(entry.status in (403, 429) for entry in rig.github.server.request_log.entries)
     print(f"  refused by GitHub's limits: {limited} requests", flush=True)
     rig.github.settings.limits = limits
     if given.queued:
@@ -163,12 +165,12 @@ def _measure(rig: Rig, given: argparse.Namespace) -> None:
     print(f"all told to end at once: {time.monotonic() - ended:.0f} s until that many runs had ended: {told_states}")
     if not given.queued:
         rig.wait_idle(120)
-        print(f"sandboxes left: {len(rig.e2b.boxes)}")
+        print(f"sandboxes left: {len(rig.e2b.sandboxes)}")
 
 
-def _stage(rig: Rig, count: int) -> list[tuple[Repository, int]]:
-    """Repositories with an issue each, ten an installation, neighbours from different installations."""
-    rig.github.create_user(PERSON)
+def _create_repositories(rig: Rig, count: int) -> list[tuple[Repository, int]]:
+    """Repositories with one issue each, ten per installation, ordered so that neighbours belong to different ones."""
+    rig.github.create_user(USER)
     places: list[tuple[Repository, int]] = []
     for owner in range(-(-count // PER_INSTALLATION)):
         amount = min(PER_INSTALLATION, count - len(places))
@@ -177,28 +179,28 @@ def _stage(rig: Rig, count: int) -> list[tuple[Repository, int]]:
             for number in range(amount)
         ]
         for repo in repos:
-            rig.github.set_permission(repo, PERSON, "write")
-            places.append((repo, rig.github.open_issue(repo, PERSON, "Look", "Look through it.").number))
+            rig.github.set_permission(repo, USER, "write")
+            places.append((repo, rig.github.open_issue(repo, USER, "Look", "Look through it.").number))
         rig.github.install(rig.app, repos)
     return [place for start in range(PER_INSTALLATION) for place in places[start::PER_INSTALLATION]]
 
 
 def _warm_up(rig: Rig, repo: Repository, number: int) -> None:
-    """One run from comment to end, so that idle is a process that has loaded everything."""
+    """One run from comment to end, so that the idle process has loaded everything."""
     rig.e2b.settings.agents_end = True
-    rig.github.comment(repo, number, PERSON, "/amp look through it")
+    rig.github.comment(repo, number, USER, "/amp look through it")
     rig.wait("the first run", lambda: bool(rig.query("SELECT id FROM runs")))
     rig.wait_idle(120)
     rig.e2b.settings.agents_end = False
 
 
 def _ask(rig: Rig, places: list[tuple[Repository, int]], rate: float) -> list[float]:
-    """Comment on every issue; when each comment was made."""
+    """Comment on every issue. Returns when each comment was made."""
     began, asked = time.monotonic(), []
     for index, (repo, number) in enumerate(places):
         time.sleep(max(0.0, began + index / rate - time.monotonic()))
         asked.append(time.monotonic())
-        rig.github.comment(repo, number, PERSON, "/amp look through it")
+        rig.github.comment(repo, number, USER, "/amp look through it")
     return asked
 
 
@@ -211,7 +213,7 @@ def _reactions(rig: Rig) -> list[float]:
         for comment in issue.comments.values()
     }
     found = []
-    for entry in rig.github.server.journal.entries:
+    for entry in rig.github.server.request_log.entries:
         if entry.method == "POST" and entry.path.endswith("/reactions"):
             comment = int(entry.path.split("/")[-2])
             if comment in made:
@@ -220,7 +222,7 @@ def _reactions(rig: Rig) -> list[float]:
 
 
 def _queue(rig: Rig, count: int) -> None:
-    """Runs that wait, as their deliveries would have left them, but for their comments: put in from outside."""
+    """Insert waiting runs into the database, as their deliveries would have done, but without comments on GitHub."""
     requests = TypeAdapter(RunRequest)
     rows = rig.query("SELECT request FROM runs WHERE ended_at IS NULL ORDER BY id")
     models = [requests.validate_json(row["request"]) for row in rows]
@@ -240,14 +242,14 @@ def _queue(rig: Rig, count: int) -> None:
 
 
 def _until(rig: Rig, what: str, holds: object, seconds: float) -> None:
-    """As Rig.wait, with looks far enough apart to weigh nothing."""
+    """As Rig.wait, but polls once a second so that polling costs nothing."""
     assert callable(holds)
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline or not rig.bot.running:
             last = "\n".join(str(line) for line in rig.bot.log[-12:])
             states = rig.query("SELECT state, ended_at IS NULL AS live, count(*) AS n FROM runs GROUP BY 1, 2")
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}: {states}; the bot's last words:\n{last}")
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}: {states}; the bot's last log lines:\n{last}")
         time.sleep(1)
 
 

@@ -1,7 +1,7 @@
-"""Load for a webhook receiver: signed deliveries, made ahead, over a number of connections that are kept open.
+"""Load for a webhook receiver: signed deliveries over a number of persistent connections.
 
-Raw sockets in a process of its own, one request under way on each connection. What that process works is measured
-too: a figure is that of the server only while they are not the bottleneck.
+A separate process sends them with raw sockets, one request at a time on each connection. Its own CPU use is measured
+too: a result describes the server only if the sender is not the bottleneck.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Of one round, in seconds. `busy`: the share of the time in which the sender worked."""
+    """The result of one round; times in seconds. `busy`: the sender's share of CPU time."""
 
     accepted: int
     refused: int
@@ -45,7 +45,7 @@ class Measure:
     p50: float
     p99: float
     busy: float
-    cpu: float  # of the server, for each request
+    cpu: float  # seconds of the server for each request
 
     @property
     def rate(self) -> float:
@@ -61,7 +61,7 @@ def payload() -> dict[str, Any]:
 
 
 class _Bodies:
-    """The payload with another number in it each time; the signature is made anew."""
+    """Requests whose payloads differ in one value, each with its own signature."""
 
     def __init__(self) -> None:
         self._before, _, self._after = json.dumps(payload() | {"bench": "@@"}).encode().partition(b"@@")
@@ -89,7 +89,7 @@ class Load:
     seconds: float
 
     def run(self, target: Target, *, seconds: float | None = None) -> Measure:
-        """Raises: RuntimeError where the server hangs up."""
+        """Raises: RuntimeError if the server closes a connection."""
         length = self.seconds if seconds is None else seconds
         before = target.worked
         context = multiprocessing.get_context("spawn")
@@ -151,7 +151,7 @@ def _send(answer: Any, port: int, path: str, connections: int, seconds: float) -
 
 
 def _read(connection: socket.socket) -> int:
-    """The status of one answer, read to its end. Raises: ConnectionError."""
+    """Read one answer to its end and return its status. Raises: ConnectionError."""
     data = b""
     while HEAD_END not in data:
         piece = connection.recv(65536)

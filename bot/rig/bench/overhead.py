@@ -1,7 +1,7 @@
 """`make bench`: what ampbot adds to the plain sequence, side by side in one run under the same injected delays.
 
-Plain: create a sandbox, clone, run Amp, take the diff, with the E2B SDK and nothing else. Ours: from the comment to the
-pull request. Both on the same stand-ins, which answer GitHub's requests 150 ms late and create sandboxes in 1 s.
+Plain: create a sandbox, clone, run Amp and take the diff with the E2B SDK alone. Ours: from the comment to the pull
+request. Both use the same stand-ins, which delay GitHub's answers by 150 ms and take 1 s to create a sandbox.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _REQUEST = f"""\
 @dataclass(frozen=True, slots=True)
 class _Round:
     seconds: float  # from the comment to the pull request
-    went: tuple[tuple[float, str], ...]  # seconds from the comment, what was done by then
+    went: tuple[tuple[float, str], ...]  # seconds from the comment, and the step finished then
 
 
 def main() -> None:
@@ -71,36 +71,36 @@ def main() -> None:
 async def _plain(rig: Rig) -> float:
     client = e2b.E2B(api_key=rig.e2b.api_key, api_url=rig.e2b.url, sandbox_url=rig.e2b.url)
     started = time.monotonic()
-    box = await client.AsyncSandbox.create(template="amp", timeout=300)
-    await box.commands.run(f"git clone --quiet --depth=1 {rig.github.url}/octo/bench.git repo", timeout=0)
-    await box.files.write("prompt.txt", f"<request>\n{_REQUEST}\n</request>\n")
-    await box.commands.run(
+    sandbox = await client.AsyncSandbox.create(template="amp", timeout=300)
+    await sandbox.commands.run(f"git clone --quiet --depth=1 {rig.github.url}/octo/bench.git repo", timeout=0)
+    await sandbox.files.write("prompt.txt", f"<request>\n{_REQUEST}\n</request>\n")
+    await sandbox.commands.run(
         "cd repo && amp -x --stream-json --dangerously-allow-all < ../prompt.txt > ../out",
         envs={"AMP_API_KEY": rig.amp_key},
         timeout=0,
     )
-    diff = await box.commands.run("cd repo && git diff", timeout=0)
+    diff = await sandbox.commands.run("cd repo && git diff", timeout=0)
     seconds = time.monotonic() - started
     if "one more line" not in diff.stdout:
         raise RuntimeError("the plain sequence made no change")
-    await box.kill()
+    await sandbox.kill()
     return seconds
 
 
 def _ours(rig: Rig, number: int) -> _Round:
     issue = rig.github.open_issue("octo/bench", "mona", f"Round {number}", "Add a line.").number
     rig.wait_idle()
-    mark = len(rig.github.server.journal.entries)
+    mark = len(rig.github.server.request_log.entries)
     logged = len(rig.bot.log)
     started = time.time()
     rig.github.comment("octo/bench", issue, "mona", f"/amp add a line\n\n{_REQUEST}")
     rig.wait("the run to begin", lambda: len(rig.query("SELECT id FROM runs")) == number)
     rig.wait_idle(120)
-    journal = rig.github.server.journal.since(mark)
-    opened = [e for e in journal if e.method == "POST" and e.path.endswith("/pulls")]
+    request_log = rig.github.server.request_log.since(mark)
+    opened = [e for e in request_log if e.method == "POST" and e.path.endswith("/pulls")]
     if len(opened) != 1:
         raise RuntimeError(f"expected one pull request, found {len(opened)}")
-    done = [(entry.at + entry.seconds - started, f"{entry.method} {entry.path}") for entry in journal]
+    done = [(entry.at + entry.seconds - started, f"{entry.method} {entry.path}") for entry in request_log]
     said = result.moments(rig.bot.log[logged:])
     done += [(said[name] - started, name) for name in ("agent at work", "agent ended")]
     return _Round(opened[0].at + opened[0].seconds - started, tuple(sorted(done)))

@@ -1,12 +1,12 @@
 """`make bench-receiver`: the receiver under load, side by side with four that store nothing.
 
-The same signed delivery (issue_comment.created of @octokit/webhooks-examples, with an installation), each time under
-a fresh GUID and with another number in its body, since ampbot knows a body again. Sixteen connections. The servers take
-turns, round by round, so that a slow minute of the machine hits all. Probot and PR-Agent come at pinned versions.
+It sends a signed issue_comment.created of @octokit/webhooks-examples with an installation. Each delivery has a new GUID
+and a different body, since ampbot drops known bodies. Sixteen connections. The servers take turns, round by round, so
+that a slow minute of the machine affects all. Probot and PR-Agent have pinned versions.
 
-Ours is the receiver of `ampbot serve` in a process of its own, each delivery on the disk (`synchronous=FULL`) before
-its 202, and no engine behind it: the others have nothing to do afterwards either. The server's CPU for each request
-tells the same story where other work on the machine spoils the clock.
+Ours is the receiver of `ampbot serve` in its own process. Each delivery is on disk (`synchronous=FULL`) before its 202.
+There is no engine behind it, as the others do no further work either. The server's CPU time for each request is
+reported too, since other work on the machine affects it less than the elapsed time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.rig.bench import competitors
-from bot.rig.bench.competitors import Contender
+from bot.rig.bench.competitors import Competitor
 from bot.rig.bench.load import Load, Measure
 
 
@@ -31,7 +31,7 @@ class Row:
 
     @property
     def rate(self) -> float:
-        """Accepted a second, the median of the rounds."""
+        """Accepted deliveries a second, the median of the rounds."""
         return statistics.median(one.rate for one in self.rounds)
 
     def milliseconds(self, at: Callable[[Measure], float]) -> float:
@@ -51,15 +51,15 @@ def main() -> None:
         measured: dict[str, list[Measure]] = {}
         chosen = [one for one in competitors.everyone(Path(folder)) if one.name.startswith(wanted)]
         for turn in range(given.rounds):
-            for contender in chosen:
-                with contender:
-                    load.run(contender, seconds=1.0)  # to get warm
-                    measure = load.run(contender)
-                    if contender.stored is not None and (missing := contender.missing(measure)):
-                        raise RuntimeError(f"{contender.name}: {missing} accepted deliveries are not stored")
-                measured.setdefault(contender.name, []).append(measure)
-                print(f"round {turn + 1}: {contender.name:<26} {_said(measure)}", flush=True)
-        _tell([Row(one.name, one.stored is not None, tuple(measured[one.name])) for one in chosen], chosen)
+            for competitor in chosen:
+                with competitor:
+                    load.run(competitor, seconds=1.0)  # to get warm
+                    measure = load.run(competitor)
+                    if competitor.stored is not None and (missing := competitor.missing(measure)):
+                        raise RuntimeError(f"{competitor.name}: {missing} accepted deliveries are not stored")
+                measured.setdefault(competitor.name, []).append(measure)
+                print(f"round {turn + 1}: {competitor.name:<26} {_said(measure)}", flush=True)
+        _print_results([Row(one.name, one.stored is not None, tuple(measured[one.name])) for one in chosen], chosen)
 
 
 def _said(one: Measure) -> str:
@@ -69,7 +69,7 @@ def _said(one: Measure) -> str:
     )
 
 
-def _tell(rows: list[Row], chosen: list[Contender]) -> None:
+def _print_results(rows: list[Row], chosen: list[Competitor]) -> None:
     ours = next((row for row in rows if row.stores), None)
     print(
         f"\n{'medians':<26} {'requests/s':>11} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>7} {'stored':>7} {'ours is':>9}"

@@ -1,1 +1,1 @@
-"""Holds every recorded request and answer to what GitHub publishes: OpenAPI, GraphQL schema, permissions."""
+"""Checks every recorded request and answer against GitHub's OpenAPI description, GraphQL schema and permissions."""

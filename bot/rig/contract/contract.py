@@ -1,4 +1,4 @@
-"""Holds the GitHub stand-in's journal to what GitHub publishes: an OpenAPI description, a GraphQL schema."""
+"""Checks the GitHub stand-in's request log against GitHub's OpenAPI description and GraphQL schema."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bot.rig.contract.rest import RestContract, Route
 from bot.rig.http.faults import PAUSES
 from bot.rig.http.request_log import STREAM, WHOLE, Entry
 
-_API = "/api/v3"  # where GitHub Enterprise Server has its REST API, and so the stand-in
+_API = "/api/v3"  # the REST API of GitHub Enterprise Server, and so of the stand-in
 _GRAPHQL = "/api/graphql"
-_HARMLESS = PAUSES | {"drip"}  # faults that leave the answer as the stand-in meant it
+_HARMLESS = PAUSES | {"drip"}  # faults that do not change the answer
 
 
 class Contract:
-    """Checks are remembered: the same request or answer is looked at once."""
+    """Results are cached: equal requests and answers are checked once."""
 
     def __init__(self, rest: RestContract, graphql: GraphqlContract) -> None:
         self._rest = rest
@@ -35,9 +35,9 @@ class Contract:
         return Contract(RestContract(fixtures.openapi()), GraphqlContract(fixtures.graphql_schema()))
 
     def check(self, entry: Entry) -> tuple[Violation, ...]:
-        """What is wrong with a request and with the answer to it, less what is excused.
+        """Violations of a request and its answer, without the excused ones.
 
-        Requests outside /api/ (git, pages for people) are no API requests, and right. Answers that a fault
+        Requests outside /api/ (git, pages) are not checked, nor are answers that a fault
         spoilt are not looked at.
         """
         if not is_api(entry):
@@ -46,7 +46,7 @@ class Contract:
         return tuple(each for each in found if not is_excused(each))
 
     def route(self, entry: Entry) -> Route | None:
-        """The REST endpoint a request went to; None when GitHub has none there."""
+        """The REST endpoint of a request; None if GitHub has none for it."""
         path = entry.path.removeprefix(_API)
         route: Route | None = self._rest.route(entry.method, _by_name(path))
         return route
@@ -88,9 +88,9 @@ def is_api(entry: Entry) -> bool:
 
 
 def used_endpoints(entries: Iterable[Entry]) -> Counter[tuple[str, str]]:
-    """How often each endpoint was asked, as (method, template); GraphQL is ("POST", "/graphql").
+    """How often each endpoint was used, as (method, template); GraphQL is ("POST", "/graphql").
 
-    Raises LookupError for a request to no endpoint of GitHub's.
+    Raises LookupError for a request to an unknown endpoint.
     """
     contract = Contract.load()
     used: Counter[tuple[str, str]] = Counter()
@@ -111,5 +111,5 @@ def _is_judged(entry: Entry) -> bool:
 
 
 def _by_name(path: str) -> str:
-    """The described form of a path that names a repository by its id."""
+    """The described path for one that names a repository by its id."""
     return re.sub(r"^/repositories/\d+", "/repos/owner/repository", path)

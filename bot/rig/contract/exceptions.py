@@ -1,4 +1,4 @@
-"""What the contract checks find wrong, and the one list of what is excused, each with its reason."""
+"""Violations of the contract, and the list of excused ones with their reasons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal[
-    "unknown path",  # no such path, or no such method on it
+    "unknown path",  # unknown path or method
     "request",  # path and query parameters, body
     "query key",  # a query parameter the endpoint does not have
     "body key",  # a key of the request's body that the endpoint does not have
@@ -18,7 +18,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One departure from what GitHub publishes. `where` is "METHOD /template" ("POST /graphql")."""
+    """One difference from what GitHub publishes. `where` is "METHOD /template" ("POST /graphql")."""
 
     kind: Kind
     where: str
@@ -27,7 +27,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Excuse:
-    """Violations of this kind at this endpoint, whose detail holds `about`, are none. "*" is any method."""
+    """Excuses violations of this kind at this endpoint whose detail contains `about`. "*" is any method."""
 
     method: str
     path: str  # template of the description, or "*" for any
@@ -99,12 +99,12 @@ EXCUSES: tuple[Excuse, ...] = (BY_ID, *_NULLABLE, _TWO_KINDS_OF_422, *_LIST_OF_I
 
 
 def is_excused(violation: Violation) -> bool:
-    """Whether the list covers it; of several faults in one answer, each."""
+    """Whether the list excuses it; for several errors in one answer, each of them."""
     parts = [replace(violation, detail=part) for part in violation.detail.split("; ")]
     return all(any(excuse.covers(part) for excuse in EXCUSES) for part in parts)
 
 
-# Statuses that any endpoint can answer, described for it or not; their body must still be an error's.
+# Statuses that any endpoint may return, described or not; the body must still be an error.
 ANYWHERE: dict[int, str] = {
     301: "a repository was renamed or transferred "
     "(https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects)",

@@ -1,4 +1,4 @@
-"""What GitHub publishes about itself, fetched with npm: `python -m bot.rig.contract.fixtures` fetches it ahead."""
+"""Downloads GitHub's published descriptions with npm. Run `python -m bot.rig.contract.fixtures` to do it in advance."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_PATIENCE = 600  # seconds for one download
+from bot.rig.cache import cache
+
+_TIMEOUT_SECONDS = 600  # seconds for one download
 
 
 class FetchError(RuntimeError):
-    """A published file could not be had; the text says why and what to do."""
+    """A file could not be downloaded; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One file of one published package, kept in the folder under a name of its own."""
+    """One file of a published package, and its name in the folder."""
 
     package: str
     version: str
@@ -62,34 +64,34 @@ WEBHOOKS = Published(
 
 
 def folder() -> Path:
-    """Where the files are kept: AMPBOT_CONTRACT_DIR, else `.cache/contract` of the project."""
+    """The folder of the files: AMPBOT_CONTRACT_DIR, else `contract` in the cache (bot/rig/cache.py)."""
     chosen = os.environ.get("AMPBOT_CONTRACT_DIR")
-    return Path(chosen) if chosen else Path(__file__).parents[3] / ".cache" / "contract"
+    return Path(chosen) if chosen else cache("contract")
 
 
 def openapi() -> Path:
-    """GitHub's OpenAPI description of its REST API; fetched when it is not there. Raises FetchError."""
+    """GitHub's OpenAPI description of its REST API; downloaded if missing. Raises FetchError."""
     return have(OPENAPI)
 
 
 def graphql_schema() -> Path:
-    """GitHub's GraphQL schema; fetched when it is not there. Raises FetchError."""
+    """GitHub's GraphQL schema; downloaded if missing. Raises FetchError."""
     return have(GRAPHQL)
 
 
 def webhook_examples() -> Path:
-    """Recorded webhook payloads: a list of {name, examples}; fetched when not there. Raises FetchError."""
+    """Recorded webhook payloads: a list of {name, examples}; downloaded if missing. Raises FetchError."""
     return have(WEBHOOKS)
 
 
 def fetch() -> None:
-    """Fetch what is missing. Raises FetchError."""
+    """Download what is missing. Raises FetchError."""
     for published in (OPENAPI, GRAPHQL, WEBHOOKS):
         have(published)
 
 
 def have(published: Published) -> Path:
-    """The file's path, after fetching it if need be: checked, complete, once. Raises FetchError."""
+    """The file's path. A missing file is downloaded once and verified. Raises FetchError."""
     path = folder() / published.kept
     if path.is_file():
         return path
@@ -104,7 +106,7 @@ def have(published: Published) -> Path:
 
 @contextmanager
 def _alone(place: Path) -> Iterator[None]:
-    """Tests run in several processes; one download is enough."""
+    """Tests run in several processes; only one of them downloads."""
     with (place / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -119,9 +121,9 @@ def _pack(published: Published, into: Path) -> Path:
         )
     command = [npm, "pack", published.spec, "--ignore-scripts", "--pack-destination", str(into)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise FetchError(f"npm pack {published.spec} took more than {_PATIENCE} s.") from error
+        raise FetchError(f"npm pack {published.spec} took more than {_TIMEOUT_SECONDS} s.") from error
     tarballs = list(into.glob("*.tgz"))
     if done.returncode != 0 or len(tarballs) != 1:
         why = done.stderr.strip()[-600:] or "it left no tarball"

@@ -1,4 +1,4 @@
-"""Holds GraphQL queries, their variables and the stand-in's data to GitHub's schema."""
+"""Checks GraphQL queries, their variables and the stand-in's data against GitHub's schema."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ WHERE = "POST /graphql"
 
 class GraphqlContract:
     def __init__(self, schema: Path) -> None:
-        # GitHub's own file needs no check, and checking it takes as long as reading it.
+        # GitHub's schema is valid; validating it would take as long as parsing it.
         self.schema = build_schema(schema.read_text(encoding="utf-8"), assume_valid=True)
         self.read = lru_cache(maxsize=1_000)(self._read)
 
     def check(self, entry: Entry, *, answer: bool) -> Iterator[Violation]:
-        """Violations of a query and its variables, and, if the `answer` counts, of the data."""
+        """Violations of a query and its variables, and with `answer` also of the data."""
         asked = _object(entry.body)
         if entry.method != "POST" or asked is None or not isinstance(asked.get("query"), str):
             yield Violation("graphql", WHERE, "a query is a POST with a JSON object that has a query")
@@ -67,7 +67,7 @@ class GraphqlContract:
             yield from self._check_answer(entry, document, asked)
 
     def fields(self, query: str) -> frozenset[tuple[str, str]]:
-        """The fields a query selects, each with the type it is selected of; empty for a wrong query."""
+        """The fields a query selects, each with its parent type; empty for an invalid query."""
         document, errors = self.read(query)
         if document is None or errors:
             return frozenset()
@@ -115,7 +115,7 @@ class GraphqlContract:
     def _check_data(
         self, data: Mapping[str, Any], document: DocumentNode, asked: Mapping[str, Any]
     ) -> Iterator[Violation]:
-        """Runs the query on its own answer: what the schema cannot deliver from it, the answer has wrong."""
+        """Execute the query on its own answer: each error is an error in the answer."""
         result = execute_sync(
             self.schema,
             document,
@@ -155,7 +155,7 @@ def _given(source: Any, info: GraphQLResolveInfo[Any], **_arguments: object) -> 
 
 
 def _given_type(value: Any, info: GraphQLResolveInfo[Any], abstract: GraphQLAbstractType) -> str:
-    """The `__typename`; where none was asked for, a type whose selected fields are those that came."""
+    """The `__typename`; if it was not selected, a type whose selected fields match the answer."""
     if not isinstance(value, Mapping):
         raise GraphQLError(f"an object, {abstract.name}, is expected")
     if "__typename" in value:
@@ -171,7 +171,7 @@ def _given_type(value: Any, info: GraphQLResolveInfo[Any], abstract: GraphQLAbst
 
 
 def _keys(selections: SelectionSetNode, type_: GraphQLObjectType, info: GraphQLResolveInfo[Any]) -> set[str]:
-    """Response keys that a selection asks of an object of this type."""
+    """The response keys that a selection yields for an object of this type."""
     keys: set[str] = set()
     for node in selections.selections:
         if isinstance(node, FieldNode):

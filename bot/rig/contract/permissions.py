@@ -1,6 +1,6 @@
 """Which App permissions the recorded requests need.
 
-GitHub's description does not say; its documentation does, and these tables hold what of it a bot like this can use:
+GitHub's OpenAPI description does not list them. These tables are an excerpt of its documentation:
 https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from bot.rig.contract.contract import Contract, is_api, used_endpoints
 from bot.rig.http.request_log import Entry
 
-# A need is met by any one of its alternatives, each a (permission, level); an empty one needs no permission.
+# Alternatives, each a (permission, level); any one is enough. Empty: no permission is needed.
 Need = tuple[tuple[str, str], ...]
 
 _NOTHING: Need = ()
@@ -33,7 +33,7 @@ _READ_STATUSES: Need = (("statuses", "read"),)
 _REPO = "/repos/{owner}/{repo}"
 
 _REST: dict[Need, tuple[str, ...]] = {
-    _NOTHING: (  # the App's own key, any installation token, or nobody at all
+    _NOTHING: (  # an App's JWT, any installation token, or no authentication
         "GET /app",
         "GET /app/hook/config",
         "GET /app/hook/deliveries",
@@ -175,7 +175,7 @@ _REST: dict[Need, tuple[str, ...]] = {
     _READ_STATUSES: (f"GET {_REPO}/commits/{{ref}}/status", f"GET {_REPO}/commits/{{ref}}/statuses"),
 }
 
-# GraphQL asks for what the REST endpoints of the same object ask; reading is by the type whose fields are selected.
+# GraphQL needs the permissions of the object's REST endpoints; for reading, the selected type decides.
 _TYPES: dict[Need, tuple[str, ...]] = {
     _NOTHING: ("Query", "PageInfo", "Actor", "User", "Bot", "Organization", "App", "RateLimit", "Node"),
     _METADATA: ("Repository", "RepositoryOwner"),
@@ -229,10 +229,10 @@ _NEED_OF_MUTATION = {name: need for need, names in _MUTATIONS.items() for name i
 
 
 def permissions_needed(entries: Iterable[Entry]) -> dict[str, str]:
-    """The least permissions with which all these requests are allowed, as {"issues": "write", …}.
+    """The minimal permissions that allow all these requests, as {"issues": "write", …}.
 
-    Where GitHub accepts one permission or another, one that is needed anyway is preferred. Raises KeyError for a
-    request whose needs are not in the tables, LookupError for one to no endpoint of GitHub's.
+    Of alternatives, one that is needed anyway is preferred. Raises KeyError for a request that is not in the tables,
+    LookupError for an unknown endpoint.
     """
     entries = tuple(entries)
     needs = {*_of_rest(entries), *_of_graphql(entries), *_of_git(entries)} - {_NOTHING}

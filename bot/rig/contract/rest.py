@@ -1,4 +1,4 @@
-"""Holds REST requests and answers to GitHub's OpenAPI description."""
+"""Checks REST requests and answers against GitHub's OpenAPI description."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from bot.rig.http.request_log import Entry
 
 _HOST = "https://api.github.com"
 _UNREADABLE = object()
-_LONG = 300  # characters of a complaint, which may quote a whole body
+_LONG = 300  # characters of an error message, which may quote a whole body
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint of the description, and the values its path was called with."""
+    """An endpoint of the description, and the values of its path parameters."""
 
     method: str
     template: str
@@ -46,7 +46,7 @@ class RestContract:
         self.route = lru_cache(maxsize=10_000)(self._route)
 
     def check_request(self, entry: Entry, route: Route, *, whole: bool) -> Iterator[Violation]:
-        """Violations of a request; its body is left out of the check unless it was kept `whole`."""
+        """Violations of a request. Its body is checked only if it was recorded `whole`."""
         operation = self._spec["paths"][route.template][route.method.lower()]
         known = {name for name, _ in self._parameters(operation, "query")}
         for name in sorted(set(_arguments(entry)) - known):
@@ -58,7 +58,7 @@ class RestContract:
         yield from self._check_keys(operation, entry, route)
 
     def check_answer(self, entry: Entry, route: Route, *, whole: bool) -> Iterator[Violation]:
-        """Violations of the stand-in's answer; its body is left out unless it was kept `whole`."""
+        """Violations of the answer. Its body is checked only if it was recorded `whole`."""
         operation = self._spec["paths"][route.template][route.method.lower()]
         status = str(entry.status)
         if status not in operation["responses"]:
@@ -90,7 +90,7 @@ class RestContract:
                 yield _violation("body key", route, f"the endpoint's body has no {key}")
 
     def _route(self, method: str, path: str) -> Route | None:
-        """The endpoint that serves a raw path, the most exact where several fit; None when there is none."""
+        """The endpoint of a raw path, the most specific if several match; None if there is none."""
         fitting = [(template, values) for template in self._templates if (values := template.values(path)) is not None]
         fitting.sort(key=lambda fit: fit[0].vagueness)
         for template, values in fitting:
@@ -99,7 +99,7 @@ class RestContract:
         return None
 
     def _paths_with_slashes(self, path: str) -> set[str]:
-        """Names of the path parameters whose values may hold slashes as they are."""
+        """Names of the path parameters whose values may contain unescaped slashes."""
         return {
             name
             for operation in self._spec["paths"][path].values()
@@ -139,7 +139,7 @@ class _Template:
 
 
 class _Finder(BasePathFinder):
-    """The template is known already; openapi-core's own search takes suffixes for whole paths, and time."""
+    """Returns the known template; openapi-core's own search is slow and accepts suffixes of paths."""
 
     def find(self, method: str, name: str) -> PathOperationServer:
         template = name.removeprefix(_HOST)
@@ -149,11 +149,11 @@ class _Finder(BasePathFinder):
 
 
 def _mended(node: dict[str, Any]) -> dict[str, Any]:
-    """Habits of the description that make GitHub's own answers wrong by the letter of OpenAPI 3.0.
+    """Fix parts of the description that would make GitHub's own answers invalid under OpenAPI 3.0.
 
-    Enumerations and choices that are `nullable` leave null out
-    (https://github.com/OAI/OpenAPI-Specification/issues/1900); discriminators stand over alternatives that are
-    arrays, or name schemas that do not exist.
+    `nullable` enumerations and choices do not list null
+    (https://github.com/OAI/OpenAPI-Specification/issues/1900). Some discriminators apply to arrays or name schemas
+    that do not exist.
     """
     values = node.get("enum")
     if node.get("nullable") is True and isinstance(values, list) and None not in values:
@@ -197,7 +197,7 @@ def _check_undescribed(entry: Entry, route: Route) -> Iterator[Violation]:
 
 
 def _asked_for_another_form(entry: Entry, kind: str) -> bool:
-    """GitHub describes the JSON form only, though it serves diffs, patches and raw files when asked to.
+    """Whether a diff, patch or raw file was requested: GitHub describes only the JSON.
 
     https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#media-types
     """
@@ -213,7 +213,7 @@ def _json(body: bytes) -> Any:
 
 
 def _describe(error: Any) -> str:
-    """Where, and the innermost cause; of a schema's complaints each with its place in the body."""
+    """Place and innermost cause of an error; for schema errors each with its path in the body."""
     where = f"{error.location} parameter {error.name}" if hasattr(error, "location") else "body"
     cause = error
     while cause.__cause__ is not None:
@@ -226,14 +226,14 @@ def _describe(error: Any) -> str:
 
 
 def _message(complaint: Any) -> str:
-    """The complaint without the value it begins with, where that is long."""
+    """The error message, without its value if that is long."""
     value = repr(complaint.instance)
     message: str = complaint.message
     return (message.replace(value, "it", 1) if len(value) > 60 else message)[:_LONG]
 
 
 def _deepest(complaint: Any) -> Any:
-    """Of a choice between schemas that all fail, the complaint of the one that came furthest."""
+    """The most deeply nested error, if all alternatives of a choice fail."""
     while complaint.context:
         complaint = max(complaint.context, key=lambda inner: len(inner.absolute_path))
     return complaint

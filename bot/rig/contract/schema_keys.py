@@ -1,4 +1,4 @@
-"""Finds keys of a JSON value that its schema does not name; schemas alone let most extra keys pass."""
+"""Finds keys of a JSON value that its schema does not name; validation alone accepts most extra keys."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Resolve = Callable[[Schema], Schema]  # follows a `$ref`
 
 
 def unknown_keys(value: object, schema: Schema, resolve: Resolve, at: str = "") -> Iterator[str]:
-    """Places ("tree.0.mood") of the keys that none of the schema's alternatives names.
+    """Paths ("tree.0.mood") of the keys that none of the schema's alternatives names.
 
-    Objects whose schema names no properties, and keys under `additionalProperties`, may be anything.
+    Objects whose schema names no properties, and keys under `additionalProperties`, are not checked.
     """
     alternatives = list(_alternatives(schema, resolve))
     if isinstance(value, list):

@@ -1,1 +1,1 @@
-"""The crash walk: a story is killed at each of its requests and commits, and must end as if it had not been."""
+"""The crash walk kills the bot at each request and commit of a story. The end must be the same as without the kill."""

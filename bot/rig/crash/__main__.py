@@ -1,6 +1,6 @@
-"""`make crash`: walk every point of every story on SQLite and on PostgreSQL. What was walked is not walked again.
+"""`make crash`: walk every point of every story on SQLite and on PostgreSQL. Points already walked are skipped.
 
-The progress file carries a digest of the sources in its name: changed code is walked anew.
+The name of the progress file holds a digest of the sources: after a change everything is walked again.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.rig.cache import cache
 from bot.rig.crash import postgres
 from bot.rig.crash.end import differences
 from bot.rig.crash.points import Point
 from bot.rig.crash.stories import STORIES
-from bot.rig.crash.walk import Death, Walk
+from bot.rig.crash.walk import PointResult, Walk
 from bot.rig.http.faults import Side
 
 ROOT = Path(__file__).parents[3]
-FOLDER = Path(".cache/crash")
+FOLDER = cache("crash")
 DATABASES = ("sqlite", "postgresql")
 
 
@@ -33,13 +34,13 @@ DATABASES = ("sqlite", "postgresql")
 class Tally:
     total: int = 0
     walked: int = 0
-    missed: int = 0  # the story did not come by the point
+    missed: int = 0  # the story did not reach the point
     differing: int = 0
 
-    def add(self, death: Death) -> None:
-        self.walked += death.struck
-        self.missed += not death.struck
-        self.differing += bool(death.differing)
+    def add(self, result: PointResult) -> None:
+        self.walked += result.struck
+        self.missed += not result.struck
+        self.differing += bool(result.differing)
 
     def __str__(self) -> str:
         missed = f" ({self.missed} not come by)" if self.missed else ""
@@ -47,31 +48,31 @@ class Tally:
 
 
 class Progress:
-    """What was walked of one story on one database, a line for each point."""
+    """The results of one story on one database, a line for each point."""
 
     def __init__(self, path: Path, story: str, database: str) -> None:
         self._path = path
         self._key = {"story": story, "database": database}
 
-    def deaths(self) -> dict[Point, Death]:
+    def results(self) -> dict[Point, PointResult]:
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         rows = [row for row in map(json.loads, lines) if self._key.items() <= row.items()]
-        return {death.point: death for death in map(_death, rows)}
+        return {result.point: result for result in map(_result, rows)}
 
-    def add(self, death: Death) -> None:
+    def add(self, result: PointResult) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a") as file:
-            file.write(json.dumps({**self._key, **asdict(death)}) + "\n")
+            file.write(json.dumps({**self._key, **asdict(result)}) + "\n")
 
 
-def _death(row: dict[str, Any]) -> Death:
+def _result(row: dict[str, Any]) -> PointResult:
     point = row["point"]
     known = Point(point["place"], point["what"], point["number"], Side(point["side"]))
-    return Death(known, row["struck"], tuple(row["differing"]))
+    return PointResult(known, row["struck"], tuple(row["differing"]))
 
 
 def digest() -> str:
-    """Of everything that a walk runs."""
+    """A digest of all sources that a walk runs."""
     paths = sorted(path for folder in ("bot", "handlers") for path in (ROOT / folder).rglob("*") if path.is_file())
     sources = [path for path in paths if "__pycache__" not in path.parts]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
@@ -79,7 +80,7 @@ def digest() -> str:
 
 @contextmanager
 def walking(database: str) -> Iterator[Walk]:
-    """A walk on a database of its own."""
+    """A walk on a new database."""
     with ExitStack() as stack:
         url = postgres.create_database(stack.enter_context(postgres.server())) if database == "postgresql" else None
         yield stack.enter_context(Walk(url))
@@ -94,13 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only the I-th of N parts")
     parser.add_argument("--most", type=int, default=sys.maxsize, help="walk at most so many points in this call")
-    given = parser.parse_args(arguments)
-    part, parts = map(int, given.shard.split("/"))
+    options = parser.parse_args(arguments)
+    part, parts = map(int, options.shard.split("/"))
     path = FOLDER / f"{digest()}.jsonl"
-    whole, left = Tally(), given.most
-    for database in given.database or DATABASES:
+    whole, left = Tally(), options.most
+    for database in options.database or DATABASES:
         with walking(database) as walk:
-            for story in given.story or STORIES:
+            for story in options.story or STORIES:
                 golden = walk.undisturbed(story)
                 again = walk.undisturbed(story)
                 if unequal := differences(golden.end, again.end):
@@ -109,10 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 chosen = [
                     point
                     for point in golden.points
-                    if given.place is None or point.place in given.place
+                    if options.place is None or point.place in options.place
                     if zlib.crc32(str(point).encode()) % parts == part - 1
                 ]
-                done = progress.deaths()
+                done = progress.results()
                 tally.total = len(chosen)
                 for point in chosen:
                     if point not in done and left > 0:
@@ -130,10 +131,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if whole.differing else 0
 
 
-def _show(database: str, story: str, death: Death, seconds: float) -> None:
-    word = "DIFFERS" if death.differing else "same end" if death.struck else "not come by"
-    print(f"{database} {story} {death.point}: {word} ({seconds:.1f} s)", flush=True)
-    for line in death.differing:
+def _show(database: str, story: str, result: PointResult, seconds: float) -> None:
+    word = "DIFFERS" if result.differing else "same end" if result.struck else "not come by"
+    print(f"{database} {story} {result.point}: {word} ({seconds:.1f} s)", flush=True)
+    for line in result.differing:
         print(f"    {line}", flush=True)
 
 

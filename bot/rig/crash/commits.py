@@ -1,4 +1,4 @@
-"""The bot's commits, from outside: which there were, and at which one its process is to end."""
+"""Reads which commits the bot made, and chooses the one at which its process is killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _plans = itertools.count(1)
 
 
 class Commits:
-    """The two files through which the bot's process is told and tells (inside/sitecustomize.py)."""
+    """Two files shared with the bot's process: the plan, and the commits seen (inside/sitecustomize.py)."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -19,17 +19,17 @@ class Commits:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the bot's process must be given. It runs the very sources that walk it."""
+        """Variables for the bot's process. It runs the same sources as this process."""
         here = Path(__file__).parent
         return {"PYTHONPATH": f"{here / 'inside'}:{here.parents[2]}", "RIG_COMMITS": str(self._folder)}
 
     def arm(self, what: str = "", number: int = 0, side: Side = Side.BEFORE) -> None:
-        """Count from now on, and kill at commit `number` of those that write `what`; without one only count."""
+        """Start counting; kill the process at the `number`-th commit that writes `what`. Without `what` only count."""
         self.disarm()
         (self._folder / "seen").unlink(missing_ok=True)
         draft = self._folder / "draft"
         target = f"\n{what}\t{number}\t{side}" if what else ""
-        draft.write_text(f"{next(_plans)}{target}")  # the number makes each plan a new one
+        draft.write_text(f"{next(_plans)}{target}")  # the number makes each plan different from the last
         draft.replace(self._folder / "plan")
 
     def disarm(self) -> None:

@@ -1,6 +1,6 @@
-"""How a story ended, as plain data that is equal for equal ends: what GitHub shows, what E2B runs, what our rows say.
+"""The end state of a story as plain, comparable data: GitHub's state, E2B's sandboxes and our database rows.
 
-Left out: times, GUIDs, sandbox ids, attempts, and names that differ because each run has a repository of its own.
+Left out: times, GUIDs, sandbox ids, attempts, and names that differ because each run has its own repository.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tarfile
 from collections.abc import Callable
 from typing import Any
 
-from bot.rig.crash.stories import Scene
+from bot.rig.crash.stories import Scenario
 from bot.rig.github.snapshot import Commits, of_repository
 from bot.rig.rig import Rig
 
@@ -22,55 +22,57 @@ Plain = dict[str, Any]
 Rows = list[dict[str, Any]]
 Query = Callable[..., Rows]
 
-# Amp's threads, the moments of gestures, what a run took, the marks around what people say in a prompt.
+# Amp's thread ids, the times of events, durations of runs, and the nonces around users' text in a prompt.
 _VARIES = (
     r"(?P<THREAD>\bT-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(?P<TIME>\b[\d-]{10}T[\d:]{8}Z)|"
     r"(?P<DURATION>(?<=<sub>)[^·]+(?= ·))|(?P<NONCE>(?<=context-|request-)[0-9a-f]{8})"
 )
 
 
-def end(rig: Rig, query: Query, scene: Scene, since: float) -> Plain:
-    """`since`: epoch seconds before the story was asked for."""
-    runs = query("SELECT * FROM runs WHERE repository = :id ORDER BY created_at", id=scene.repo.id)
-    plain = _Plain(scene, runs)
-    github = of_repository(scene.repo, plain.commits)
-    boxes = [box for box in rig.e2b.records if box.given.metadata.get("repository") == str(scene.repo.id)]
+def end(rig: Rig, query: Query, scenario: Scenario, since: float) -> Plain:
+    """`since`: a time (epoch seconds) before the story's comment was made."""
+    runs = query("SELECT * FROM runs WHERE repository = :id ORDER BY created_at", id=scenario.repo.id)
+    plain = _Plain(scenario, runs)
+    github = of_repository(scenario.repo, plain.commits)
+    sandboxes = [
+        sandbox for sandbox in rig.e2b.records if sandbox.options.metadata.get("repository") == str(scenario.repo.id)
+    ]
     return {
         "github": json.loads(plain(json.dumps(github, ensure_ascii=False))),
-        "live sandboxes": len(rig.e2b.boxes),
-        "sandboxes": [str(box.ending) for box in boxes],
-        "runs": [_run(query, plain, scene, row) for row in runs],
+        "live sandboxes": len(rig.e2b.sandboxes),
+        "sandboxes": [str(sandbox.ending) for sandbox in sandboxes],
+        "runs": [_run(query, plain, scenario, row) for row in runs],
         "effects": sorted(
             plain(f"{row['key']}: {'done' if row['done_at'] else 'tried'}")
             for row in query("SELECT key, done_at FROM effects WHERE tried_at >= :since", since=since)
         ),
-        "threads": query("SELECT number FROM threads WHERE repository = :id", id=scene.repo.id),
-        "deliveries": _deliveries(rig, query, scene),
+        "threads": query("SELECT number FROM threads WHERE repository = :id", id=scenario.repo.id),
+        "deliveries": _deliveries(rig, query, scenario),
         "workflows not ended well": query(f"SELECT name, status FROM {workflows(rig)} WHERE status <> 'SUCCESS'"),
     }
 
 
 def workflows(rig: Rig) -> str:
-    """The engine's table."""
+    """The name of the engine's table of workflows."""
     return "workflow_status" if rig.database_url.startswith("sqlite") else "dbos.workflow_status"
 
 
 class _Plain:
-    """Text without what differs between runs of the same story."""
+    """Replaces whatever differs between runs of the same story by a fixed name."""
 
-    def __init__(self, scene: Scene, runs: Rows) -> None:
+    def __init__(self, scenario: Scenario, runs: Rows) -> None:
         self._words = {
-            scene.repo.owner.login: "OWNER",
-            str(scene.repo.id): "REPOSITORY",
-            str(scene.installation): "INSTALLATION",
+            scenario.repo.owner.login: "OWNER",
+            str(scenario.repo.id): "REPOSITORY",
+            str(scenario.installation): "INSTALLATION",
         }
-        for issue in scene.repo.issues.values():
+        for issue in scenario.repo.issues.values():
             self._words |= {str(each): f"COMMENT {n} OF {issue.number}" for n, each in enumerate(issue.comments)}
         for row in runs:
             bare = row["id"].replace("-", "")
             self._words |= {row["id"]: "RUN", bare[:12]: "RUN12", bare[:8]: "RUN8"}
-        self.commits = Commits(scene.repo, self)
-        for oid in scene.repo.bare.log(*scene.repo.bare.refs().values()):
+        self.commits = Commits(scenario.repo, self)
+        for oid in scenario.repo.bare.log(*scenario.repo.bare.refs().values()):
             name = self.commits.name(oid)
             self._words |= {oid: name, oid[:7]: name[:7]}
 
@@ -82,8 +84,8 @@ class _Plain:
         return self._words[found[0]] if found.lastgroup == "word" else found.lastgroup or ""
 
 
-def _run(query: Query, plain: _Plain, scene: Scene, row: dict[str, Any]) -> Plain:
-    shown = {comment.id for issue in scene.repo.issues.values() for comment in issue.comments.values()}
+def _run(query: Query, plain: _Plain, scenario: Scenario, row: dict[str, Any]) -> Plain:
+    shown = {comment.id for issue in scenario.repo.issues.values() for comment in issue.comments.values()}
     artifacts = query("SELECT name, content FROM artifacts WHERE run = :run ORDER BY name", run=row["id"])
     return {
         "state": row["state"],
@@ -108,7 +110,7 @@ def _run(query: Query, plain: _Plain, scene: Scene, row: dict[str, Any]) -> Plai
 
 
 def _timeless(text: str) -> Any:
-    """JSON without durations and the ids that Amp draws."""
+    """JSON without durations and without ids that Amp generates."""
 
     def without(value: Any) -> Any:
         if isinstance(value, dict):
@@ -123,7 +125,7 @@ def _timeless(text: str) -> Any:
 
 
 def _content(raw: bytes) -> Any:
-    """An archive by its members, whose headers hold times; anything else by its digest."""
+    """Digests of an archive's members (its headers hold times); the digest of anything else."""
     plain = gzip.decompress(raw)
     try:
         with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
@@ -134,12 +136,12 @@ def _content(raw: bytes) -> Any:
         return hashlib.sha256(plain).hexdigest()
 
 
-def _deliveries(rig: Rig, query: Query, scene: Scene) -> list[str]:
-    """What became of each, told apart by nothing but that.
+def _deliveries(rig: Rig, query: Query, scenario: Scenario) -> list[str]:
+    """The event and outcome of each delivery, sorted.
 
-    Of those ignored each kind stands once: GitHub tells us of our own edit again when we make it again.
+    Ignored ones are listed once for each kind: a repeated edit of ours causes another delivery.
     """
-    guids = {delivery.guid for delivery in rig.github.deliveries if delivery.repository == scene.repo.id}
+    guids = {delivery.guid for delivery in rig.github.deliveries if delivery.repository == scenario.repo.id}
     rows = query("SELECT guid, event, outcome, closed_at FROM deliveries")
     ours = [row for row in rows if row["guid"] in guids]
     said = [f"{row['event']}: {row['outcome']}{'' if row['closed_at'] else ' (open)'}" for row in ours]
@@ -148,7 +150,7 @@ def _deliveries(rig: Rig, query: Query, scene: Scene) -> list[str]:
 
 
 def differences(expected: Any, found: Any, where: str = "") -> list[str]:
-    """Each place where two ends differ, as a line."""
+    """A line for each difference between two ends."""
     if isinstance(expected, dict) and isinstance(found, dict):
         keys = [*expected, *(key for key in found if key not in expected)]
         return [

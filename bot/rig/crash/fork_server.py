@@ -1,7 +1,7 @@
-"""Starts the bot quickly: a process that has loaded its modules, and nothing else, is forked for each start.
+"""Starts the bot quickly: a fork server imports its modules once and forks a process for each start.
 
-Loading them takes longer than a story. Everything that is the bot's own begins after the fork: settings, database,
-engine, connections. Run as a program this is the nursery; `Nursery` is the walk's side of it.
+The imports take longer than a story. Settings, database, engine and connections are created after the fork.
+`python -m bot.rig.crash.fork_server` is the server; `ForkServer` is its client in the walk.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import IO, Self
 
 
 class Child:
-    """A forked bot, with the little of subprocess.Popen that is needed. Who it was is known to the nursery alone."""
+    """A forked bot, with the methods of subprocess.Popen that BotProcess needs. It is a child of the fork server."""
 
     def __init__(self, pid: int, stderr: IO[bytes]) -> None:
         self.pid = pid
         self.stderr = stderr
 
     def poll(self) -> int | None:
-        """None while it lives; the exit code is not told."""
+        """None while it runs, then 0: only its parent could read the real exit code."""
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -47,8 +47,8 @@ class Child:
         self.send_signal(signal.SIGKILL)
 
 
-class Nursery:
-    """`spawn` for a BotProcess: its first call starts the nursery, each call forks a bot."""
+class ForkServer:
+    """`spawn` for a BotProcess. The first call starts the fork server; each call forks a bot."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,20 +75,20 @@ class Nursery:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
-        asking, telling = self._process.stdin, self._process.stdout
-        if asking is None or telling is None:
-            raise RuntimeError("the nursery has no pipes")
-        said = folder / "said"
-        said.unlink(missing_ok=True)
-        os.mkfifo(said)
-        asking.write(f"{environment['AMPBOT_PORT']}\n".encode())
-        asking.flush()
-        pid = int(telling.readline())
-        return Child(pid, said.open("rb"))
+        requests, answers = self._process.stdin, self._process.stdout
+        if requests is None or answers is None:
+            raise RuntimeError("the fork server has no pipes")
+        stderr = folder / "stderr"
+        stderr.unlink(missing_ok=True)
+        os.mkfifo(stderr)
+        requests.write(f"{environment['AMPBOT_PORT']}\n".encode())
+        requests.flush()
+        pid = int(answers.readline())
+        return Child(pid, stderr.open("rb"))
 
 
 def main() -> None:
-    """Fork a bot for each line, which is the port it shall listen on."""
+    """Fork a bot for each line of standard input; the line is the port to listen on."""
     import psycopg
     import sqlalchemy.dialects.postgresql.psycopg
     import sqlalchemy.dialects.sqlite
@@ -98,7 +98,7 @@ def main() -> None:
     from bot.settings import Settings
 
     _ = (psycopg, sqlalchemy)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are buried at once
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped automatically
     for line in sys.stdin:
         pid = os.fork()
         if pid:
@@ -106,13 +106,13 @@ def main() -> None:
             continue
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.environ["AMPBOT_PORT"] = line.strip()
-        said = os.open("said", os.O_WRONLY)
+        stderr = os.open("stderr", os.O_WRONLY)
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor, stands_for in ((nowhere, 0), (nowhere, 1), (said, 2)):
+        for descriptor, stands_for in ((nowhere, 0), (nowhere, 1), (stderr, 2)):
             os.dup2(descriptor, stands_for)
         settings = configuration.load()
         if not isinstance(settings, Settings):
-            raise SystemExit(f"these settings do not do: {settings}")
+            raise SystemExit(f"these settings are invalid: {settings}")
         serve(settings)
         return
 

@@ -1,7 +1,7 @@
-"""Where a story can be killed: before and after the effect of each request, and of each commit.
+"""The points of a story where the bot can be killed: before and after each request and each commit.
 
-A point is known by what happens there and how often that happened before, not by its place in the order of all: what
-overlaps comes in another order every time.
+A point is identified by what happens there and how often that happened before, not by its position in the story:
+concurrent steps come in a different order in each run.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ class Point:
         return f"{self.side} {self.place} {self.what} #{self.number}"
 
 
-# What a path holds that differs between runs of the same story; the names stand in shapes.
+# Parts of a path that differ between runs of the same story, with the names used in shapes.
 _VARIES = re.compile(r"(?P<sha>[0-9a-f]{40})|(?P<crash>crash\d+)|(?P<run>-[0-9a-f]{8}\b)|(?P<n>\d{3,})")
 
 
-def shape(path: str, boxes: Iterable[str] = ()) -> str:
-    """The path with a name in angle brackets for each part that varies. `boxes` are ids of sandboxes."""
-    for box in boxes:
-        path = path.replace(box, "<box>")
+def shape(path: str, sandboxes: Iterable[str] = ()) -> str:
+    """The path with a name in angle brackets for each part that varies. `sandboxes` are sandbox ids."""
+    for sandbox in sandboxes:
+        path = path.replace(sandbox, "<box>")
     return _VARIES.sub(lambda found: f"<{found.lastgroup}>", path)
 
 
-def of_requests(place: str, entries: Iterable[Entry], boxes: Iterable[str] = ()) -> Iterator[Point]:
+def of_requests(place: str, entries: Iterable[Entry], sandboxes: Iterable[str] = ()) -> Iterator[Point]:
     counts: Counter[str] = Counter()
-    known = tuple(boxes)
+    known = tuple(sandboxes)
     for entry in entries:
         what = f"{entry.method} {shape(entry.path, known)}"
         counts[what] += 1
@@ -58,15 +58,15 @@ def of_commits(seen: Iterable[tuple[str, int]]) -> Iterator[Point]:
 
 
 def arm(point: Point, rig: Rig, commits: Commits, kill: Callable[[Request], None]) -> None:
-    """From now on the bot's process ends at `point`: by `kill`, or by itself at a commit."""
+    """Kill the bot's process at `point`: with `kill`, or at a commit from inside."""
     if point.place == COMMIT:
         commits.arm(point.what, point.number, point.side)
         return
     method, _, path = point.what.partition(" ")
     pattern = re.sub(r"<\w+>", "[^/]+", re.escape(path).replace(r"\-", "-"))
-    death = Fault("call", point.side, method, f"^{pattern}$", skip=point.number - 1, call=kill)
+    kill_fault = Fault("call", point.side, method, f"^{pattern}$", skip=point.number - 1, call=kill)
     table: FaultTable = (rig.github if point.place == GITHUB else rig.e2b).server.faults
-    table.add(death)
+    table.add(kill_fault)
     if point.side is Side.BEFORE:
-        # The connection is dropped with the request unread by anybody: it certainly has no effect.
-        table.add(replace(death, kind="timeout", call=None, seconds=0.01))
+        # The connection is dropped before the request is handled: it has no effect.
+        table.add(replace(kill_fault, kind="timeout", call=None, seconds=0.01))

@@ -1,4 +1,4 @@
-"""PostgreSQL for a walk: a server of this process's own, and a database in it for each rig."""
+"""PostgreSQL for a walk: a private server, and a database on it for each rig."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _numbers = itertools.count(1)
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The address of a server reached by a socket. Run as root it needs, and makes, a user `pgserver`."""
+    """The URL of a server on a Unix socket. If run as root, it creates and uses the system user `pgserver`."""
     with tempfile.TemporaryDirectory(prefix="ampbot-pg-") as folder:
         runtime = Path(folder) / "runtime"
         runtime.mkdir(mode=0o700)

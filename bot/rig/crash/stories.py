@@ -1,4 +1,4 @@
-"""The four stories that are walked: each asks one thing of the bot, in a repository of its own."""
+"""The four stories of the walk. Each asks the bot for one thing, in its own repository."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.rig.github import Repository
+from bot.rig.github.records import Repository
 from bot.rig.rig import Rig
 
-PERSON = "mona"
+USER = "mona"
 FILES = {"README.md": "# Pages\n", "app.py": "def answer():\n    return 41\n"}
-# Always as long: the prompt's length is counted in tokens, and shown.
+# All numbers have five digits: the prompt's length in tokens is part of the comparison.
 _numbers = itertools.count(10_000)
 
-# An agent that were started twice would leave two such lines.
+# An agent that was started twice would append two such lines.
 _CHANGE = '- append README.md: begun\n- say: Looking.\n- wait 0.3\n- replace app.py: "41" -> "42"\n'
 
 STORIES = {
@@ -26,31 +26,31 @@ STORIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """A story that is ready to be asked for: `ask` says the one thing."""
+class Scenario:
+    """A prepared story. `ask` makes the comment that starts it."""
 
     repo: Repository
     installation: int
-    leave: Callable[[], None]  # the App is taken off again, so that later sweeps do not look here
+    tear_down: Callable[[], None]  # uninstalls the App, so that later sweeps skip this repository
     ask: Callable[[], None]
 
 
-def stage(rig: Rig, story: str) -> Scene:
-    """A fresh repository, and in it an issue or a pull request to ask in."""
+def set_up(rig: Rig, story: str) -> Scenario:
+    """A new repository with an issue or a pull request to comment on."""
     github = rig.github
     repo = github.create_repository(f"crash{next(_numbers)}/pages", files=FILES)
-    if github.state.account(PERSON) is None:
-        github.create_user(PERSON)
-    github.set_permission(repo, PERSON, "write")
+    if github.state.account(USER) is None:
+        github.create_user(USER)
+    github.set_permission(repo, USER, "write")
     installed = github.install(rig.app, [repo])
     if story == "pull":
-        github.push_commit(repo, "feature", {"docs/guide.md": "Guide\n"}, PERSON)
-        number = github.open_pull(repo, PERSON, "feature", "A feature", "What it does.").issue.number
+        github.push_commit(repo, "feature", {"docs/guide.md": "Guide\n"}, USER)
+        number = github.open_pull(repo, USER, "feature", "A feature", "What it does.").issue.number
     else:
-        number = github.open_issue(repo, PERSON, "The answer is wrong", "It should be 42.").number
+        number = github.open_issue(repo, USER, "The answer is wrong", "It should be 42.").number
     text = STORIES[story]
 
     def ask() -> None:
-        github.comment(repo, number, PERSON, text)
+        github.comment(repo, number, USER, text)
 
-    return Scene(repo, installed.id, lambda: github.uninstall(installed), ask)
+    return Scenario(repo, installed.id, lambda: github.uninstall(installed), ask)

@@ -20,14 +20,14 @@ from rich.syntax import Syntax
 from bot.model import Problem
 from bot.rig.amp.sample import SAMPLE, SAMPLE_ASK, SAMPLE_ISSUE_BODY, SAMPLE_ISSUE_TITLE
 from bot.rig.demo import result
-from bot.rig.demo.result import Result, Said, Seconds
-from bot.rig.e2b import E2B
+from bot.rig.demo.result import Comment, Result, Seconds
+from bot.rig.e2b.server import E2B
 from bot.rig.github.git import head_of
 from bot.rig.rig import AMP_KEY, SLUG, Rig
 
 OWNER = "octo"
 SAMPLE_NAME = f"{OWNER}/paging"
-PERSON = "mona"
+USER = "mona"
 FIRST_ASK = "/amp say what this repository is about"
 RUN_SECONDS = 300.0
 
@@ -108,7 +108,7 @@ def demo(options: Options) -> int:
             rig.e2b.add_template("amp-host", _host_amp(shutil.which("amp") or "amp"))
         with rig:
             shown = _Show(console, rig)
-            repository, number = _stage(rig, options, shown)
+            repository, number = _start(rig, options, shown)
             made = _play(rig, repository, number, options.ask, shown)
             _close(console, rig, repository, made)
             if options.keep:
@@ -118,23 +118,23 @@ def demo(options: Options) -> int:
     return 0 if made.pull_request is not None else 1
 
 
-def _stage(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
-    """A repository, a person who may write to it, an issue, and the bot."""
-    name = stage(rig, options.repo)
+def _start(rig: Rig, options: Options, shown: _Show) -> tuple[str, int]:
+    """Set up a repository and start the bot: the repository's name and the issue's number."""
+    name = create_scenario(rig, options.repo)
     shown.line(f"GitHub at {rig.github.url}, E2B at {rig.e2b.url}, repository {name}")
     rig.serve()
     shown.line(f"ampbot serves at {rig.bot.url} (process {rig.bot.pid})")
     title, body = (SAMPLE_ISSUE_TITLE, SAMPLE_ISSUE_BODY) if not options.repo else ("Try ampbot", "Does it work here?")
-    number = rig.github.open_issue(name, PERSON, title, body).number
+    number = rig.github.open_issue(name, USER, title, body).number
     rig.wait_idle()
     shown.line(f"issue #{number}: {title}")
     return name, number
 
 
-def stage(rig: Rig, repo: str | None) -> str:
-    """The repository's name: a copy of the sample, or of a local one, with the App on it and a person who may write."""
+def create_scenario(rig: Rig, repo: str | None) -> str:
+    """Copy the sample or a local repository, install the App on it, and give a user write access. Returns its name."""
     rig.github.create_user(OWNER, kind="Organization")
-    rig.github.create_user(PERSON)
+    rig.github.create_user(USER)
     if repo is None:
         name = SAMPLE_NAME
         rig.github.create_repository(name, files=_sample())
@@ -142,7 +142,7 @@ def stage(rig: Rig, repo: str | None) -> str:
         source = Path(repo).resolve()
         name = f"{OWNER}/{re.sub(r'[^A-Za-z0-9._-]', '-', source.name.removesuffix('.git')) or 'repository'}"
         rig.github.create_repository(name, source=source)
-    rig.github.set_permission(name, PERSON, "write")
+    rig.github.set_permission(name, USER, "write")
     rig.github.install(rig.app, [name])
     return name
 
@@ -157,7 +157,7 @@ def _sample() -> dict[str, tuple[str, bytes]]:
 
 
 def _host_amp(program: str) -> Callable[[Path], None]:
-    """A template whose `amp` is the real one of this machine."""
+    """A template whose `amp` is the one installed on this machine."""
 
     def seed(home: Path) -> None:
         folder = home / ".local" / "bin"
@@ -173,12 +173,12 @@ def _play(rig: Rig, repository: str, number: int, ask: str | None, shown: _Show)
     text = ask or (SAMPLE_ASK if repository == SAMPLE_NAME else FIRST_ASK)
     if not text.lstrip().startswith(("/amp", f"@{SLUG}")):
         text = f"/amp {text}"
-    github_mark = len(rig.github.server.journal.entries)
-    sandbox_mark = len(rig.e2b.server.journal.entries)
+    github_mark = len(rig.github.server.request_log.entries)
+    sandbox_mark = len(rig.e2b.server.request_log.entries)
     shown.start()
     started = time.time()
-    rig.github.comment(repository, number, PERSON, text)
-    shown.line(f"{PERSON} comments: {text.splitlines()[0]}")
+    rig.github.comment(repository, number, USER, text)
+    shown.line(f"{USER} comments: {text.splitlines()[0]}")
     with shown.following(repository, number):
         rig.wait("the run to end", lambda: _ended(rig), RUN_SECONDS)
     rig.wait_idle()
@@ -187,12 +187,12 @@ def _play(rig: Rig, repository: str, number: int, ask: str | None, shown: _Show)
     with rig.github.state.lock:
         repo = rig.github.state.repository(repository)
         assert repo is not None
-        said = tuple(Said(c.author.account.login, c.body) for c in repo.issues[number].comments.values())
+        said = tuple(Comment(c.author.account.login, c.body) for c in repo.issues[number].comments.values())
     return Result(
         pull_request=result.pull_request(rig, repository, pull) if pull else None,
         comments=said,
         github_requests=len(result.api_requests(rig, github_mark)),
-        sandbox_requests=len(rig.e2b.server.journal.since(sandbox_mark)),
+        sandbox_requests=len(rig.e2b.server.request_log.since(sandbox_mark)),
         seconds=_seconds(rig, github_mark, started, total),
     )
 
@@ -204,7 +204,7 @@ def _ended(rig: Rig) -> bool:
 
 def _seconds(rig: Rig, mark: int, started: float, total: float) -> Seconds:
     said = result.moments(rig.bot.log)
-    entries = rig.github.server.journal.since(mark)
+    entries = rig.github.server.request_log.since(mark)
     acks = [e.at + e.seconds for e in entries if e.method == "POST" and e.path.endswith(("/reactions", "/comments"))]
     pulls = [e.at + e.seconds for e in entries if e.method == "POST" and e.path.endswith("/pulls")]
     begun, ended = said.get("agent at work"), said.get("agent ended")
@@ -222,7 +222,7 @@ def _seconds(rig: Rig, mark: int, started: float, total: float) -> Seconds:
 
 
 class _Show:
-    """Lines with the time since the comment."""
+    """Prints lines with the time since the comment."""
 
     def __init__(self, console: Console, rig: Rig) -> None:
         self._console = console
@@ -239,7 +239,7 @@ class _Show:
 
     @contextmanager
     def following(self, repository: str, number: int) -> Iterator[None]:
-        """Show what the bot and the agent do, from outside, until the block ends."""
+        """Show what the bot and the agent do until the block ends."""
         from bot.rig.demo.watch import Watch
 
         watch = Watch(self._rig, repository, number, self.line)

@@ -1,7 +1,7 @@
-"""`ampbot demo --github live`: the same on the real GitHub, and the real E2B if wanted.
+"""`ampbot demo --github live`: the demo on the real GitHub, and on the real E2B if wanted.
 
-A person's token opens an issue and comments. Nothing can be delivered to this machine from outside, so the delivery is
-made here, from what GitHub answered, and signed with the App's own secret.
+A user's token opens an issue and comments on it. GitHub cannot deliver to this machine, so the delivery is built here
+from GitHub's answers and signed with the App's webhook secret.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot import settings as configuration
-from bot.rig.demo.result import File, PullRequest, Result, Said, Seconds, moments
-from bot.rig.e2b import E2B
+from bot.rig.demo.result import Comment, File, PullRequest, Result, Seconds, moments
+from bot.rig.e2b.server import E2B
 from bot.rig.process import BotProcess
 from bot.settings import Settings
 from bot.store.database import engine_arguments
@@ -39,19 +39,19 @@ RUN_SECONDS = 3600.0
 @dataclass(frozen=True, slots=True)
 class _Live:
     settings: Settings
-    http: httpx.Client  # as the person
+    http: httpx.Client  # authenticated as the user
     repository: dict[str, Any]
     installation: int
-    person: dict[str, Any]
+    user: dict[str, Any]
 
 
 def live(repo: str, ask: str | None, *, local_sandbox: bool, as_json: bool, console: Console) -> int:
-    """Exit code 0 only if the run published or answered; 2 where something is missing to begin with."""
+    """Exit code 0 if there is a pull request, 1 if not, 2 if a setting is missing or GitHub refuses."""
     loaded = configuration.load()
     token = os.environ.get("GITHUB_TOKEN", "")
     missing = [problem.message for problem in loaded] if not isinstance(loaded, Settings) else []
     if not token:
-        missing.append("GITHUB_TOKEN is not set. The token of a person with write access, who opens the issue.")
+        missing.append("GITHUB_TOKEN is not set. It is the token of a user with write access, who opens the issue.")
     if missing or not isinstance(loaded, Settings):
         for say in missing:
             console.print(f"[red]{escape(say)}[/]")
@@ -117,7 +117,7 @@ def _play(state: _Live, ask: str, more: dict[str, str], console: Console) -> Res
     begun, over = marks.get("agent at work"), marks.get("agent ended")
     return Result(
         pull_request=_pull(state, path, run["pull"]) if run["pull"] else None,
-        comments=tuple(Said(one["user"]["login"], one["body"]) for one in said),
+        comments=tuple(Comment(one["user"]["login"], one["body"]) for one in said),
         github_requests=None,
         sandbox_requests=None,
         seconds=Seconds(
@@ -131,7 +131,7 @@ def _play(state: _Live, ask: str, more: dict[str, str], console: Console) -> Res
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The operator's own settings, with the key's path made absolute: the bot runs in another folder."""
+    """The operator's own settings, with an absolute key path, because the bot runs in another folder."""
     known = {configuration.environment_name(field) for field in Settings.model_fields}
     given = {name: value for name, value in os.environ.items() if name in known}
     if settings.github_private_key_file is not None:
@@ -145,7 +145,7 @@ def _deliver(state: _Live, bot: BotProcess, issue: dict[str, Any], comment: dict
         "issue": issue,
         "comment": comment,
         "repository": state.repository,
-        "sender": state.person,
+        "sender": state.user,
         "installation": {"id": state.installation, "node_id": ""},
     }
     body = json.dumps(payload).encode()
@@ -172,7 +172,7 @@ def _ended(database: str, bot: BotProcess) -> dict[str, Any]:
     finally:
         engine.dispose()
     last = "\n".join(str(line) for line in bot.log[-10:])
-    raise RuntimeError(f"the run did not end; the bot's last words:\n{last}")
+    raise RuntimeError(f"the run did not end; the bot's last log lines:\n{last}")
 
 
 _STATUS = {

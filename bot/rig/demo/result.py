@@ -1,4 +1,4 @@
-"""What a demo came to, read from GitHub's state and the servers' journals; the last line of `--json`."""
+"""The result of a demo, read from GitHub's state and the servers' request logs. `--json` prints it as its last line."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class PullRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Comment:
     author: str
     body: str
 
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """`comment_to_ack`: until the reaction or the comment stood; `agent`: Amp alone. Each None where it never came."""
+    """`comment_to_ack`: until the reaction or the first comment; `agent`: Amp alone. None: it did not happen."""
 
     comment_to_ack: float | None
     comment_to_agent: float | None
@@ -49,7 +49,7 @@ class Seconds:
 @dataclass(frozen=True, slots=True)
 class Result:
     pull_request: PullRequest | None
-    comments: tuple[Said, ...]
+    comments: tuple[Comment, ...]
     github_requests: int | None  # REST and GraphQL of the bot, tokens included, from the comment on; None: live
     sandbox_requests: int | None
     seconds: Seconds
@@ -62,16 +62,16 @@ _STATUS = {"A": "added", "M": "modified", "D": "deleted", "T": "type changed"}
 
 
 def api_requests(rig: Rig, since: int) -> list[str]:
-    """`METHOD path` of what the bot asked of GitHub's API after journal number `since`."""
+    """`METHOD path` of the bot's requests to GitHub's API after number `since` in the request log."""
     return [
         f"{entry.method} {entry.path.removeprefix('/api/v3')}"
-        for entry in rig.github.server.journal.since(since)
+        for entry in rig.github.server.request_log.since(since)
         if entry.path.startswith("/api/")
     ]
 
 
 def git_requests(rig: Rig, since: int) -> int:
-    return sum(not entry.path.startswith("/api/") for entry in rig.github.server.journal.since(since))
+    return sum(not entry.path.startswith("/api/") for entry in rig.github.server.request_log.since(since))
 
 
 def pull_request(rig: Rig, repository: str, number: int) -> PullRequest:
@@ -101,7 +101,7 @@ def pull_request(rig: Rig, repository: str, number: int) -> PullRequest:
 
 
 def moments(log: tuple[dict[str, Any], ...]) -> dict[str, float]:
-    """When the bot first said each thing, in epoch seconds."""
+    """When each event was first logged, in epoch seconds."""
     first: dict[str, float] = {}
     for line in log:
         if "timestamp" in line:

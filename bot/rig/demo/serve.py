@@ -1,4 +1,4 @@
-"""`ampbot rig`: the stand-ins alone, for a bot that somebody starts by hand."""
+"""`ampbot rig`: serves the stand-ins alone, for a bot that is started by hand."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.rig.demo.demo import PERSON, repository_problem, stage
+from bot.rig.demo.demo import USER, create_scenario, repository_problem
 from bot.rig.http.faults import FaultTable, from_json
 from bot.rig.rig import Rig
 
 
-def stand(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, ...], webhook: str) -> int:
-    """Serve until interrupted. Exit code 2 where an argument makes no sense."""
+def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, ...], webhook: str) -> int:
+    """Serve until interrupted. Exit code 2 if an argument is invalid."""
     if repo is not None and (problem := repository_problem(repo)):
         print(problem.message, file=sys.stderr)
         return 2
@@ -23,25 +23,25 @@ def stand(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, 
             _add(rig.github.server.faults, faults)
             _add(rig.e2b.server.faults, sandbox_faults)
         except ValueError as error:
-            print(f"A fault makes no sense: {error}", file=sys.stderr)
+            print(f"Invalid fault: {error}", file=sys.stderr)
             return 2
-        name = stage(rig, repo)
+        name = create_scenario(rig, repo)
         rig.github.set_hook(rig.app, webhook, rig.secret)
-        number = rig.github.open_issue(name, PERSON, "Try ampbot", "Does it work here?").number
+        number = rig.github.open_issue(name, USER, "Try ampbot", "Does it work here?").number
         print("# Settings for the bot (.env):")
         for variable, value in rig.environment.items():
             if variable != "AMPBOT_DATABASE_URL":
                 print(f"{variable}={value}")
-        token = rig.github.personal_token(PERSON)
-        print(f"\n# {PERSON} may write to {name}. To comment in her name:")
+        token = rig.github.personal_token(USER)
+        print(f"\n# {USER} may write to {name}. To comment as this user:")
         print(
             f"curl -H 'Authorization: Bearer {token}' -d '{json.dumps({'body': '/amp append README.md: hello'})}' "
             f"{rig.github.api_url}/repos/{name}/issues/{number}/comments"
         )
         print(f"\n# To look at: {rig.github.url}/{name}/issues/{number}")
-        print(f"# Journals and faults: {rig.github.url}/_rig/journal, {rig.e2b.url}/_rig/faults. Ctrl-C ends it.")
-        sys.stdout.flush()
+        print(f"# Request logs and faults: {rig.github.url}/_rig/journal, {rig.e2b.url}/_rig/faults. Ctrl-C ends it.")
         try:
+            sys.stdout.flush()  # whoever reads it may interrupt at once
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Shows a run from outside, as it happens: what GitHub was asked for, and what the agent does."""
+"""Shows a run as it happens: the bot's requests to GitHub, and the agent's messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.rig.rig import Rig
 
 Say = Callable[[str, str], None]
 
-# What is worth a line, by the end of its path.
+# The requests to show, by the end of their path.
 _WORTH = (
     ("POST", "/reactions", "👀 on the comment"),
     ("POST", "/comments", "progress comment posted"),
@@ -24,14 +24,14 @@ _WORTH = (
 
 
 class Watch:
-    """Polls the journal and the transcript from a thread of its own."""
+    """Polls the request log and the transcript in its own thread."""
 
     def __init__(self, rig: Rig, repository: str, number: int, say: Callable[..., None]) -> None:
         self._rig = rig
         self._where = f"{repository}#{number}"
         self._say = say
-        self._seen = len(rig.github.server.journal.entries)
-        self._boxes = len(rig.e2b.records)
+        self._seen = len(rig.github.server.request_log.entries)
+        self._sandboxes = len(rig.e2b.records)
         self._lines = 0
         self._tokens = 0
         self._fetched = False
@@ -45,17 +45,17 @@ class Watch:
     def stop(self) -> None:
         self._over.set()
         self._thread.join()
-        self._look()
+        self._poll()
 
     def _run(self) -> None:
         while not self._over.wait(0.05):
-            self._look()
+            self._poll()
 
-    def _look(self) -> None:
-        for box in self._rig.e2b.records[self._boxes :]:
-            self._boxes += 1
-            self._say(f"sandbox {box.id} from template {box.given.template}")
-        for entry in self._rig.github.server.journal.since(self._seen):
+    def _poll(self) -> None:
+        for sandbox in self._rig.e2b.records[self._sandboxes :]:
+            self._sandboxes += 1
+            self._say(f"sandbox {sandbox.id} from template {sandbox.options.template}")
+        for entry in self._rig.github.server.request_log.since(self._seen):
             self._seen = max(self._seen, entry.number)
             self._request(entry)
         lines = self._rig.query("SELECT line FROM transcript WHERE sequence >= :n ORDER BY sequence", n=self._lines)

@@ -1,4 +1,4 @@
-"""The control API: everything that is said about a box rather than to it."""
+"""The control API: creates, lists, pauses and kills sandboxes."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ class Control:
         key = request.headers.get("idempotency-key")
         if key is not None and not _KEY.fullmatch(key):
             raise Refusal(400, "Invalid Idempotency-Key header")
-        box = await self._fleet.create(shapes.given(await shapes.read(request), key))
-        return JSONResponse(shapes.created(box), 201)
+        sandbox = await self._fleet.create(shapes.create_options(await shapes.read(request), key))
+        return JSONResponse(shapes.created(sandbox), 201)
 
     async def _list(self, request: Request) -> Response:
-        boxes, token = shapes.page(list(self._fleet.boxes.values()), request.query_params)
+        sandboxes, token = shapes.page(list(self._fleet.sandboxes.values()), request.query_params)
         headers = {"x-next-token": token} if token else {}
-        return JSONResponse([shapes.listed(box) for box in boxes], headers=headers)
+        return JSONResponse([shapes.listed(sandbox) for sandbox in sandboxes], headers=headers)
 
     async def _get(self, request: Request) -> Response:
-        return JSONResponse(shapes.detailed(self._machine(request).box))
+        return JSONResponse(shapes.detailed(self._machine(request).sandbox))
 
     async def _kill(self, request: Request) -> Response:
-        await self._fleet.end(self._machine(request).box.id, Ending.KILLED)
+        await self._fleet.end(self._machine(request).sandbox.id, Ending.KILLED)
         return Response(status_code=204)
 
     async def _timeout(self, request: Request) -> Response:
@@ -89,13 +89,13 @@ class Control:
         seconds = shapes.integer(body, "timeout")
         self._fleet.check_timeout(seconds or 0)
         machine = self._machine(request)
-        if machine.box.state is State.PAUSED:
+        if machine.sandbox.state is State.PAUSED:
             until = DEFAULT_TIMEOUT if seconds is None else seconds
             await self._fleet.resume(machine, until, memory=body.get("memory") is not False)
-            return JSONResponse(shapes.created(machine.box), 201)
+            return JSONResponse(shapes.created(machine.sandbox), 201)
         if seconds is not None:
             self._fleet.set_timeout(machine, seconds, only_longer=True)
-        return JSONResponse(shapes.created(machine.box))
+        return JSONResponse(shapes.created(machine.sandbox))
 
     async def _pause(self, request: Request) -> Response:
         body = await shapes.read(request)
@@ -103,15 +103,15 @@ class Control:
         return Response(status_code=204)
 
     async def _network(self, request: Request) -> Response:
-        """Replaces the whole configuration: what is left out is gone."""
+        """Replace the whole configuration, including what the request leaves out."""
         body = await shapes.read(request)
         if found := network.problem(body):
             raise Refusal(400, found)
-        box = self._running(request).box
+        sandbox = self._running(request).sandbox
         allow = body.pop("allow_internet_access", None)
-        box.network = body
-        box.allow_internet = allow
-        box.network_updates.append(body)
+        sandbox.network = body
+        sandbox.allow_internet = allow
+        sandbox.network_updates.append(body)
         return Response(status_code=204)
 
     async def _metrics(self, request: Request) -> Response:
@@ -137,7 +137,7 @@ class Control:
         until = DEFAULT_TIMEOUT if seconds is None else seconds
         self._fleet.check_timeout(until)
         made = await self._fleet.fork(self._running(request), until, shapes.integer(body, "count") or 1)
-        return JSONResponse([{"sandbox": shapes.created(box)} for box in made], 201)
+        return JSONResponse([{"sandbox": shapes.created(sandbox)} for sandbox in made], 201)
 
     async def _snapshots(self, _request: Request) -> Response:
         return JSONResponse([shapes.snapshot(snapshot_id) for snapshot_id in self._fleet.snapshots])
@@ -150,10 +150,10 @@ class Control:
         return self._fleet.find(request.path_params["id"])
 
     def _running(self, request: Request) -> Machine:
-        """A paused box is none, for what only makes sense while it runs."""
+        """The running sandbox of the path. A paused one counts as not found."""
         machine = self._machine(request)
-        if machine.box.state is not State.RUNNING:
-            raise not_found(machine.box.id)
+        if machine.sandbox.state is not State.RUNNING:
+            raise not_found(machine.sandbox.id)
         return machine
 
 

@@ -1,4 +1,4 @@
-"""The way to a box's own server: which box a request means, whether it may, and what is said when it is gone."""
+"""Routes a request to its sandbox's envd: finds the sandbox, checks access, and answers when it is gone."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from bot.rig.e2b import rpc
 from bot.rig.e2b.fleet import Fleet, Refusal
 from bot.rig.e2b.machine import Machine
 from bot.rig.e2b.rpc import Message, RpcError
-from bot.rig.e2b.state import DEFAULT_TIMEOUT, Box, State
+from bot.rig.e2b.state import DEFAULT_TIMEOUT, Sandbox, State
 
 _USERS = ("user", "root")
 _DENIED = "unauthorized access, please provide a valid access token or method signing if supported"
 
 
 class GatewayError(Exception):
-    """An answer in the form of E2B's proxy and of envd's plain HTTP routes."""
+    """An error answer in the format of E2B's proxy and of envd's plain HTTP routes."""
 
-    def __init__(self, status: int, message: str, *, box_id: str = "") -> None:
+    def __init__(self, status: int, message: str, *, sandbox_id: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
-        self.box_id = box_id
+        self.sandbox_id = sandbox_id
 
     def response(self) -> Response:
-        # The words of the 502 matter: the SDK looks for "was not found".
-        who = {"sandboxId": self.box_id} if self.box_id else {}
+        # The text of the 502 matters: the SDK looks for "was not found".
+        who = {"sandboxId": self.sandbox_id} if self.sandbox_id else {}
         return JSONResponse({**who, "message": self.message, "code": self.status}, self.status)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that reached its box."""
+    """A request with its sandbox's machine and user."""
 
     machine: Machine
     request: Request
@@ -54,7 +54,7 @@ Plain = Callable[[Call], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Gate:
+class Gateway:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
@@ -94,15 +94,15 @@ class Gate:
         return endpoint
 
     def signed(self, handler: Plain, operation: str) -> Endpoint:
-        """For /files: the token may be replaced by a signature in the address."""
+        """For /files: the URL may hold a signature instead of the token."""
 
         async def endpoint(request: Request) -> Response:
             try:
-                box = self._signed_box(request, operation)
+                sandbox = self._signed_sandbox(request, operation)
                 user = request.query_params.get("username") or "user"
                 if user not in _USERS:
                     raise GatewayError(401, f"error looking up user '{user}': user: unknown user {user}")
-                return await handler(Call(await self._running(box.id), request, user))
+                return await handler(Call(await self._running(sandbox.id), request, user))
             except GatewayError as failure:
                 return failure.response()
 
@@ -118,43 +118,43 @@ class Gate:
     async def _call(self, request: Request) -> Call:
         """Raises GatewayError or RpcError."""
         machine = await self._running(request.headers.get("e2b-sandbox-id", ""))
-        if not _equal(request.headers.get("x-access-token", ""), machine.box.token):
+        if not _equal(request.headers.get("x-access-token", ""), machine.sandbox.token):
             raise GatewayError(401, _DENIED)
         return Call(machine, request, _user(request))
 
-    async def _running(self, box_id: str) -> Machine:
-        machine = self._fleet.machines.get(box_id)
-        if machine is not None and machine.box.state is State.PAUSED and machine.box.given.auto_resume:
+    async def _running(self, sandbox_id: str) -> Machine:
+        machine = self._fleet.machines.get(sandbox_id)
+        if machine is not None and machine.sandbox.state is State.PAUSED and machine.sandbox.options.auto_resume:
             try:
-                await self._fleet.resume(machine, max(machine.box.given.timeout, DEFAULT_TIMEOUT))
+                await self._fleet.resume(machine, max(machine.sandbox.options.timeout, DEFAULT_TIMEOUT))
             except Refusal as refusal:
                 raise GatewayError(refusal.status, refusal.message) from refusal
-        if machine is None or machine.box.state is not State.RUNNING:
-            raise GatewayError(502, "The sandbox was not found", box_id=box_id or "unknown")
+        if machine is None or machine.sandbox.state is not State.RUNNING:
+            raise GatewayError(502, "The sandbox was not found", sandbox_id=sandbox_id or "unknown")
         return machine
 
-    def _signed_box(self, request: Request, operation: str) -> Box:
-        """Raises GatewayError. A signed address names no box: it is the one whose token made the signature."""
-        box_id = request.headers.get("e2b-sandbox-id")
-        boxes = [box for box in self._fleet.records if box_id in (None, box.id)]
-        if box_id is not None and not boxes:
-            raise GatewayError(502, "The sandbox was not found", box_id=box_id)
+    def _signed_sandbox(self, request: Request, operation: str) -> Sandbox:
+        """Raises GatewayError. A signed URL names no sandbox: it is the one whose token made the signature."""
+        sandbox_id = request.headers.get("e2b-sandbox-id")
+        sandboxes = [sandbox for sandbox in self._fleet.records if sandbox_id in (None, sandbox.id)]
+        if sandbox_id is not None and not sandboxes:
+            raise GatewayError(502, "The sandbox was not found", sandbox_id=sandbox_id)
         token = request.headers.get("x-access-token")
-        if token and box_id is not None:
-            if not _equal(token, boxes[0].token):
+        if token and sandbox_id is not None:
+            if not _equal(token, sandboxes[0].token):
                 raise GatewayError(401, "access token present in header but does not match")
-            return boxes[0]
+            return sandboxes[0]
         query = request.query_params
         signature = query.get("signature")
         if signature is None:
             raise GatewayError(401, "missing signature query parameter")
         expires = query.get("signature_expiration")
         parts = [query.get("path", ""), operation, query.get("username", "")]
-        for box in reversed(boxes):
-            if _equal(signature, _signature([*parts, box.token, *([expires] if expires else [])])):
+        for sandbox in reversed(sandboxes):
+            if _equal(signature, _signature([*parts, sandbox.token, *([expires] if expires else [])])):
                 if expires and int(expires) < time.time():
                     raise GatewayError(401, "signature is already expired")
-                return box
+                return sandbox
         raise GatewayError(401, "invalid signature")
 
 

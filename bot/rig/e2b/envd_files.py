@@ -1,4 +1,4 @@
-"""filesystem.Filesystem: what is there, and its changes."""
+"""filesystem.Filesystem: status, listing, and changes of files and directories."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Any
 
 from starlette.routing import Route
 
-from bot.rig.e2b.envd import Call, Gate
+from bot.rig.e2b.envd import Call, Gateway
 from bot.rig.e2b.rpc import Message, RpcError
 from bot.rig.e2b.tree import TOPS, Spot, expand
 
-XATTR = "user.e2b."  # how envd keeps the metadata of a file
+XATTR = "user.e2b."  # prefix of the extended attributes where envd keeps a file's metadata
 
 
-def routes(gate: Gate) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     calls = {
-        "Stat": gate.unary(status),
-        "ListDir": gate.unary(list_directory),
-        "MakeDir": gate.unary(make_directory),
-        "Move": gate.unary(move),
-        "Remove": gate.unary(remove),
+        "Stat": gateway.unary(status),
+        "ListDir": gateway.unary(list_directory),
+        "MakeDir": gateway.unary(make_directory),
+        "Move": gateway.unary(move),
+        "Remove": gateway.unary(remove),
     }
     return [Route(f"/filesystem.Filesystem/{name}", call, methods=["POST"]) for name, call in calls.items()]
 
@@ -76,7 +76,7 @@ async def move(call: Call, message: dict[str, Any]) -> Message:
 
 
 async def remove(call: Call, message: dict[str, Any]) -> Message:
-    """What is not there is removed already."""
+    """Removing a missing path succeeds."""
     path = where(message.get("path", ""))
     with (
         _failing("", "error removing file or directory", f"unlinkat {path}"),
@@ -93,7 +93,7 @@ async def remove(call: Call, message: dict[str, Any]) -> Message:
 
 
 def where(path: str) -> str:
-    """Raises RpcError for a path that says nothing."""
+    """The absolute path. Raises RpcError for an invalid one."""
     try:
         return expand(path)
     except ValueError as error:
@@ -109,7 +109,7 @@ def entry(path: str, info: os.stat_result, link: str | None, metadata: dict[str,
         "path": path,
         "size": str(info.st_size),
         "mode": stat.S_IMODE(info.st_mode) & 0o777,
-        "permissions": stat.filemode(info.st_mode).replace("l", "L", 1),  # Go's letter for a link
+        "permissions": stat.filemode(info.st_mode).replace("l", "L", 1),  # as Go writes a link
         "owner": "user",
         "group": "user",
         "modifiedTime": modified.replace("+00:00", "Z"),
@@ -135,7 +135,7 @@ def _metadata(spot: Spot, info: os.stat_result) -> dict[str, str]:
     try:
         names = [name for name in os.listxattr(descriptor) if name.startswith(XATTR)]
         return {name[len(XATTR) :]: os.getxattr(descriptor, name).decode() for name in names}
-    except OSError:  # this file system keeps none
+    except OSError:  # this file system has no extended attributes
         return {}
     finally:
         os.close(descriptor)
@@ -143,7 +143,7 @@ def _metadata(spot: Spot, info: os.stat_result) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _failing(missing: str, otherwise: str, doing: str) -> Iterator[None]:
-    """Turns what the system refuses into envd's answer, in Go's words."""
+    """Convert an OSError into envd's answer, worded as Go words it."""
     try:
         yield
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""process.Process: start, follow, signal and feed the processes of a box."""
+"""process.Process: start, follow and signal the processes of a sandbox, and write to their input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from starlette.routing import Route
 
 from bot.rig.e2b import rpc
-from bot.rig.e2b.envd import Call, Gate
+from bot.rig.e2b.envd import Call, Gateway
 from bot.rig.e2b.machine import Exit, Machine, Order
 from bot.rig.e2b.processes import Cut, End, Output, Process, Subscription
 from bot.rig.e2b.rpc import BrokenError, Message, RpcError
@@ -22,33 +22,33 @@ from bot.rig.e2b.tree import expand
 _SIGNALS = {"SIGNAL_SIGKILL": signal.SIGKILL, "SIGNAL_SIGTERM": signal.SIGTERM}
 
 
-def routes(gate: Gate) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     calls = {
-        "Start": gate.streaming(start),
-        "Connect": gate.streaming(connect),
-        "List": gate.unary(list_processes),
-        "SendSignal": gate.unary(send_signal),
-        "SendInput": gate.unary(send_input),
-        "StreamInput": gate.client_streaming(stream_input),
-        "CloseStdin": gate.unary(close_stdin),
-        "Update": gate.unary(update),
+        "Start": gateway.streaming(start),
+        "Connect": gateway.streaming(connect),
+        "List": gateway.unary(list_processes),
+        "SendSignal": gateway.unary(send_signal),
+        "SendInput": gateway.unary(send_input),
+        "StreamInput": gateway.client_streaming(stream_input),
+        "CloseStdin": gateway.unary(close_stdin),
+        "Update": gateway.unary(update),
     }
     return [Route(f"/process.Process/{name}", call, methods=["POST"]) for name, call in calls.items()]
 
 
 async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, None]:
-    """The caller's timeout is the process's: at its end the process is killed, watched or not."""
+    """The timeout of the call applies to the process: at its end the process is killed, even if nobody follows it."""
     seconds = rpc.timeout(call.request)
     order = _order(call, message, seconds)
     cwd = _cwd(call.machine, order.cwd)
     starting = asyncio.create_task(call.machine.start(order, cwd))
     try:
         process, subscription = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # a caller that leaves now leaves a running process behind, as always
+    except asyncio.CancelledError:  # the process keeps running when its caller disconnects
         starting.add_done_callback(_unwatched)
         raise
     except (OSError, ValueError) as error:
-        if call.machine.box.state is not State.RUNNING:
+        if call.machine.sandbox.state is not State.RUNNING:
             raise _gone(call.machine) from error
         said = f"error starting process '{' '.join(order.argv)}': {error}"
         raise RpcError("invalid_argument", said) from error
@@ -57,7 +57,7 @@ async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, 
 
 
 async def connect(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, None]:
-    """From now on only: what was said before is not said again."""
+    """Follow a running process from now on: earlier output is not repeated."""
     found = _find(call.machine, message)
     if isinstance(found, Exit):
         yield _started(found.pid)
@@ -137,7 +137,7 @@ async def _followed(
                 case Output(kind, data):
                     yield {"event": {"data": {kind: base64.b64encode(data).decode()}}}
                 case End() if starter and process.overran:
-                    # The kill and the call's own deadline are one moment; which is seen first must not matter.
+                    # The kill and the deadline of the call coincide; the answer must not depend on which is seen first.
                     raise RpcError("deadline_exceeded", "context deadline exceeded")
                 case End():
                     yield _ended(event)
@@ -250,5 +250,5 @@ def _listed(process: Process) -> Message:
 
 
 def _gone(machine: Machine) -> RpcError:
-    said = f"the connection to sandbox {machine.box.id} ended before the stream completed"
+    said = f"the connection to sandbox {machine.sandbox.id} ended before the stream completed"
     return RpcError("unavailable", said)

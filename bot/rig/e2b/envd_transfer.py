@@ -1,4 +1,4 @@
-"""/files: whole files up and down."""
+"""/files: upload and download of whole files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bot.rig.e2b.envd import Call, Gate, GatewayError
+from bot.rig.e2b.envd import Call, Gateway, GatewayError
 from bot.rig.e2b.envd_files import XATTR
 from bot.rig.e2b.tree import expand
 
@@ -28,15 +28,15 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _METADATA = "x-metadata-"
 
 
-def routes(gate: Gate) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     return [
-        Route("/files", gate.signed(download, "read"), methods=["GET"]),
-        Route("/files", gate.signed(upload, "write"), methods=["POST"]),
+        Route("/files", gateway.signed(download, "read"), methods=["GET"]),
+        Route("/files", gateway.signed(upload, "write"), methods=["POST"]),
     ]
 
 
 async def download(call: Call) -> Response:
-    """The bytes; a range of them when one is asked for."""
+    """The file's bytes, or the requested range of them."""
     path = _where(call.request.query_params.get("path", ""))
     descriptor, size, modified = _open(call, path)
     headers = {"vary": "Accept-Encoding", "accept-ranges": "bytes", "last-modified": formatdate(modified, usegmt=True)}
@@ -56,7 +56,7 @@ async def download(call: Call) -> Response:
 
 
 async def upload(call: Call) -> Response:
-    """Files come as they are, or as the parts `file` of a form, named by the query or each by itself."""
+    """Accepts a raw body, or a form with parts named `file`. The path is in the query or each part's file name."""
     kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     wanted = call.request.query_params.get("path")
     if kind == "application/octet-stream":
@@ -111,7 +111,7 @@ async def _write(call: Call, wanted: str, pieces: AsyncIterator[bytes]) -> Mappi
             with contextlib.suppress(OSError):  # a file system without extended attributes
                 os.setxattr(descriptor, XATTR + name, value.encode())
         async for piece in pieces:
-            if call.machine.box.disk_full:
+            if call.machine.sandbox.disk_full:
                 length = call.request.headers.get("content-length")
                 tried = f"attempted to write {length} bytes: " if length else ""
                 raise GatewayError(507, f"{tried}not enough disk space available")
@@ -145,7 +145,7 @@ def _opened_for_writing(call: Call, path: str) -> Any:
 
 
 def _open(call: Call, path: str) -> tuple[int, int, float]:
-    """An open file, its size and its time."""
+    """Descriptor, size and modification time of the opened file."""
     try:
         with call.machine.tree.spot(path) as spot:
             info = spot.stat()
@@ -168,7 +168,7 @@ def _where(path: str) -> str:
 
 
 def _span(asked: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; None when nothing is there."""
+    """Start and end (exclusive) of the requested range; None if it is empty."""
     found = _RANGE.fullmatch(asked)
     if found is None or not any(found.groups()):
         return (0, size)

@@ -1,4 +1,4 @@
-"""filesystem.Filesystem: watching a directory, as a stream and by asking. Looks at it again and again."""
+"""filesystem.Filesystem: watching a directory by polling it, with a stream of events or by request."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 from starlette.routing import Route
 
 from bot.rig.e2b import rpc
-from bot.rig.e2b.envd import Call, Gate
+from bot.rig.e2b.envd import Call, Gateway
 from bot.rig.e2b.envd_files import entry, where
 from bot.rig.e2b.processes import Cut, Subscription
 from bot.rig.e2b.rpc import BrokenError, Message, RpcError
 from bot.rig.e2b.tree import Tree
 
-_LOOK = 0.05  # seconds between two looks
-_DEEP = 64  # levels of a recursive watch
+_POLL_SECONDS = 0.05  # seconds between two polls
+_MAX_DEPTH = 64  # levels of a recursive watch
 
 _Seen = dict[str, tuple[int, int, int, int]]  # name -> inode, mode, size, time of change of the content
 _Info = dict[str, tuple[os.stat_result, str | None]]
@@ -28,15 +28,15 @@ _Info = dict[str, tuple[os.stat_result, str | None]]
 
 @dataclass(slots=True)
 class Watch:
-    """What changed in a directory since the last look."""
+    """Finds what changed in a directory since the last poll."""
 
     tree: Tree
     path: str
     depth: int
-    entries: bool  # whether an event carries what it is about
+    entries: bool  # whether an event includes the entry
     seen: _Seen = field(default_factory=dict)
 
-    def look(self) -> Iterator[Message]:
+    def poll(self) -> Iterator[Message]:
         infos: _Info = {}
         try:
             for name, info, link in self.tree.walk(self.path, self.depth):
@@ -68,13 +68,13 @@ class Watch:
         return event
 
 
-def routes(gate: Gate) -> list[Route]:
-    asked = _Asked()
+def routes(gateway: Gateway) -> list[Route]:
+    polled = _PolledWatches()
     calls = {
-        "WatchDir": gate.streaming(watch_directory),
-        "CreateWatcher": gate.unary(asked.create),
-        "GetWatcherEvents": gate.unary(asked.events),
-        "RemoveWatcher": gate.unary(asked.remove),
+        "WatchDir": gateway.streaming(watch_directory),
+        "CreateWatcher": gateway.unary(polled.create),
+        "GetWatcherEvents": gateway.unary(polled.events),
+        "RemoveWatcher": gateway.unary(polled.remove),
     }
     return [Route(f"/filesystem.Filesystem/{name}", call, methods=["POST"]) for name, call in calls.items()]
 
@@ -90,48 +90,48 @@ async def watch_directory(call: Call, message: dict[str, Any]) -> AsyncGenerator
     try:
         yield {"start": {}}
         while deadline is None or loop.time() < deadline:
-            for event in watch.look():
+            for event in watch.poll():
                 yield {"filesystem": event}
                 spoken = loop.time()
             if loop.time() - spoken >= silence:
                 yield {"keepalive": {}}
                 spoken = loop.time()
             try:
-                async with asyncio.timeout(_LOOK):
+                async with asyncio.timeout(_POLL_SECONDS):
                     broken = await cut.next()
             except TimeoutError:
                 continue
             if isinstance(broken, Cut) and broken.silent:
                 raise BrokenError
-            said = f"the connection to sandbox {call.machine.box.id} ended before the stream completed"
+            said = f"the connection to sandbox {call.machine.sandbox.id} ended before the stream completed"
             raise RpcError("unavailable", said)
     finally:
         call.machine.watches.discard(cut)
     raise RpcError("deadline_exceeded", "context deadline exceeded")
 
 
-class _Asked:
-    """Watches whose events are fetched, for clients that cannot hold a stream."""
+class _PolledWatches:
+    """Watches whose events are fetched by request, for clients that cannot use streams."""
 
     def __init__(self) -> None:
-        self._watches: dict[tuple[str, str], Watch] = {}  # by box and watcher
+        self._watches: dict[tuple[str, str], Watch] = {}  # by sandbox and watcher
 
     async def create(self, call: Call, message: dict[str, Any]) -> Message:
         watcher = "w" + secrets.token_hex(10)
-        self._watches[call.machine.box.id, watcher] = _watch(call, message)
+        self._watches[call.machine.sandbox.id, watcher] = _watch(call, message)
         return {"watcherId": watcher}
 
     async def events(self, call: Call, message: dict[str, Any]) -> Message:
-        return {"events": list(self._find(call, message).look())}
+        return {"events": list(self._find(call, message).poll())}
 
     async def remove(self, call: Call, message: dict[str, Any]) -> Message:
         self._find(call, message)
-        del self._watches[call.machine.box.id, message["watcherId"]]
+        del self._watches[call.machine.sandbox.id, message["watcherId"]]
         return {}
 
     def _find(self, call: Call, message: dict[str, Any]) -> Watch:
         watcher = message.get("watcherId", "")
-        found = self._watches.get((call.machine.box.id, watcher))
+        found = self._watches.get((call.machine.sandbox.id, watcher))
         if found is None:
             raise RpcError("not_found", f"watcher with id {watcher} not found")
         return found
@@ -139,7 +139,7 @@ class _Asked:
 
 def _watch(call: Call, message: dict[str, Any]) -> Watch:
     path = where(message.get("path", "")).rstrip("/")
-    depth = _DEEP if message.get("recursive") else 1
+    depth = _MAX_DEPTH if message.get("recursive") else 1
     watch = Watch(call.machine.tree, path, depth, bool(message.get("includeEntry")))
     try:
         for name, info, _ in call.machine.tree.walk(path, depth):

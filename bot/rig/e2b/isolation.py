@@ -1,4 +1,4 @@
-"""Keeps the commands of a box among themselves: private /home, /root, /tmp and process ids where Linux allows it."""
+"""Isolates the commands of a sandbox: private /home, /root, /tmp and process ids where Linux allows it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from bot.rig.e2b.templates import AMP_PROGRAM
 from bot.rig.e2b.tree import HOME, TOPS
 
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PATIENCE = 10.0  # seconds for a namespace to come up
+_TIMEOUT_SECONDS = 10.0  # seconds for a namespace to come up
 
-# Runs as process 1 of a box. The covers come last: from there on the box's folder is out of sight if it lies
-# under one of them. Process 1 ends with its standard input, so a box never outlives the stand-in, not even when
-# that is killed; and with process 1 the kernel ends every process of the box, daemons included.
-# Its `wait` also collects the dead nobody else collects.
+# Runs as process 1 of a sandbox. The mounts over /home, /root and /tmp come last, because they may hide the sandbox's
+# folder. Process 1 ends when its standard input closes, so a sandbox never outlives the stand-in, even if that is
+# killed. When process 1 ends, the kernel ends every process of the sandbox, including daemons. Its `wait` also reaps
+# orphaned processes.
 _INIT = """
 set -e
 folder=$1 profile=$2
@@ -45,16 +45,16 @@ cat <&3 >/dev/null &
 wait $!
 """
 
-# As Debian's: a login shell gets the standard path, whatever the caller set (nothing else of the host's profile).
+# As on Debian, a login shell gets the standard path whatever the caller set. Nothing else of the host's profile runs.
 _PROFILE = 'PATH="{path}"\nexport PATH\n'
 
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """How boxes are kept apart on this machine. `unshare` is empty where they cannot be."""
+    """How sandboxes are isolated on this machine. `unshare` is empty if they cannot be."""
 
     unshare: tuple[str, ...]
-    note: str  # for people: what it means
+    note: str  # the same as a sentence
 
     @property
     def private(self) -> bool:
@@ -63,13 +63,13 @@ class Isolation:
 
 @functools.cache
 def program(name: str) -> str:
-    """Where it is: what a command is given as PATH must not decide how it is started."""
+    """The path of a system program, found without the PATH that is given to a command."""
     return shutil.which(name, path=_STANDARD_PATH) or name
 
 
 @functools.cache
 def host_path() -> str:
-    """PATH inside a box: the standard one, then where git and a Python are if they are elsewhere."""
+    """PATH inside a sandbox: the standard one, then the folders of git and Python if they are elsewhere."""
     found = [os.path.realpath(each) for each in (shutil.which("git"), sys.executable) if each]
     return ":".join(dict.fromkeys([*_STANDARD_PATH.split(":"), *(str(Path(each).parent) for each in found)]))
 
@@ -81,7 +81,7 @@ def write_profile(folder: Path) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """The skeleton of a box: its own top directories, and places to show what must stay visible beneath them."""
+    """Create a sandbox's own top directories, and mount points below them for host directories."""
     for top in TOPS:
         (folder / top).mkdir(parents=True)
     (folder / "tmp").chmod(0o1777)
@@ -91,33 +91,33 @@ def make_folder(folder: Path) -> None:
 
 
 class Namespace:
-    """The private world of one box, held open by its process 1."""
+    """The Linux namespaces of one sandbox, kept alive by its process 1."""
 
     def __init__(self, process: subprocess.Popen[bytes], *, user: bool) -> None:
         self._process = process
-        self._first = child_of(process.pid)  # the box's process 1, as the host counts
+        self._first = child_of(process.pid)  # the process id on the host of the sandbox's process 1
         here = f"/proc/{process.pid}/ns"
         own = (f"--user={here}/user", "--preserve-credentials") if user else ()
         self.enter = (program("nsenter"), *own, f"--mount={here}/mnt", f"--pid={here}/pid_for_children")
 
     @classmethod
     async def open(cls, isolation: Isolation, folder: Path, profile: Path) -> Namespace:
-        """Raises OSError when the namespace does not come up."""
+        """Raises OSError if the namespace does not start."""
         process = _spawn([*isolation.unshare, "/bin/sh", "-c", _INIT, "sh", str(folder), str(profile), *_kept()])
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 ready = await _readable(process.stdout.fileno())
         except TimeoutError:
             ready = b""
         if not ready:
             process.kill()
             await wait(process)
-            raise OSError("the box's namespace did not come up")
+            raise OSError("the sandbox's namespace did not start")
         return cls(process, user="--user" in isolation.unshare)
 
     async def send_all(self, number: signal.Signals) -> None:
-        """A signal to every process of the box but its process 1."""
+        """Send a signal to every process of the sandbox except process 1."""
         killer = _spawn([*self.enter, "/bin/sh", "-c", f"kill -{int(number)} -1 || :"])
         await wait(killer)
         for pipe in (killer.stdin, killer.stdout):
@@ -125,7 +125,7 @@ class Namespace:
                 pipe.close()
 
     async def close(self) -> None:
-        """End every process inside, and return when they have ended."""
+        """End every process of the sandbox and wait until they have ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._first, signal.SIGKILL)
         await wait(self._process)
@@ -135,7 +135,7 @@ class Namespace:
 
 
 def child_of(parent: int) -> int:
-    """The one child of a process; the process itself once that is gone."""
+    """The only child of a process, or the process itself if the child is gone."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return int(children[0]) if children else parent
 
@@ -152,7 +152,7 @@ def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 async def wait(process: subprocess.Popen[bytes]) -> int:
-    """Its exit code, -N for signal N, without a thread waiting for it."""
+    """Wait without a thread. Returns the exit code, -N for signal N."""
     loop = asyncio.get_running_loop()
     if process.poll() is None:
         handle = os.pidfd_open(process.pid)
@@ -167,7 +167,7 @@ async def wait(process: subprocess.Popen[bytes]) -> int:
 
 
 async def kill_all(home: str, leaders: Iterable[int]) -> None:
-    """Without namespaces: end the groups of `leaders`, then whatever left them but still has the box's HOME."""
+    """Without namespaces: kill the groups of `leaders`, then every other process with the sandbox's HOME."""
     for leader in leaders:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, signal.SIGKILL)
@@ -182,7 +182,7 @@ def _at_home(home: str) -> list[int]:
     mark = f"HOME={home}".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # gone meanwhile, or another user's
+        with contextlib.suppress(OSError):  # it has ended, or belongs to another user
             if mark in (folder / "environ").read_bytes().split(b"\0"):
                 found.append(int(folder.name))
     return found
@@ -190,23 +190,23 @@ def _at_home(home: str) -> list[int]:
 
 @functools.cache
 def detect() -> Isolation:
-    """What this machine allows, tried once."""
+    """The isolation that works on this machine, tried once."""
     if not hasattr(os, "pidfd_open") or not Path(f"/proc/self/task/{os.getpid()}/children").exists():
         return plain("this kernel has no /proc/PID/task/TID/children")
     common = (program("unshare"), "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     for unshare in (common, (common[0], "--user", "--map-root-user", *common[1:])):
         if _works(unshare):
-            return Isolation(unshare, "boxes have their own /home, /root, /tmp and process ids")
+            return Isolation(unshare, "sandboxes have their own /home, /root, /tmp and process ids")
     return plain("this machine does not allow private mount namespaces")
 
 
 def plain(reason: str) -> Isolation:
-    return Isolation((), f"boxes share the host's file system, with HOME as their only own place: {reason}")
+    return Isolation((), f"sandboxes share the host's file system and have only their own HOME: {reason}")
 
 
 def _works(unshare: tuple[str, ...]) -> bool:
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "box"
+        folder = Path(temporary) / "sandbox"
         make_folder(folder)
         profile = write_profile(Path(temporary))
         trial = _INIT.replace("echo ready", f"echo seen >{HOME}/trial")
@@ -218,7 +218,7 @@ def _works(unshare: tuple[str, ...]) -> bool:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={"PATH": _STANDARD_PATH},
-                timeout=_PATIENCE,
+                timeout=_TIMEOUT_SECONDS,
                 check=False,
             )
         return (folder / HOME[1:] / "trial").exists()
@@ -226,7 +226,7 @@ def _works(unshare: tuple[str, ...]) -> bool:
 
 @functools.cache
 def _kept() -> tuple[str, ...]:
-    """Host directories that boxes need and that their own top directories would hide."""
+    """Host directories that a sandbox needs and that its own top directories would hide."""
     git = shutil.which("git")
     needed = {os.path.realpath(sys.base_prefix), str(AMP_PROGRAM.parent)}
     if git:

@@ -1,7 +1,7 @@
-"""Boxes without processes, for measuring a bot that has a thousand of them: our scripts are answered from here.
+"""Sandboxes without processes, for measuring a bot that has a thousand of them.
 
-The wire is the same as ever: control API, envd's streams, files on disk. What is simulated is the box's inside. Its
-shell knows ampbot's own scripts and nothing else; its agent says one line a second until `Settings.agents_end` is set.
+Control API, envd's streams and files on disk are as usual; only the inside of the sandbox is simulated. Its shell knows
+ampbot's own scripts and nothing else. Its agent prints one line a second until `Settings.agents_end` is set.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from bot.rig.e2b.state import Command
 from bot.sandbox.scripts import ARCHIVE, PATHS, script
 
 _MARK = re.compile(r"echo (ampbot-[0-9a-f]{16}); echo \1 >&2\n")
-_LOOK_SECONDS = 1.0  # how late the agent's end may be noticed in here
+_POLL_SECONDS = 1.0  # how late the agent's end may be noticed
 
 Answer = tuple[str, int]  # standard output and exit code
 
 
 class _NoHandle:
-    """Stands where a box of processes has the process's handle."""
+    """Takes the place of a process's handle."""
 
     pid = 0
     stdin = stdout = stderr = None
 
 
-class _Pretended(Process):
+class _SimulatedProcess(Process):
     """A command that is answered instead of run."""
 
     task: asyncio.Task[None]
@@ -55,7 +55,7 @@ class _Pretended(Process):
     def signal(self, number: signal.Signals, *, group: bool) -> None:
         self.task.cancel()
 
-    async def tell(self, kind: str, text: str) -> None:
+    async def emit(self, kind: str, text: str) -> None:
         if text:
             await self._publish(Output(kind, text.encode()))
 
@@ -65,7 +65,7 @@ class _Pretended(Process):
 
 
 class LightMachine(Machine):
-    """As Machine, for whoever speaks to it over the wire; only ampbot's own scripts are understood."""
+    """Looks like Machine over HTTP, but understands only ampbot's own scripts."""
 
     def __init__(self, *given: object) -> None:
         super().__init__(*given)  # type: ignore[arg-type]  # passed on as they came
@@ -82,35 +82,35 @@ class LightMachine(Machine):
         }
 
     async def start(self, order: Order, cwd: str) -> tuple[Process, Subscription]:
-        process = _Pretended(next(self._pids), order)
+        process = _SimulatedProcess(next(self._pids), order)
         self.processes[process.pid] = process
         record = Command(process.pid, process.argv, process.envs, cwd, order.user)
-        self.box.commands[:] = [*self.box.commands[-20:], record]  # thousands of looks are nothing to remember
+        self.sandbox.commands[:] = [*self.sandbox.commands[-20:], record]  # the bot polls thousands of times
         subscription = process.subscribe()
-        process.task = asyncio.create_task(self._pretend(process, order, record))
+        process.task = asyncio.create_task(self._simulate(process, order, record))
         return process, subscription
 
     async def shut_down(self, *, silent: bool = False) -> None:
         self.cut(silent=silent)
         for process in list(self.processes.values()):
-            cast("_Pretended", process).task.cancel()
+            cast("_SimulatedProcess", process).task.cancel()
 
     async def freeze(self) -> None:
-        raise OSError("a light box cannot be paused")
+        raise OSError("a light sandbox cannot be paused")
 
     async def thaw(self) -> None:
-        raise OSError("a light box cannot be paused")
+        raise OSError("a light sandbox cannot be paused")
 
-    async def _pretend(self, process: _Pretended, order: Order, record: Command) -> None:
+    async def _simulate(self, process: _SimulatedProcess, order: Order, record: Command) -> None:
         try:
             found = _MARK.match(order.argv[-1])
             text = order.argv[-1][found.end() :] if found else order.argv[-1]
             if found:
-                await process.tell("stdout", f"{found[1]}\n")
-                await process.tell("stderr", f"{found[1]}\n")
+                await process.emit("stdout", f"{found[1]}\n")
+                await process.emit("stderr", f"{found[1]}\n")
             known = (answer for name, answer in self._scripts.items() if text.endswith(name))
             said, code = await next(known, self._unknown)(order)
-            await process.tell("stdout", said)
+            await process.emit("stdout", said)
             record.status = End.of(code).status
             await process.finish(code)
         finally:
@@ -133,7 +133,7 @@ class LightMachine(Machine):
         return "", 0
 
     async def _start_agent(self, _order: Order) -> Answer:
-        self._agent = self._agent or _Agent(asyncio.get_running_loop().time(), self.box.number)
+        self._agent = self._agent or _Agent(asyncio.get_running_loop().time(), self.sandbox.number)
         return "", 0
 
     async def _stop_agent(self, _order: Order) -> Answer:
@@ -167,27 +167,27 @@ class LightMachine(Machine):
         return "ok 0 0\n", 0
 
     async def _while(self, holds: Callable[[], bool], seconds: float) -> None:
-        """Wait while the agent lives and `holds`, but no longer than `seconds`."""
+        """Wait while the agent runs and `holds` returns true, but no longer than `seconds`."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         for _ in itertools.takewhile(lambda _: self._live() and holds() and loop.time() < until, itertools.count()):
-            await asyncio.sleep(min(_LOOK_SECONDS, max(until - loop.time(), 0.01)))
+            await asyncio.sleep(min(_POLL_SECONDS, max(until - loop.time(), 0.01)))
 
     def _live(self) -> bool:
-        """Whether the agent is at work; one that has been told to end says its last line."""
+        """Whether the agent runs. One that was told to end prints its last line now."""
         assert self._agent is not None
         if self._settings.agents_end:
             self._agent.end(asyncio.get_running_loop().time())
         return self._agent.ended is None
 
     def _write(self, path: str, content: bytes) -> None:
-        target: Path = self.box.home / path
+        target: Path = self.sandbox.home / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
 
 
 class _Agent:
-    """An agent's output as a function of time: a line a second, all of one length, none of it kept."""
+    """An agent's output as a function of time: a line a second, all of the same length, not stored."""
 
     def __init__(self, started: float, number: int) -> None:
         self._started = started
@@ -195,7 +195,7 @@ class _Agent:
         self._first = self._line({"type": "system", "subtype": "init", "tools": ["Read"], "mcp_servers": []})
         self._length = len(self._event(0))
         self._last = b""
-        self.ended: int | None = None  # events said before the last line
+        self.ended: int | None = None  # number of events before the last line
 
     def end(self, now: float) -> None:
         if self.ended is None:
@@ -207,7 +207,7 @@ class _Agent:
         return len(self._first) + self._events(now) * self._length + len(self._last)
 
     def read(self, start: int, stop: int) -> bytes:
-        """The bytes from `start` to before `stop`, which must have been said."""
+        """The bytes from `start` to before `stop`, which must have been printed already."""
         skipped = max(0, (start - len(self._first)) // self._length)
         behind = len(self._first) + skipped * self._length
         count = max(0, -(-(stop - behind) // self._length))

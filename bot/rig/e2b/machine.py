@@ -1,4 +1,4 @@
-"""The live part of a box: its namespace and its processes, from the first command to the end."""
+"""The running part of a sandbox: its namespace and its processes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 from bot.rig.e2b import isolation
 from bot.rig.e2b.isolation import Isolation, Namespace
 from bot.rig.e2b.processes import Cut, End, Process, Subscription
-from bot.rig.e2b.state import Box, Command, Settings, State
+from bot.rig.e2b.state import Command, Sandbox, Settings, State
 from bot.rig.e2b.tree import HOME, Tree, is_own
 
-# Tells the process id as the box counts it, ahead of the command's own output; then becomes the command.
+# Prints the process id inside the sandbox before the command's own output, then execs the command.
 _START = 'cd "$1" || exit 126; shift; unset OLDPWD; echo $$; exec "$@"'
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A process as `Start` asks for it."""
+    """The process that a `Start` call asks for."""
 
     argv: tuple[str, ...]
     envs: Mapping[str, str]
@@ -32,7 +32,7 @@ class Order:
     stdin: bool
     tag: str | None
     terminal: tuple[int, int] | None  # rows, columns
-    seconds: float | None  # it is killed after these
+    seconds: float | None  # after which it is killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Exit:
     pid: int
     tag: str | None
     end: End
-    until: float  # on the loop's clock
+    until: float  # time of the event loop
 
 
 class Machine:
-    def __init__(self, box: Box, how: Isolation, settings: Settings, profile: Path) -> None:
-        self.box = box
-        self.tree = Tree(box.folder)
+    def __init__(self, sandbox: Sandbox, how: Isolation, settings: Settings, profile: Path) -> None:
+        self.sandbox = sandbox
+        self.tree = Tree(sandbox.folder)
         self.processes: dict[int, Process] = {}
         self.watches: set[Subscription] = set()
         self._how = how
@@ -58,10 +58,10 @@ class Machine:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, order: Order, cwd: str) -> tuple[Process, Subscription]:
-        """The process and a view of it from its first byte on. Raises OSError or ValueError: not started."""
+        """Start a process. Returns it with a subscription from its first byte on. Raises OSError or ValueError."""
         prefix = (await self._open()).enter if self._how.private else ()
-        if self.box.state is not State.RUNNING:
-            raise OSError("the box does not run")
+        if self.sandbox.state is not State.RUNNING:
+            raise OSError("the sandbox is not running")
         process = self._spawn(prefix, order, cwd)
         try:
             rest = await process.announced()
@@ -75,7 +75,7 @@ class Machine:
         self._exits.pop(process.pid, None)
         self.processes[process.pid] = process
         record = Command(process.pid, process.argv, process.envs, cwd, order.user)
-        self.box.commands.append(record)
+        self.sandbox.commands.append(record)
         subscription = process.subscribe()
         task = asyncio.create_task(self._follow(process, rest, record, order.seconds))
         self._tasks.add(task)
@@ -83,7 +83,7 @@ class Machine:
         return process, subscription
 
     def exit(self, *, pid: int | None = None, tag: str | None = None) -> Exit | None:
-        """How a process ended that is gone, if that is not too long ago."""
+        """How a process ended, if that is not too long ago."""
         now = asyncio.get_running_loop().time()
         self._exits = {each.pid: each for each in self._exits.values() if each.until > now}
         if pid is not None:
@@ -102,7 +102,7 @@ class Machine:
         return self._settings.kill_group
 
     def is_directory(self, path: str) -> bool:
-        """As a process inside would find: outside its own top directories a box sees the host's."""
+        """Whether it is a directory inside the sandbox, which sees the host's files outside its own top directories."""
         if not is_own(path):
             return Path(path).is_dir()
         try:
@@ -112,7 +112,7 @@ class Machine:
             return False
 
     async def freeze(self) -> None:
-        """nsenter would stop itself along with what it runs, at some moment: it is stopped before."""
+        """Stop every process. nsenter is stopped first: it would stop itself later, at an unknown time."""
         self._signal_outside(signal.SIGSTOP)
         await self._signal_inside(signal.SIGSTOP)
 
@@ -121,14 +121,14 @@ class Machine:
         self._signal_outside(signal.SIGCONT)
 
     async def shut_down(self, *, silent: bool = False) -> None:
-        """End every process. Streams break first, so that none sees an ordinary end."""
+        """End every process. Streams are broken first, so that none reports an ordinary exit."""
         self.cut(silent=silent)
         async with self._opening:
             if self._namespace is not None:
                 closing = asyncio.create_task(self._namespace.close())
                 while not closing.done():
-                    # In a paused box an nsenter stands still that has to collect its dead child before
-                    # process 1 can end (killed instead, the kernel takes a second and a half over it).
+                    # In a paused sandbox nsenter is stopped, but it has to reap its child before process 1 can
+                    # end. Killing nsenter instead takes the kernel a second and a half.
                     self._signal_outside(signal.SIGCONT)
                     await asyncio.wait([closing], timeout=0.01)
                 await closing
@@ -139,10 +139,10 @@ class Machine:
 
     async def _open(self) -> Namespace:
         async with self._opening:
-            if self.box.state is not State.RUNNING:
-                raise OSError("the box does not run")
+            if self.sandbox.state is not State.RUNNING:
+                raise OSError("the sandbox is not running")
             if self._namespace is None:
-                self._namespace = await Namespace.open(self._how, self.box.folder, self._profile)
+                self._namespace = await Namespace.open(self._how, self.sandbox.folder, self._profile)
             return self._namespace
 
     def _spawn(self, prefix: tuple[str, ...], order: Order, cwd: str) -> Process:
@@ -157,7 +157,7 @@ class Machine:
                 stdout=pipe,
                 stderr=pipe,
                 env=self._environment(order),
-                # nsenter stays behind, outside; Ctrl-C at the stand-in's terminal must not reach it.
+                # nsenter runs outside of the sandbox; Ctrl-C at the stand-in's terminal must not reach it.
                 start_new_session=self._how.private,
             )
         except (OSError, ValueError):
@@ -200,20 +200,20 @@ class Machine:
             "HOME": self._seen(home),
             "USER": order.user,
             "LOGNAME": order.user,
-            **self.box.given.env,
+            **self.sandbox.options.env,
             **order.envs,
         }
 
     def _seen(self, path: str) -> str:
-        """A path of the box as its processes have to be told it."""
-        return f"{self.box.folder}{path}" if is_own(path) and not self._how.private else path
+        """The path under which the sandbox's processes see `path`."""
+        return f"{self.sandbox.folder}{path}" if is_own(path) and not self._how.private else path
 
     async def _signal_inside(self, number: signal.Signals) -> None:
         if self._namespace is not None:
             await self._namespace.send_all(number)
 
     def _signal_outside(self, number: signal.Signals) -> None:
-        """To what was started from here: nsenter, or without namespaces the processes themselves."""
+        """Signal the processes started from here: nsenter, or without namespaces the commands themselves."""
         for process in self.processes.values():
             with contextlib.suppress(ProcessLookupError):
                 if self._how.private:

@@ -1,4 +1,4 @@
-"""E2B's rules for a sandbox's network configuration, with the words it refuses with."""
+"""E2B's rules for a sandbox's network configuration, with the wording of its refusals."""
 
 from __future__ import annotations
 

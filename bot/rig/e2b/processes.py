@@ -1,4 +1,4 @@
-"""One process of a box: its output handed to whoever listens, its input, its signals and its end."""
+"""One process of a sandbox: its output for subscribers, its input, its signals and its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.rig.e2b import isolation
 
 CHUNK = 32 * 1024  # bytes of output in one event
 PTY_CHUNK = 16 * 1024
-_QUEUE = 64  # events a subscriber may lag behind before the process has to wait for it
+_QUEUE = 64  # events a subscriber may lag behind before the process is blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a process ended, in Go's words, as envd tells it."""
+    """How a process ended, worded as Go and so envd words it."""
 
     code: int
     exited: bool
@@ -41,7 +41,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The box went away under a stream. `silent`: without a word, the connection just breaks."""
+    """The sandbox ended during a stream. `silent`: the connection breaks without an error message."""
 
     silent: bool
 
@@ -65,7 +65,7 @@ _SIGNALS = {
 
 
 class Subscription:
-    """A stream's view of a process, from the moment it is made: nothing earlier is replayed."""
+    """The events of a process from now on; earlier ones are not replayed."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Event] = asyncio.Queue(_QUEUE)
@@ -79,18 +79,18 @@ class Subscription:
             await self._queue.put(event)
 
     def cut(self, event: Cut) -> None:
-        """Ahead of everything not yet taken, which is lost."""
+        """Deliver this event next, and drop all that were not read."""
         self.close()
         self._queue.put_nowait(event)
 
     def close(self) -> None:
         self._closed = True
-        while not self._queue.empty():  # also wakes a process that waits for room
+        while not self._queue.empty():  # also wakes a process that is blocked by the full queue
             self._queue.get_nowait()
 
 
 class Process:
-    """One running command. `pid` is what the box's own `ps` shows."""
+    """One running command. `pid` is the process id inside the sandbox."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Process:
         self._subscriptions.clear()
 
     async def announced(self) -> bytes:
-        """Reads the process id off the head of the output; returns what came behind it. OSError: no start."""
+        """Read the process id from the first line of output. Returns the rest. Raises OSError: not started."""
         source = self._source
         head = b""
         while b"\n" not in head:
@@ -149,7 +149,7 @@ class Process:
         return rest
 
     async def run(self, rest: bytes) -> End:
-        """Pass output on until the process has exited, then the end. Returns the end."""
+        """Publish the output until the process exits, then its end. Returns the end."""
         sources = [("pty", self.terminal)] if self.terminal is not None else self._pipes()
         pumps = [
             asyncio.create_task(self._pump(kind, source, rest if place == 0 else b""))
@@ -166,10 +166,10 @@ class Process:
         return self.end
 
     def signal(self, number: signal.Signals, *, group: bool) -> None:
-        """To the process alone, as envd does, or to its whole group. What it still says is no longer passed on."""
+        """Signal the process alone, as envd does, or its group. Output after SIGKILL or SIGTERM is dropped."""
         if number in (signal.SIGKILL, signal.SIGTERM):
             self._muted = True
-        if self._exited:  # its number may belong to somebody else by now
+        if self._exited:  # its id may belong to another process by now
             return
         with contextlib.suppress(ProcessLookupError):
             if group:
@@ -178,7 +178,7 @@ class Process:
                 os.kill(self.host_pid, number)
 
     async def write(self, data: bytes) -> None:
-        """To standard input or the terminal. Raises BrokenPipeError when nothing reads there any more."""
+        """Write to standard input or the terminal. Raises BrokenPipeError if nothing reads it any more."""
         target = self.terminal if self.terminal is not None else self._input()
         loop = asyncio.get_running_loop()
         view = memoryview(data)
@@ -198,7 +198,7 @@ class Process:
             self.handle.stdin.close()
 
     def close(self) -> None:
-        """Of one that did not start: nobody reads it to its end."""
+        """Close the pipes of a process that did not start."""
         for pipe in (self.handle.stdin, self.handle.stdout, self.handle.stderr):
             if pipe is not None:
                 pipe.close()
@@ -232,7 +232,7 @@ class Process:
         return self.handle.stdin.fileno()
 
     async def _pump(self, kind: str, source: int, rest: bytes) -> None:
-        """Ends with the process: a child that keeps the pipe loses its reader then, as with envd."""
+        """Publish one stream until the process exits. As with envd, a child that keeps the pipe loses its reader."""
         size = PTY_CHUNK if kind == "pty" else CHUNK
         if rest:
             await self._publish(Output(kind, rest))
@@ -244,7 +244,7 @@ class Process:
                 if self._exited:
                     break
                 continue
-            except OSError:  # EIO: nobody holds the terminal's other side
+            except OSError:  # EIO: the terminal's other end is closed
                 break
             if not data:
                 break

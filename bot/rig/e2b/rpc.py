@@ -1,4 +1,4 @@
-"""The Connect protocol as envd speaks it: unary calls, and streams whose end can also go wrong."""
+"""The Connect protocol as envd uses it: unary calls, and streams that may end with an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 _END_OF_STREAM = 0x02
-_KEEPALIVE = 90.0  # seconds; what envd uses when the client names none
+_KEEPALIVE = 90.0  # seconds; envd's default
 
 # https://connectrpc.com/docs/protocol#error-codes
 _STATUS = {
@@ -37,7 +37,7 @@ Message = Mapping[str, Any]
 
 
 class RpcError(Exception):
-    """What a call ends with instead of an answer."""
+    """The error that ends a call."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class RpcError(Exception):
 
 
 class BrokenError(Exception):
-    """The connection of a stream breaks without a word."""
+    """The connection of a stream breaks without an error message."""
 
 
 def error(failure: RpcError) -> Response:
@@ -59,14 +59,14 @@ async def message(request: Request) -> dict[str, Any]:
 
 
 async def first_message(request: Request) -> dict[str, Any]:
-    """The one message of a call that is answered by a stream. Raises RpcError."""
+    """The only message of a call that is answered by a stream. Raises RpcError."""
     async for found in messages(request):
         return found
     raise RpcError("invalid_argument", "the request holds no message")
 
 
 async def messages(request: Request) -> AsyncIterator[dict[str, Any]]:
-    """The messages of a client's stream, as they come. Raises RpcError."""
+    """The messages of a client's stream as they arrive. Raises RpcError."""
     pending = b""
     async for piece in request.stream():
         pending += piece
@@ -76,13 +76,13 @@ async def messages(request: Request) -> AsyncIterator[dict[str, Any]]:
 
 
 def keepalive(request: Request) -> float:
-    """Seconds of silence after which a stream says that it is alive."""
+    """Seconds of silence after which a stream sends a keepalive."""
     asked = request.headers.get("keepalive-ping-interval", "")
     return float(asked) if asked.isdecimal() and int(asked) > 0 else _KEEPALIVE
 
 
 def timeout(request: Request) -> float | None:
-    """Seconds the caller gives the call. Raises RpcError."""
+    """The timeout of the call in seconds. Raises RpcError."""
     asked = request.headers.get("connect-timeout-ms", "0")
     if not asked.isdecimal():
         raise RpcError("invalid_argument", f"invalid Connect-Timeout-Ms {asked!r}")
@@ -90,7 +90,7 @@ def timeout(request: Request) -> float | None:
 
 
 class Stream(Response):
-    """Sends each message as it comes. A client that leaves ends the sending and nothing else."""
+    """Sends each message as it comes. If the client disconnects, only the sending ends."""
 
     def __init__(self, answers: AsyncGenerator[Message, None]) -> None:
         super().__init__(media_type="application/connect+json")
@@ -119,7 +119,7 @@ class Stream(Response):
         except RpcError as failure:
             ending = {"error": {"code": failure.code, "message": failure.message}}
         except BrokenError:
-            return  # an answer without an end: the server closes the connection
+            return  # the answer is incomplete, so the server closes the connection
         await send({"type": "http.response.body", "body": _enveloped(_END_OF_STREAM, ending)})
 
 

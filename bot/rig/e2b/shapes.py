@@ -1,4 +1,4 @@
-"""The JSON of the control API, both ways."""
+"""The JSON of the control API: requests and answers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from starlette.requests import Request
 
 from bot.rig.e2b import network
 from bot.rig.e2b.fleet import Refusal
-from bot.rig.e2b.state import DEFAULT_TIMEOUT, ENVD_VERSION, Box, Given
+from bot.rig.e2b.state import DEFAULT_TIMEOUT, ENVD_VERSION, CreateOptions, Sandbox
 
-CPUS, MEMORY_MB, DISK_MB = 2, 512, 10_240  # of E2B's base template
-PAGE = 100  # boxes on a page, unless fewer are asked for
+CPUS, MEMORY_MB, DISK_MB = 2, 512, 10_240  # as in E2B's base template
+PAGE = 100  # most sandboxes on a page
 _CLIENT = "6532622b"
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """The object a request carries, {} for none. Raises Refusal."""
+    """The JSON object of a request, {} if it has no body. Raises Refusal."""
     raw = await request.body()
     try:
         body = json.loads(raw) if raw else {}
@@ -42,8 +42,8 @@ def integer(body: Mapping[str, Any], name: str) -> int | None:
     return value
 
 
-def given(body: Mapping[str, Any], key: str | None) -> Given:
-    """A create call. Raises Refusal."""
+def create_options(body: Mapping[str, Any], key: str | None) -> CreateOptions:
+    """The options of a create call. Raises Refusal."""
     template = body.get("templateID")
     if not isinstance(template, str) or not template:
         raise Refusal(400, "Error when parsing request: templateID is required")
@@ -54,7 +54,7 @@ def given(body: Mapping[str, Any], key: str | None) -> Given:
     if config is not None and (found := network.problem(config)):
         raise Refusal(400, found)
     pause = body.get("autoPause")
-    return Given(
+    return CreateOptions(
         template=template,
         timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
         metadata=_strings(body, "metadata"),
@@ -69,44 +69,44 @@ def given(body: Mapping[str, Any], key: str | None) -> Given:
     )
 
 
-def created(box: Box) -> dict[str, Any]:
+def created(sandbox: Sandbox) -> dict[str, Any]:
     return {
-        "templateID": box.given.template,
-        "sandboxID": box.id,
+        "templateID": sandbox.options.template,
+        "sandboxID": sandbox.id,
         "clientID": _CLIENT,
         "envdVersion": ENVD_VERSION,
-        "envdAccessToken": box.token,
+        "envdAccessToken": sandbox.token,
         "domain": None,
     }
 
 
-def listed(box: Box) -> dict[str, Any]:
+def listed(sandbox: Sandbox) -> dict[str, Any]:
     return {
-        "templateID": box.given.template,
-        "alias": box.given.template,
-        "sandboxID": box.id,
+        "templateID": sandbox.options.template,
+        "alias": sandbox.options.template,
+        "sandboxID": sandbox.id,
         "clientID": _CLIENT,
-        "startedAt": timestamp(box.started),
-        "endAt": timestamp(box.ends),
+        "startedAt": timestamp(sandbox.started),
+        "endAt": timestamp(sandbox.ends),
         "cpuCount": CPUS,
         "memoryMB": MEMORY_MB,
         "diskSizeMB": DISK_MB,
-        "state": box.state.value,
+        "state": sandbox.state.value,
         "envdVersion": ENVD_VERSION,
-        "metadata": dict(box.given.metadata),
+        "metadata": dict(sandbox.options.metadata),
     }
 
 
-def detailed(box: Box) -> dict[str, Any]:
+def detailed(sandbox: Sandbox) -> dict[str, Any]:
     detail = {
-        **listed(box),
-        "envdAccessToken": box.token,
+        **listed(sandbox),
+        "envdAccessToken": sandbox.token,
         "domain": None,
-        "allowInternetAccess": box.allow_internet,
-        "lifecycle": {"onTimeout": box.on_timeout, "autoResume": box.given.auto_resume},
+        "allowInternetAccess": sandbox.allow_internet,
+        "lifecycle": {"onTimeout": sandbox.on_timeout, "autoResume": sandbox.options.auto_resume},
     }
-    if box.network is not None:
-        detail["network"] = _without_password(box.network)
+    if sandbox.network is not None:
+        detail["network"] = _without_password(sandbox.network)
     return detail
 
 
@@ -114,16 +114,16 @@ def snapshot(snapshot_id: str) -> dict[str, Any]:
     return {"snapshotID": snapshot_id, "names": [snapshot_id]}
 
 
-def page(boxes: list[Box], query: Mapping[str, str]) -> tuple[list[Box], str]:
-    """The boxes a list call gets, and the token for the next page or "". Raises Refusal."""
+def page(sandboxes: list[Sandbox], query: Mapping[str, str]) -> tuple[list[Sandbox], str]:
+    """One page of a list call, and the token of the next page or "". Raises Refusal."""
     newest_first = query.get("order", "desc") != "asc"
-    wanted = sorted((box for box in boxes if _wanted(box, query)), key=_place, reverse=newest_first)
+    wanted = sorted((sandbox for sandbox in sandboxes if _wanted(sandbox, query)), key=_place, reverse=newest_first)
     limit = query.get("limit", str(PAGE))
     if not limit.isdecimal() or not 1 <= int(limit) <= PAGE:
         raise Refusal(400, f"limit must be between 1 and {PAGE}")
     if token := query.get("nextToken"):
         last = _place_of(token)
-        wanted = [box for box in wanted if (_place(box) < last if newest_first else _place(box) > last)]
+        wanted = [sandbox for sandbox in wanted if (_place(sandbox) < last if newest_first else _place(sandbox) > last)]
     shown = wanted[: int(limit)]
     return shown, _token(shown[-1]) if len(wanted) > len(shown) else ""
 
@@ -148,34 +148,34 @@ def _without_password(config: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _wanted(box: Box, query: Mapping[str, str]) -> bool:
+def _wanted(sandbox: Sandbox, query: Mapping[str, str]) -> bool:
     states = query.get("state")
-    if states and box.state.value not in states.split(","):
+    if states and sandbox.state.value not in states.split(","):
         return False
-    if (template := query.get("template")) and box.given.template != template:
+    if (template := query.get("template")) and sandbox.options.template != template:
         return False
     if since := query.get("startedAfter"):
         try:
-            if box.started < datetime.fromisoformat(since).timestamp():
+            if sandbox.started < datetime.fromisoformat(since).timestamp():
                 return False
         except ValueError as error:
             raise Refusal(400, f"invalid startedAfter: {error}") from error
-    # Encoded three times by the SDK: the framework has undone the first.
+    # The SDK encodes it three times; the framework has decoded it once.
     wanted = parse_qsl(query.get("metadata", ""), keep_blank_values=True)
-    return all(box.given.metadata.get(unquote(name)) == unquote(value) for name, value in wanted)
+    return all(sandbox.options.metadata.get(unquote(name)) == unquote(value) for name, value in wanted)
 
 
-def _place(box: Box) -> tuple[float, str]:
-    return (box.started, box.id)
+def _place(sandbox: Sandbox) -> tuple[float, str]:
+    return (sandbox.started, sandbox.id)
 
 
-def _token(box: Box) -> str:
-    return base64.urlsafe_b64encode(f"{box.started!r}__{box.id}".encode()).decode()
+def _token(sandbox: Sandbox) -> str:
+    return base64.urlsafe_b64encode(f"{sandbox.started!r}__{sandbox.id}".encode()).decode()
 
 
 def _place_of(token: str) -> tuple[float, str]:
     try:
-        started, _, box_id = base64.urlsafe_b64decode(token).decode().partition("__")
-        return (float(started), box_id)
+        started, _, sandbox_id = base64.urlsafe_b64decode(token).decode().partition("__")
+        return (float(started), sandbox_id)
     except ValueError as error:
         raise Refusal(400, "Invalid next token") from error

@@ -1,4 +1,4 @@
-"""What the stand-in remembers: every box ever created, what it was given, and the settings it lives by."""
+"""The state of the stand-in: its settings, and every sandbox ever created with its options and commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ENVD_VERSION = "0.6.13"
-DEFAULT_TIMEOUT = 300  # seconds a box lives when the create call names none
+DEFAULT_TIMEOUT = 300  # seconds until a sandbox ends if the create call names none
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Ending(StrEnum):
-    """Why a box is no more."""
+    """Why a sandbox ended."""
 
     KILLED = "killed"
     EXPIRED = "expired"
@@ -33,21 +33,21 @@ class Ending(StrEnum):
 
 @dataclass(slots=True)
 class Settings:
-    """What a test or a bench may turn, also while the stand-in runs."""
+    """Settings that may be changed at any time, for tests and benchmarks."""
 
     max_concurrent: int = 100
     max_hours: int = 24
     create_delay_seconds: float = 0.0
-    create_rate: float = 0.0  # creations a second; 0 is any
-    exit_event_seconds: float = 30.0  # how long the exit of a process nobody watched can still be asked for
-    kill_group: bool = False  # True: a signal reaches the command's whole group, which envd does not do
-    clock: Callable[[], float] = time.time  # decides when a box starts and expires
-    agents_end: bool = False  # True: the agents of light boxes say their last line now
+    create_rate: float = 0.0  # creations a second; 0: no limit
+    exit_event_seconds: float = 30.0  # how long the exit of a process can still be queried
+    kill_group: bool = False  # True: a signal goes to the command's whole process group, unlike envd
+    clock: Callable[[], float] = time.time  # for the times when sandboxes start and expire
+    agents_end: bool = False  # True: the agents of light sandboxes end now
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What a create call carried."""
+class CreateOptions:
+    """The options of a create call."""
 
     template: str
     timeout: int  # seconds
@@ -55,23 +55,23 @@ class Given:
     env: Mapping[str, str]
     network: Mapping[str, Any] | None
     allow_internet: bool | None
-    on_timeout: str | None  # "kill", "pause", or None: left to E2B
+    on_timeout: str | None  # "kill", "pause", or None: E2B's default
     pause_memory: bool
     auto_resume: bool
     idempotency_key: str | None
-    body: Mapping[str, Any]  # the request as it came, with what the stand-in has no use for
+    body: Mapping[str, Any]  # the whole request, including what the stand-in ignores
 
 
 @dataclass(slots=True)
 class Command:
-    """A process a box was asked to start, and how it ended."""
+    """A process that was started in a sandbox, and how it ended."""
 
     pid: int
     argv: tuple[str, ...]
-    envs: Mapping[str, str]  # of this command alone
+    envs: Mapping[str, str]  # of this command only
     cwd: str
     user: str
-    status: str = ""  # as envd words it, for example "exit status 1"; "" while it runs
+    status: str = ""  # as from envd, for example "exit status 1"; "" while it runs
 
     @property
     def text(self) -> str:
@@ -80,19 +80,19 @@ class Command:
 
 
 @dataclass(slots=True)
-class Box:
-    """One sandbox. Kept after its end: `ending` then says why, and `folder` is gone."""
+class Sandbox:
+    """One sandbox. The record is kept after its end: `ending` says why it ended, and `folder` is removed."""
 
     id: str
     number: int  # from 1, in order of creation
-    given: Given
+    options: CreateOptions
     token: str  # envd's access token
-    folder: Path  # what its commands see as /home, /root and /tmp
+    folder: Path  # holds its home, root and tmp directories
     started: float
     ends: float
     state: State = State.RUNNING
     ending: Ending | None = None
-    network: Mapping[str, Any] | None = None  # as of the last update
+    network: Mapping[str, Any] | None = None  # after the last update
     network_updates: list[Mapping[str, Any]] = field(default_factory=list)
     allow_internet: bool | None = None
     commands: list[Command] = field(default_factory=list)
@@ -108,33 +108,33 @@ class Box:
 
     @property
     def on_timeout(self) -> str:
-        return self.given.on_timeout or "kill"
+        return self.options.on_timeout or "kill"
 
     def snapshot(self) -> dict[str, Any]:
-        """What two equal runs share: no id, time or token, and of variables only the names."""
+        """The part that is equal in equal runs: no id, time or token, and only the names of variables."""
         return {
-            "template": self.given.template,
+            "template": self.options.template,
             "state": self.state.value,
             "ending": self.ending.value if self.ending else None,
-            "timeout": self.given.timeout,
-            "metadata": dict(self.given.metadata),
-            "env": sorted(self.given.env),
-            "on_timeout": self.given.on_timeout,
-            "auto_resume": self.given.auto_resume,
-            "idempotency_key": self.given.idempotency_key,
+            "timeout": self.options.timeout,
+            "metadata": dict(self.options.metadata),
+            "env": sorted(self.options.env),
+            "on_timeout": self.options.on_timeout,
+            "auto_resume": self.options.auto_resume,
+            "idempotency_key": self.options.idempotency_key,
             "allow_internet": self.allow_internet,
             "network": _without_secrets(self.network),
         }
 
     def detail(self) -> dict[str, Any]:
-        """Everything but secrets: their values stand as fingerprints."""
+        """Everything, with secrets replaced by fingerprints."""
         return {
             **self.snapshot(),
             "id": self.id,
             "started": self.started,
             "ends": self.ends,
             "folder": str(self.folder),
-            "env": _fingerprints(self.given.env),
+            "env": _fingerprints(self.options.env),
             "commands": [
                 {
                     "pid": command.pid,
@@ -162,7 +162,7 @@ def _fingerprint(secret: str) -> str:
 
 
 def _without_secrets(network: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Rules inject credentials into requests: their header values are left out."""
+    """The configuration without header values of its rules, which hold credentials."""
     if network is None:
         return None
     shown = {name: value for name, value in network.items() if name != "egressProxy"}

@@ -1,4 +1,4 @@
-"""What a fresh box holds: template names and the functions that fill a box's home."""
+"""The built-in templates: their names, and the functions that fill a new sandbox's home."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-Seed = Callable[[Path], None]  # gets the box's home, which exists and is empty
+Seed = Callable[[Path], None]  # called with the sandbox's home, an empty folder
 
 AMP_PROGRAM = Path(__file__).resolve().parent.parent / "amp" / "program.py"
 
-# Debian's own opening: nothing below it is read by a shell that is not interactive, login or not.
+# As on Debian: a shell that is not interactive reads nothing below these lines.
 _BASHRC = "case $- in\n    *i*) ;;\n      *) return;;\nesac\n"
 _ON_PATH = 'export PATH="$HOME/.local/bin:$PATH"\n'
 
 
 def base(home: Path) -> None:
-    """No Amp."""
+    """A home without Amp."""
     (home / ".bashrc").write_text(_BASHRC)
 
 
 def amp(home: Path) -> None:
-    """Today's Amp, on the path of every login shell."""
+    """The current Amp, on the PATH of every login shell."""
     _install(home, _wrapper("cur"), on_path=True)
 
 
 def amp_old(home: Path) -> None:
-    """The Amp of the older era."""
+    """The older Amp, on the PATH of every login shell."""
     _install(home, _wrapper("old"), on_path=True)
 
 
 def amp_cold(home: Path) -> None:
-    """Amp is there, but only interactive shells find it: the path is extended in ~/.bashrc alone."""
+    """Only interactive shells find Amp, because only ~/.bashrc extends the PATH."""
     _install(home, _wrapper("cur"), on_path=False)
     with (home / ".bashrc").open("a") as bashrc:
         bashrc.write(_ON_PATH)
 
 
 def amp_missing(home: Path) -> None:
-    """The launcher without the program it launches."""
+    """A launcher of Amp whose native binary is missing."""
     _install(home, "#!/bin/sh\necho 'Amp native binary not installed.' >&2\nexit 1\n", on_path=True)
 
 
 def copy_of(source: Path) -> Seed:
-    """A template whose home is that of another box (a snapshot)."""
+    """A template with a copy of another sandbox's home (a snapshot)."""
     import shutil
 
     def seed(home: Path) -> None:
@@ -64,7 +64,7 @@ BUILT_IN: dict[str, Seed] = {
 
 
 def _wrapper(era: str) -> str:
-    # The interpreter behind the virtual environment: only its own prefix has to be visible in the box.
+    # The base interpreter, not the virtual environment: then only its prefix must be visible in the sandbox.
     python = os.path.realpath(sys.executable)
     program = shlex.join([python, "-I", "-S", str(AMP_PROGRAM)])
     return f'#!/bin/sh\nexport AMP_RIG_ERA={era}\nexec {program} "$@"\n'

@@ -1,4 +1,4 @@
-"""A box's files seen from outside the box: every path stays inside the box's folder, whatever its links say."""
+"""Access to a sandbox's files from outside. No path, even with links, leaves the sandbox's folder."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ TOPS = (
     "home",
     "root",
     "tmp",
-)  # what a box has of its own; nothing else of its file system can be reached here
+)  # a sandbox's own top directories; nothing else can be reached here
 _MAX_LINKS = 40  # as Linux
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A place in a box: a name in an opened directory. The name may be missing there."""
+    """A name in an opened directory of a sandbox. The name need not exist."""
 
     parent: int
     name: str
-    path: str  # as the box sees it, without links before the last name
+    path: str  # inside the sandbox, with all links but the last name resolved
 
     def stat(self) -> os.stat_result:
-        """Of the name itself, links not followed. Raises FileNotFoundError."""
+        """Stat without following links. Raises FileNotFoundError."""
         return os.stat(self.name, dir_fd=self.parent, follow_symlinks=False)
 
     def open(self, flags: int) -> int:
-        """Never follows a link and never waits for the other end of a pipe."""
+        """Open without following links and without waiting for the other end of a pipe."""
         return os.open(self.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644, dir_fd=self.parent)
 
 
 class Tree:
-    """Resolves paths as a process inside would, with the folder as `/` (openat2's RESOLVE_IN_ROOT).
+    """Resolves paths as a process inside would, with the folder as `/` (as openat2 with RESOLVE_IN_ROOT).
 
-    Each step is taken from an opened directory without following links, so swapping a directory for a link
-    meanwhile leads nowhere.
+    Each step starts from an opened directory and follows no link, so replacing a directory by a link at the same
+    time does not lead outside.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class Tree:
 
     @contextmanager
     def spot(self, path: str, *, follow: bool = True, make: bool = False) -> Iterator[Spot]:
-        """Where `path` is. `follow`: also through a link at its end. `make`: with its directories made.
+        """Resolve `path`. `follow`: also follow a link at its end. `make`: create its directories.
 
         Raises FileNotFoundError, NotADirectoryError, PermissionError or OSError(ELOOP).
         """
@@ -57,24 +57,24 @@ class Tree:
             yield walk.to(path, follow=follow, make=make)
 
     def make_directories(self, path: str) -> None:
-        """Raises OSError as `mkdir -p` would fail."""
+        """As `mkdir -p`. Raises OSError."""
         with self.spot(path + "/.", make=True):
             pass
 
     def walk(self, path: str, depth: int) -> Iterator[tuple[str, os.stat_result, str | None]]:
-        """Path below `path`, status and link target of every entry down to `depth`, in lexical order."""
+        """Relative path, status and link target of every entry down to `depth`, in lexical order."""
         with self.spot(path) as spot:
             top = os.open(spot.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=spot.parent)
         yield from _below(top, "", depth)
 
 
 def is_own(path: str) -> bool:
-    """Whether an absolute path lies in what a box has of its own."""
+    """Whether an absolute path is in a sandbox's own top directories."""
     return os.path.normpath(path).lstrip("/").partition("/")[0] in TOPS
 
 
 def expand(path: str) -> str:
-    """An absolute path from what a client sent: relative ones begin at home. Raises ValueError for `~name`."""
+    """The absolute path of a client's path; relative ones start at the home. Raises ValueError for `~name`."""
     if path.startswith("~"):
         if path[1:2] not in ("", "/"):
             raise ValueError(f"failed to expand path '{path}' for user 'user': cannot expand user-specific home dir")
@@ -102,7 +102,7 @@ class _Walk:
             if name == "..":
                 self._back_to(max(len(self._trail) - 1, 1))
                 continue
-            info = self._look(name)
+            info = self._stat(name)
             if info is not None and stat.S_ISLNK(info.st_mode) and (ahead or follow):
                 links += 1
                 if links > _MAX_LINKS:
@@ -129,7 +129,7 @@ class _Walk:
     def _path(self, name: str) -> str:
         return "/" + "/".join(part for part in [*(part for part, _ in self._trail[1:]), name] if part not in ("", "."))
 
-    def _look(self, name: str) -> os.stat_result | None:
+    def _stat(self, name: str) -> os.stat_result | None:
         if len(self._trail) == 1 and name not in (*TOPS, "."):
             return None
         try:
@@ -163,7 +163,7 @@ def _below(directory: int, prefix: str, depth: int) -> Iterator[tuple[str, os.st
                 inner = None
                 if stat.S_ISDIR(info.st_mode) and depth > 1:
                     inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
-            except FileNotFoundError:  # removed meanwhile
+            except FileNotFoundError:  # removed in the meantime
                 continue
             yield prefix + name, info, link
             if inner is not None:

@@ -1,4 +1,4 @@
-"""The stand-in's addresses on one port: REST, GraphQL, git, pages."""
+"""The routes of the stand-in on one port: REST, GraphQL, git and pages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from bot.rig.github.state import State
 from bot.rig.github.transport import SERVICES, Transport
 
 _API = "/api/v3"
-# In order of matching: `commits/{ref}/check-runs` stands before `commits/{ref}`.
+# In order of matching: `commits/{ref}/check-runs` must come before `commits/{ref}`.
 _AREAS = (apps, users, checks, labels, issues, reviews, pulls, gitdata, repositories)
 
 
@@ -91,14 +91,14 @@ def _with(serve: Callable[[Request], Any], service: str) -> Callable[[Request], 
 
 
 async def _read(request: Request, state: State, path: str) -> router.Request | None:
-    """The request in whole; None when its body is larger than GitHub takes, or breaks off."""
+    """The whole request; None if its body is larger than GitHub accepts, or incomplete."""
     body = bytearray()
     try:
         async for piece in request.stream():
             body += piece
             if len(body) > state.settings.body_bytes:
                 return None
-    except ClientDisconnect:  # nobody waits for what is answered to half a body
+    except ClientDisconnect:  # the client is gone
         return None
     method = "GET" if request.method == "HEAD" else request.method
     return router.Request(method, path, request.url.query, request.headers, bytes(body))

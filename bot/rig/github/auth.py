@@ -1,4 +1,4 @@
-"""Who is asking: App JWTs, installation tokens, people's tokens."""
+"""Authentication: App JWTs, installation tokens and users' tokens."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from bot.rig.github.refusal import Refusal
 from bot.rig.github.state import State
 
 _LEVELS = {"read": 1, "write": 2, "admin": 3}
-_LONGEST_JWT = 600  # seconds: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
-_TOKEN_LENGTH = 520  # of the token shape that GitHub rolls out in 2026
+_MAX_JWT_SECONDS = 600  # seconds: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
+_TOKEN_LENGTH = 520  # characters of the newer token format
 _DOCS = "https://docs.github.com/rest"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a request's credential stands for: nobody, an App, an installation or a person."""
+    """Who a request's credential belongs to: nobody, an App, an installation or a user."""
 
-    app: App | None = None  # by its JWT
+    app: App | None = None  # authenticated by its JWT
     token: Token | None = None
 
     @property
@@ -38,14 +38,14 @@ class Identity:
 
     @property
     def actor(self) -> Actor:
-        """Raises Refusal (401) when nobody is logged in."""
+        """Raises Refusal (401) without authentication."""
         if self.account is None:
             raise Refusal(401, "Requires authentication")
         return Actor(self.account, self.installation.app if self.installation else None)
 
     @property
     def bucket(self) -> str:
-        """Whose rate limit a request counts against."""
+        """The name of the rate limit that a request counts against."""
         if self.installation is not None:
             return f"installation ID {self.installation.id}"
         if self.app is not None:
@@ -53,7 +53,7 @@ class Identity:
         return f"user ID {self.account.id}" if self.account else "127.0.0.1"
 
     def covers(self, repository: Repository) -> bool:
-        """Whether the credential was given for this repository."""
+        """Whether the credential is valid for this repository."""
         if self.token is None:
             return False
         installation = self.token.installation
@@ -66,7 +66,7 @@ class Identity:
         return not repository.private or self.covers(repository)
 
     def allows(self, repository: Repository, permission: str, level: str) -> bool:
-        """Whether the credential carries `permission` on the repository at `level` or above."""
+        """Whether the credential has `permission` on the repository at `level` or above."""
         if level == "read" and not repository.private:
             return True
         if not self.covers(repository) or self.token is None:
@@ -74,7 +74,7 @@ class Identity:
         if self.token.installation is not None:
             return _LEVELS.get(self.token.permissions.get(permission, ""), 0) >= _LEVELS[level]
         role = repository.role(self.token.account) if self.token.account else "none"
-        return _person_may(role, permission, level)
+        return _user_may(role, permission, level)
 
 
 NOBODY = Identity()
@@ -83,7 +83,7 @@ NOBODY = Identity()
 def identify(state: State, header: str | None) -> Identity:
     """The identity behind an Authorization header. Raises Refusal (401, 403, 404).
 
-    Needs no lock, so that requests are counted before they wait for one.
+    Does not take the lock, so that requests are counted before they wait for it.
     """
     if not header:
         return NOBODY
@@ -95,7 +95,7 @@ def identify(state: State, header: str | None) -> Identity:
         raise bad_credentials()
     if value.count(".") == 2 and not value.startswith("ghs_"):
         return Identity(app=_app_of(state, value))
-    token = living_token(state, value)
+    token = active_token(state, value)
     if token is None:
         raise bad_credentials()
     if token.installation is not None and token.installation.suspended_at is not None:
@@ -103,7 +103,7 @@ def identify(state: State, header: str | None) -> Identity:
     return Identity(token=token)
 
 
-def living_token(state: State, value: str) -> Token | None:
+def active_token(state: State, value: str) -> Token | None:
     token = state.tokens.get(value)
     if token is None or token.revoked or token.expires_at <= state.now():
         return None
@@ -117,7 +117,7 @@ def bad_credentials() -> Refusal:
 
 
 def password_of(encoded: str) -> str:
-    """The password of a Basic credential; "" when it is not decodable."""
+    """The password of a Basic credential; "" if it cannot be decoded."""
     try:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
     except ValueError:
@@ -134,7 +134,7 @@ def _app_of(state: State, value: str) -> App:
     if app is None:
         raise Refusal(404, "Integration not found")
     try:
-        # The times are checked below, by the world's clock and in GitHub's words.
+        # The times are checked below, with the stand-in's clock and GitHub's messages.
         claims = jwt.decode(
             value,
             app.public_key,
@@ -156,7 +156,7 @@ def _app_of(state: State, value: str) -> App:
             "'Expiration time' claim ('exp') must be a numeric value representing the future time at which "
             "the assertion expires",
         )
-    if expires > now + _LONGEST_JWT:
+    if expires > now + _MAX_JWT_SECONDS:
         raise Refusal(401, "'Expiration time' claim ('exp') is too far in the future")
     return app
 
@@ -168,7 +168,7 @@ def _no_jwt() -> Refusal:
 def mint(
     state: State, installation: Installation, permissions: Mapping[str, str], repositories: frozenset[int] | None
 ) -> Token:
-    """A new installation token with one hour to live."""
+    """A new installation token, valid for one hour."""
     token = Token(
         value=_long_token(installation.app),
         expires_at=float(int(state.now() + state.settings.token_seconds)),
@@ -180,15 +180,15 @@ def mint(
     return token
 
 
-def mint_for_person(state: State, account: Account) -> Token:
-    """A classic personal token that may do all its owner may."""
+def mint_for_user(state: State, account: Account) -> Token:
+    """A classic personal access token with all rights of its owner."""
     token = Token(value=f"ghp_{secrets.token_hex(18)}", expires_at=float("inf"), account=account)
     state.tokens[token.value] = token
     return token
 
 
 def granted(installation: Installation, wanted: Mapping[str, str] | None) -> tuple[Mapping[str, str], str | None]:
-    """Permissions of a token asked for with `wanted`, and the first of them that was never given."""
+    """The permissions of a token requested with `wanted`, and the first one that the installation lacks."""
     if wanted is None:
         return installation.permissions, None
     for name, level in wanted.items():
@@ -206,11 +206,11 @@ def _long_token(app: App) -> str:
     return f"{prefix}{noise[:claims]}.{noise[claims : claims + 86]}"
 
 
-def _person_may(role: str, permission: str, level: str) -> bool:
+def _user_may(role: str, permission: str, level: str) -> bool:
     if level == "read":
         return role != "none"
     if permission in ("administration", "workflows"):
         return role == "admin" or (permission == "workflows" and role in ("write", "maintain"))
     if permission in ("issues", "pull_requests") and role in ("triage", "read"):
-        return True  # anyone who can read may write conversations; finer rights are checked where they matter
+        return True  # anyone who can read may comment; finer rights are checked by the caller
     return role in ("write", "maintain", "admin")

@@ -1,4 +1,4 @@
-"""Differences between commits: changed files, patches, and which lines a review comment may stand on."""
+"""Differences between commits: changed files, patches, and the lines that a review comment may refer to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 class FileChange:
     path: str
     status: str
-    oid: str  # of the blob after the change; for a removed file the one before
+    oid: str  # of the new blob; of the old one for a removed file
     mode: str
     additions: int
     deletions: int
@@ -45,20 +45,20 @@ class Hunk:
         return next((at for at, pair in enumerate(self.numbers) if pair[wanted] == line), None)
 
     def upto(self, line: int, side: str) -> str:
-        """The hunk as a comment quotes it: from its head to the line."""
+        """The hunk from its header to the line, as a comment quotes it."""
         index = self.index(line, side) or 0
         return "\n".join(self.lines[: index + 1])
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    merge_base: str | None  # None: no history in common
+    merge_base: str | None  # None: no common history
     ahead: tuple[str, ...]  # commits, oldest first
     behind: int
     files: list[FileChange]
 
 
-# A repository's commits never change, so neither do comparisons of them.
+# Commits never change, so comparisons are cached.
 _CACHE: WeakKeyDictionary[Bare, dict[tuple[str, str], Comparison]] = WeakKeyDictionary()
 
 
@@ -67,7 +67,7 @@ def _comparisons(bare: Bare) -> dict[tuple[str, str], Comparison]:
 
 
 def compare(bare: Bare, base: str, head: str) -> Comparison:
-    """`base...head`: what head has that base has not. Commits never change, so answers are kept."""
+    """`base...head`: what head has and base has not. The result is cached."""
     key = (base, head)
     if key not in _comparisons(bare):
         merge_base = bare.merge_base(base, head)
@@ -98,14 +98,14 @@ def files(bare: Bare, old: str | None, new: str) -> list[FileChange]:
     counts: dict[str, tuple[int, int]] = {}
     while position < len(fields) and fields[position]:
         added, deleted, path = fields[position].split("\t")
-        if not path:  # a rename: both names follow
+        if not path:  # a rename, followed by both names
             path, position = fields[position + 2], position + 2
         counts[path] = (_count(added), _count(deleted))
         position += 1
     found = []
     for path, status, oid, mode, before in kinds:
         hunks = next(patches)
-        if status == "T":  # shown as the old file's end and the new one's beginning
+        if status == "T":  # shown as a removed and an added file
             hunks = next(patches)
         found.append(FileChange(path, _STATUS[status], oid, mode, *counts[path], before, hunks))
     return found
@@ -118,13 +118,13 @@ def diff(bare: Bare, old: str | None, new: str) -> str:
 
 
 def patch(bare: Bare, old: str, new: str) -> str:
-    """The commits as mails, as `Accept: application/vnd.github.patch` shows them."""
+    """The commits as emails, as `Accept: application/vnd.github.patch` shows them."""
     raw = bare.run("format-patch", "--stdout", "--no-signature", f"{old}..{new}")
     return raw.decode("utf-8", "replace")
 
 
 def mergeable(bare: Bare, base: str, head: str) -> bool | None:
-    """Whether the two merge without a conflict; None where git is too old (before 2.38) to tell."""
+    """Whether the two merge without a conflict; None if git is older than 2.38 and cannot tell."""
     try:
         bare.run("merge-tree", "--write-tree", "--no-messages", base, head)
     except GitError as error:
@@ -139,7 +139,7 @@ def _count(number: str) -> int:
 def _patches(text: str) -> list[str | None]:
     """Each file's hunks, in the diff's order."""
     found: list[str | None] = []
-    # A line of content always begins with a blank, +, - or \, so only headers can begin like this.
+    # A line of content begins with a space, +, - or \, so only a header can begin like this.
     for section in re.split(r"^diff --git .*\n", text, flags=re.MULTILINE)[1:]:
         start = re.search(r"^@@ ", section, flags=re.MULTILINE)
         found.append(section[start.start() :].removesuffix("\n") if start else None)

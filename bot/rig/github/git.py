@@ -1,4 +1,4 @@
-"""Bare repositories on disk, through git's plumbing."""
+"""Bare repositories on disk, used through git's plumbing commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-# Nothing of the machine's own configuration reaches the stand-in's repositories.
+# The machine's own git configuration must not affect the stand-in's repositories.
 ENVIRONMENT = {
     "PATH": os.environ.get("PATH", os.defpath),
     "HOME": os.devnull,
@@ -20,13 +20,13 @@ ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "LC_ALL": "C.UTF-8",
 }
-# What GitHub's servers allow, and a push over HTTP.
+# GitHub's server settings, and pushes over HTTP.
 _CONFIGURATION = {
     "http.receivepack": "true",
     "uploadpack.allowFilter": "true",
     "uploadpack.allowAnySHA1InWant": "true",
     "receive.hideRefs": "refs/pull",  # "deny updating a hidden ref", as GitHub answers
-    "receive.denyDeleteCurrent": "ignore",  # refused by the stand-in itself, in GitHub's words
+    "receive.denyDeleteCurrent": "ignore",  # the stand-in refuses these itself, with GitHub's message
     "receive.autogc": "false",
     "gc.auto": "0",
     "core.logAllRefUpdates": "false",
@@ -48,7 +48,7 @@ class Signature:
 
     @property
     def date(self) -> str:
-        """The moment in UTC, as GitHub shows it."""
+        """The time in UTC, as GitHub shows it."""
         return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -73,7 +73,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of one path in a new tree: `oid` None takes it away."""
+    """The new entry of a path in a tree; `oid` None removes it."""
 
     path: str
     mode: str
@@ -81,7 +81,7 @@ class Change:
 
 
 class GitError(RuntimeError):
-    """git refused; the message is its own."""
+    """git failed; the message is git's."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -89,7 +89,7 @@ class GitError(RuntimeError):
 
 
 class Bare:
-    """One bare repository. Objects never change, so what is read of them is kept."""
+    """One bare repository. Objects never change, so they are cached."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -110,18 +110,18 @@ class Bare:
         return bare
 
     def configure(self) -> None:
-        # One write of the file: a child process for each setting costs more than the clone.
+        # One write of the file: a child process for each setting would cost more than the clone.
         sections = (name.rpartition(".") for name in _CONFIGURATION)
         lines = (f"[{section}]\n\t{key} = {_CONFIGURATION[f'{section}.{key}']}\n" for section, _, key in sections)
         with (self.path / "config").open("a") as file:
             file.writelines(lines)
 
     def run(self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
-        """Raises GitError with git's message when it fails."""
+        """Run git. Raises GitError with git's message if it fails."""
         return _git(self.path, *arguments, stdin=stdin, env=env)
 
     def ask(self, *arguments: str) -> str | None:
-        """The trimmed answer, None when git says no."""
+        """The stripped output; None if git fails."""
         try:
             return self.run(*arguments).decode().strip()
         except GitError:
@@ -134,7 +134,7 @@ class Bare:
         return {name: oid for oid, name in (line.split(" ", 1) for line in lines)}
 
     def ref(self, name: str) -> str | None:
-        """What `name`, a full ref name, points to."""
+        """The object that the full ref name points to."""
         if not name.startswith("refs/"):
             return None
         return self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", name)
@@ -146,7 +146,7 @@ class Bare:
         return self.ask("check-ref-format", name) is not None
 
     def set_ref(self, name: str, new: str, old: str | None = None) -> None:
-        """Create or move; with `old` only if it still points there (ZERO: only if absent)."""
+        """Create or move a ref; with `old` only if it still points there (ZERO: only if absent)."""
         self.run("update-ref", name, new, *([] if old is None else [old]))
 
     def delete_ref(self, name: str) -> None:
@@ -158,11 +158,11 @@ class Bare:
     # --- reading ------------------------------------------------------------------------------
 
     def resolve(self, revision: str) -> str | None:
-        """The object an expression names (`main`, `main:docs`, a sha), None when there is none."""
+        """The object that an expression names (`main`, `main:docs`, a sha); None if there is none."""
         return self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", revision)
 
     def kind(self, oid: str) -> str | None:
-        """commit, tree, blob or tag; None when the object is not here."""
+        """commit, tree, blob or tag; None if the object does not exist."""
         return self.ask("cat-file", "-t", oid) if OID.fullmatch(oid) else None
 
     def kinds(self, revisions: Sequence[str]) -> list[str | None]:
@@ -218,7 +218,7 @@ class Bare:
             return self.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=names).decode().split()
 
     def write_tree(self, base: str | None, changes: Sequence[Change]) -> str:
-        """The tree `base` with the changes laid over it, written by a throw-away index."""
+        """Write the tree `base` with the changes applied, using a temporary index."""
         with tempfile.TemporaryDirectory(prefix="rig-index-") as folder:
             env = {"GIT_INDEX_FILE": f"{folder}/index"}
             if base:
@@ -269,7 +269,7 @@ def head_of(source: Path) -> tuple[str, str] | None:
 
 def _git(folder: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
     done = subprocess.run(
-        # A local clone may belong to somebody else, and is only read.
+        # git refuses folders of other users; this only reads.
         ["git", "-c", "safe.directory=*", *arguments],
         cwd=folder,
         input=stdin,

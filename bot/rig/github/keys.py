@@ -18,7 +18,7 @@ def generate() -> tuple[str, bytes]:
 
 
 def public_of(private: str) -> bytes:
-    """The public key of a private one. Raises ValueError when it is no RSA key."""
+    """The public key of a private one. Raises ValueError if it is not an RSA key."""
     key = serialization.load_pem_private_key(private.encode(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ValueError("an App's key is an RSA key")

@@ -1,4 +1,4 @@
-"""GitHub's primary and secondary rate limits, with every threshold settable.
+"""GitHub's primary and secondary rate limits, with settable thresholds.
 
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 """
@@ -19,7 +19,7 @@ _HELP = "If you reach out to GitHub Support for help, please include the request
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Thresholds for each installation (App, person). 0 turns one off."""
+    """Thresholds for each installation, App or user. 0: no limit."""
 
     core: int = 5000  # requests an hour
     graphql: int = 5000  # points an hour
@@ -29,16 +29,16 @@ class Limits:
     graphql_points: int = 2000  # a minute; a query costs 1, a mutation 5
     content_minute: int = 80
     content_hour: int = 500
-    # Whether an edit (PATCH, PUT) counts as creating content. GitHub does not say; many edits of one comment
-    # were seen to be limited (github.md 5.5), so the stricter reading is the default.
+    # Whether an edit (PATCH, PUT) counts as creating content. GitHub does not document it. Many edits of one comment
+    # have been limited in practice, so edits count by default.
     edits_count: bool = True
-    status: int = 403  # of a refusal; GitHub uses 429 as well
-    retry_after: int | None = 60  # seconds; None leaves the header out
+    status: int = 403  # status of a refusal; GitHub also uses 429
+    retry_after: int | None = 60  # seconds; None: no header
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one request counts for."""
+    """What one request costs."""
 
     resource: str  # core or graphql
     points: int
@@ -56,7 +56,7 @@ class _Bucket:
 
 
 class Meter:
-    """Counts requests by bucket. Safe to use from several threads."""
+    """Counts the requests of each bucket. Safe to use from several threads."""
 
     def __init__(self, limits: Callable[[], Limits], clock: Callable[[], float]) -> None:
         self._limits = limits
@@ -74,7 +74,7 @@ class Meter:
 
     @contextmanager
     def request(self, name: str) -> Iterator[None]:
-        """One request under way. Raises Refusal when there are too many at once."""
+        """Count a concurrent request while the block runs. Raises Refusal if there are too many."""
         with self._lock:
             bucket = self._buckets.setdefault(name, _Bucket())
             limits = self._limits()
@@ -88,7 +88,7 @@ class Meter:
                 bucket.under_way -= 1
 
     def charge(self, name: str, cost: Cost) -> None:
-        """Count a request before it has any effect. Raises Refusal when a limit is reached."""
+        """Count a request before it has any effect. Raises Refusal if a limit is reached."""
         limits = self._limits()
         now = self._clock()
         with self._lock:

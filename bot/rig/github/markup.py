@@ -1,4 +1,4 @@
-"""Markdown as the pages show it: a short list of harmless HTML passes, all other HTML is shown as text."""
+"""Markdown as the pages show it: a few harmless HTML tags are kept, all other HTML is shown as text."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def render(text: str | None) -> Markup:
-    """HTML of a body; nothing in it can run, since all but a short list of tags is escaped."""
+    """The HTML of a body. All but a few harmless tags are escaped, so nothing in it can run."""
     return Markup(_MARKDOWN.render(text or ""))
 
 
 def _html(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    """GitHub leaves comments out; so do we."""
+    """HTML comments are omitted, as on GitHub."""
     raw = _COMMENT.sub("", tokens[index].content)
     pieces, end = [], 0
     for match in _HARMLESS.finditer(raw):
@@ -32,7 +32,7 @@ def _html(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: 
 
 
 def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    """Nothing is loaded from elsewhere: the image's text stands for it."""
+    """The alternative text instead of the image: pages load nothing from other servers."""
     return f"<em>[{escape(tokens[index].content or 'image')}]</em>"
 
 

@@ -1,4 +1,4 @@
-"""Plain HTML pages, so that a person can look at what the programs have done."""
+"""HTML pages that show the state in a browser."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _EMOJI = {
     "rocket": "🚀",
     "eyes": "👀",
 }
-_LARGEST = 200_000  # characters of a file that a page shows
+_MAX_BYTES = 200_000  # characters of a file that a page shows
 
 
 class Pages:
-    """Each page is rendered from the path's parameters to a status and its HTML."""
+    """Each page takes the path's parameters and returns a status and HTML."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -156,7 +156,7 @@ class Pages:
                 entries.sort(key=lambda entry: (entry.kind != "tree", entry.path))
                 return self._render("tree.html", **about, commit=commit, entries=entries)
             content = repo.bare.blob(object_name)
-            shown = None if b"\0" in content[:8000] else content.decode("utf-8", "replace")[:_LARGEST]
+            shown = None if b"\0" in content[:8000] else content.decode("utf-8", "replace")[:_MAX_BYTES]
             return self._render("file.html", **about, commit=commit, content=shown, size=len(content))
 
     def _repo(self, given: Mapping[str, Any]) -> Repository | None:
@@ -188,7 +188,7 @@ class FileView:
 
 
 def _rows(issue: Issue) -> list[tuple[str, Comment | IssueEvent | Review, list[ReviewComment]]]:
-    """The conversation in order of time; each review with its comments."""
+    """Comments and reviews in order of time, each review with its comments."""
     rows: list[tuple[str, Comment | IssueEvent | Review, list[ReviewComment]]] = []
     rows += [("comment", comment, []) for comment in issue.comments.values()]
     rows += [("event", event, []) for event in issue.events]
@@ -203,7 +203,7 @@ def _rows(issue: Issue) -> list[tuple[str, Comment | IssueEvent | Review, list[R
 
 
 def _split(path: str, branches: Mapping[str, str], default: str) -> tuple[str, str]:
-    """Branch and path of an address; branch names may hold slashes."""
+    """Branch and path of a URL; branch names may contain slashes."""
     if not path:
         return default if default in branches else next(iter(branches)), ""
     for branch in sorted(branches, key=len, reverse=True):
@@ -214,7 +214,7 @@ def _split(path: str, branches: Mapping[str, str], default: str) -> tuple[str, s
 
 
 def _reactions(reactions: list[Reaction]) -> list[tuple[str, int, str]]:
-    """Emoji with its name (for machines without such a font), how many, and who."""
+    """Emoji, its name (for machines without such a font), count and users."""
     found: dict[str, list[str]] = {}
     for reaction in reactions:
         found.setdefault(reaction.content, []).append(reaction.account.login)
@@ -226,7 +226,7 @@ def _moment(at: float) -> str:
 
 
 def _hue(account: Account) -> int:
-    """A colour for somebody's avatar, the same on every page."""
+    """The colour of an account's avatar, the same on every page."""
     return int(hashlib.sha256(account.login.encode()).hexdigest()[:4], 16) % 360
 
 

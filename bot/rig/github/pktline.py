@@ -1,11 +1,11 @@
-"""git's pkt-lines: what a push asks for, and the report on it."""
+"""git's pkt-line format: the commands of a push, and the report on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_MOST = 65_515  # bytes of data in one line of the side band
+_MAX_DATA = 65_515  # bytes of data in one side-band line
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,12 @@ class Command:
 
 
 def commands(body: bytes) -> list[Command]:
-    """What the head of a push's body asks for."""
+    """The ref updates in the head of a push's body."""
     found = []
     for line in _lines(body):
         if line is None:
             break
-        if line.startswith(b"shallow "):  # a push from a shallow repository says so first
+        if line.startswith(b"shallow "):  # a push from a shallow repository begins with these
             continue
         old, new, ref = line.split(b"\0", 1)[0].decode("utf-8", "replace").strip().split(" ", 2)
         found.append(Command(old, new, ref))
@@ -30,11 +30,11 @@ def commands(body: bytes) -> list[Command]:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The answer to a push: per ref "ok" or why not, and whatever else git said."""
+    """The answer to a push: for each ref "ok" or the reason, and git's other output."""
 
     unpack: str
     results: dict[str, str | None]  # None: accepted
-    messages: bytes  # for people, shown as "remote: …"
+    messages: bytes  # shown to the user as "remote: …"
     banded: bool
 
     @classmethod
@@ -87,4 +87,4 @@ def _line(payload: bytes) -> bytes:
 
 
 def _band(number: bytes, data: bytes) -> bytes:
-    return b"".join(_line(number + data[at : at + _MOST]) for at in range(0, len(data), _MOST))
+    return b"".join(_line(number + data[at : at + _MAX_DATA]) for at in range(0, len(data), _MAX_DATA))

@@ -1,4 +1,4 @@
-"""What a push may not do, checked by git's own `update` hook while the objects are still in quarantine."""
+"""Rules for pushes, checked by git's `update` hook while the objects are still in quarantine."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pathlib import Path
 
 from bot.rig.github.records import Rule
 
-# One call for each ref: NAME OLD NEW. It says why on standard error and leaves GitHub's one-line reason in a
+# Called for each ref with NAME OLD NEW. It explains on standard error and writes GitHub's one-line reason to a
 # file, since git itself would only report "hook declined".
 _HOOK = r"""#!/bin/sh
 ref=$1 old=$2 new=$3
 zero=0000000000000000000000000000000000000000
-refuse() { # reason, then what to tell the person
+refuse() { # reason, then the message for the user
     printf '%s\t%s\n' "$ref" "$1" >> "$RIG_REASONS"
     shift
     for line in "$@"; do echo "$line" >&2; done
     exit 1
 }
-deed=update
-if [ "$old" = $zero ]; then deed=create
-elif [ "$new" = $zero ]; then deed=delete
-elif ! git merge-base --is-ancestor "$old" "$new" 2>/dev/null; then deed=force
+action=update
+if [ "$old" = $zero ]; then action=create
+elif [ "$new" = $zero ]; then action=delete
+elif ! git merge-base --is-ancestor "$old" "$new" 2>/dev/null; then action=force
 fi
-[ "$deed" = delete ] && [ "$ref" = "$RIG_DEFAULT" ] &&
+[ "$action" = delete ] && [ "$ref" = "$RIG_DEFAULT" ] &&
     refuse "refusing to delete the current branch: $ref" "error: refusing to delete the current branch: $ref"
-while IFS='	' read -r pattern deeds why; do
-    case "$ref" in $pattern) case " $deeds " in *" $deed "*)
+while IFS='	' read -r pattern actions why; do
+    case "$ref" in $pattern) case " $actions " in *" $action "*)
         refuse "push declined due to repository rule violations" \
             "error: GH013: Repository rule violations found for $ref." "- $why"
     ;; esac ;; esac
@@ -48,7 +48,7 @@ exit 0
 
 
 def install(folder: Path) -> None:
-    """Write the hook to where `core.hooksPath` will point."""
+    """Write the hook to the folder for `core.hooksPath`."""
     folder.mkdir(parents=True, exist_ok=True)
     hook = folder / "update"
     hook.write_text(_HOOK)
@@ -56,15 +56,15 @@ def install(folder: Path) -> None:
 
 
 def environment(
-    hooks: Path, folder: Path, rules: Iterable[Rule], *, default_branch: str, workflows: bool, largest: int
+    hooks: Path, folder: Path, rules: Iterable[Rule], *, default_branch: str, workflows: bool, max_bytes: int
 ) -> Mapping[str, str]:
-    """Variables for one push. `folder` takes the rules in and the reasons out."""
+    """Environment variables of one push. `folder` holds the rules and receives the reasons."""
     lines = []
     for rule in rules:
-        deeds = {name for name in ("create", "update", "delete", "force") if getattr(rule, name)}
-        deeds |= {"force"} if rule.update else set()
+        actions = {name for name in ("create", "update", "delete", "force") if getattr(rule, name)}
+        actions |= {"force"} if rule.update else set()
         why = " ".join(rule.why.split())
-        lines.append(f"{rule.pattern}\t{' '.join(sorted(deeds))}\t{why}\n")
+        lines.append(f"{rule.pattern}\t{' '.join(sorted(actions))}\t{why}\n")
     (folder / "rules").write_text("".join(lines))
     (folder / "reasons").touch()
     return {
@@ -75,11 +75,11 @@ def environment(
         "RIG_REASONS": str(folder / "reasons"),
         "RIG_DEFAULT": f"refs/heads/{default_branch}",
         "RIG_WORKFLOWS": "1" if workflows else "",
-        "RIG_LARGEST": str(largest),
+        "RIG_LARGEST": str(max_bytes),
     }
 
 
 def reasons(folder: Path) -> dict[str, str]:
-    """Why refs were refused, in GitHub's words."""
+    """GitHub's message for each refused ref."""
     lines = (folder / "reasons").read_text().splitlines()
     return dict(line.split("\t", 1) for line in lines)

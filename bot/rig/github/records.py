@@ -1,6 +1,6 @@
-"""The nouns of the stand-in: accounts, apps, repositories, issues, pull requests and what hangs on them.
+"""The records of the stand-in: accounts, Apps, repositories, issues, pull requests and their parts.
 
-Plain records, changed only under the world's lock (`world.py`); what changes them lives in `effects/`.
+They are changed only under the state's lock (`state.py`), by the functions in `effects/`.
 Times are seconds since the epoch.
 """
 
@@ -29,7 +29,7 @@ REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes
 
 
 def node_id(prefix: str, number: int) -> str:
-    """GitHub's opaque global id: GraphQL finds any object by it."""
+    """GitHub's global node id, by which GraphQL finds any object."""
     return f"{prefix}_{base64.urlsafe_b64encode(str(number).encode()).decode().rstrip('=')}"
 
 
@@ -49,7 +49,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, and through which App when it is one's installation token."""
+    """An account that acts, and the App if it uses an installation token."""
 
     account: Account
     app: App | None = None
@@ -85,7 +85,7 @@ class App:
     owner: Account
     bot: Account
     public_key: bytes  # PEM
-    private_key: str  # PEM; "" when the caller kept it
+    private_key: str  # PEM; "" if only the caller has it
     hook: Hook
     permissions: Mapping[str, str]
     events: tuple[str, ...]
@@ -117,7 +117,7 @@ class Installation:
 
 @dataclass(eq=False, slots=True)
 class Token:
-    """An installation's token, or a person's when `installation` is None (then `account` is set)."""
+    """An installation's token; if `installation` is None, the token of the user `account`."""
 
     value: str
     expires_at: float
@@ -346,7 +346,7 @@ class Repository:
     created_at: float
     pushed_at: float
     archived: bool = False
-    allows_drafts: bool = True  # private ones of some plans do not
+    allows_drafts: bool = True  # private repositories on some plans cannot
     parent: Repository | None = None
     roles: dict[int, str] = field(default_factory=dict)  # account id -> role
     labels: dict[str, Label] = field(default_factory=dict)  # by lower-case name
@@ -354,7 +354,7 @@ class Repository:
     check_runs: dict[int, CheckRun] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     verified: set[str] = field(default_factory=set)  # commits that GitHub signed
-    first_tips: tuple[str, ...] = ()  # what its refs pointed to when it was made
+    first_tips: tuple[str, ...] = ()  # what its refs pointed to at its creation
 
     @property
     def full_name(self) -> str:
@@ -369,7 +369,7 @@ class Repository:
         return [issue.pull for issue in self.issues.values() if issue.pull is not None]
 
     def role(self, account: Account) -> str:
-        """The account's role here: the owner's is admin, and everyone may read a public repository."""
+        """The account's role: admin for the owner, at least read for everyone on a public repository."""
         if account is self.owner:
             return "admin"
         role = self.roles.get(account.id, "none")

@@ -1,4 +1,4 @@
-"""GitHub's refusals: a status and the words it uses."""
+"""Error answers of GitHub: status and message."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 _DOCS = "https://docs.github.com/rest"
 
 
-class Refusal(Exception):  # noqa: N818 - an answer GitHub gives, nothing went wrong
-    """Ends a request with an error answer. `errors` are GitHub's coded details of a 422."""
+class Refusal(Exception):  # noqa: N818 - an answer of GitHub, not a failure of the stand-in
+    """Ends a request with an error answer. `errors` are the details of a 422."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Refusal(Exception):  # noqa: N818 - an answer GitHub gives, nothing went w
         if self.errors:
             body["errors"] = list(self.errors)
         body["documentation_url"] = self.docs
-        if self.status != 422:  # the description of validation errors has no status in the body
+        if self.status != 422:  # bodies of validation errors have no status in GitHub's description
             body["status"] = str(self.status)
         return body
 
@@ -54,7 +54,7 @@ class Refusal(Exception):  # noqa: N818 - an answer GitHub gives, nothing went w
 
 
 def missing(resource: str, field: str, code: str = "missing_field") -> dict[str, str]:
-    """One coded detail: https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api"""
+    """One detail with its code: https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api"""
     return {"resource": resource, "field": field, "code": code}
 
 

@@ -1,4 +1,4 @@
-"""Setting the scene: accounts, repositories, Apps and what administrators do to them."""
+"""Sets up a scenario: accounts, repositories, Apps, and actions of administrators."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bot.rig.github import keys
-from bot.rig.github.auth import mint_for_person
+from bot.rig.github.auth import mint_for_user
 from bot.rig.github.effects import apps
 from bot.rig.github.effects.emit import emit
 from bot.rig.github.git import Bare, Change, Signature, head_of
 from bot.rig.github.records import ROLES, Account, Actor, App, Hook, Installation, Repository, Rule, Team
 from bot.rig.github.state import State
 
-# A file's content, or its mode and content; None takes the file away.
+# A file's content, or its mode and content; None removes the file.
 Content = str | bytes | tuple[str, bytes] | None
 
-_FIRST_COMMIT = 1_700_000_000  # repositories made from `files` have the same commit each time
+_FIRST_COMMIT = 1_700_000_000  # fixed, so that repositories made from `files` always have the same commit
 
 
-class Stage:
-    """Everything here may be called at any time after `start`."""
+class Scenario:
+    """Methods that may be called at any time after `start`."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -28,7 +28,7 @@ class Stage:
     # --- accounts -----------------------------------------------------------------------------
 
     def create_user(self, login: str, kind: str = "User") -> Account:
-        """A person, or with kind `Organization` one of those. Raises ValueError when the login is taken."""
+        """A user, or an organization with kind `Organization`. Raises ValueError if the login is taken."""
         with self.state.lock:
             if login.lower() in self.state.accounts:
                 raise ValueError(f"the login {login!r} is taken")
@@ -37,9 +37,9 @@ class Stage:
             return account
 
     def delete_user(self, login: str) -> None:
-        """The account goes; what it wrote stays, by nobody."""
+        """Delete the account. What it wrote stays, without an author."""
         with self.state.lock:
-            self.state.person(login).deleted = True
+            self.state.user(login).deleted = True
 
     def create_team(self, organization: str, slug: str) -> Team:
         with self.state.lock:
@@ -49,9 +49,9 @@ class Stage:
             return team
 
     def personal_token(self, login: str) -> str:
-        """A token with which a person may speak REST, GraphQL and git."""
+        """A user's token for REST, GraphQL and git."""
         with self.state.lock:
-            return mint_for_person(self.state, self.state.person(login)).value
+            return mint_for_user(self.state, self.state.user(login)).value
 
     # --- repositories -------------------------------------------------------------------------
 
@@ -64,9 +64,9 @@ class Stage:
         files: Mapping[str, Content] | None = None,
         default_branch: str = "main",
     ) -> Repository:
-        """From a local git repository (only read), from files, or empty. A missing owner is made an organization.
+        """From a local git repository (only read), from files, or empty. A missing owner is created as an organization.
 
-        Raises ValueError when the name is taken or `source` has no commit.
+        Raises ValueError if the name is taken or `source` has no commit.
         """
         owner, _, name = full_name.partition("/")
         with self.state.lock:
@@ -92,7 +92,7 @@ class Stage:
 
     def fork(self, repo: Repository | str, user: str) -> Repository:
         with self.state.lock:
-            parent, owner = self._repo(repo), self.state.person(user)
+            parent, owner = self._repo(repo), self.state.user(user)
             number = self.state.next_account_id()
             bare = Bare.clone(parent.bare.path, self.state.root / f"{number}.git")
             forked = self._add(owner, parent.name, number, bare, parent.default_branch, private=parent.private)
@@ -115,7 +115,7 @@ class Stage:
         if role not in ROLES:
             raise ValueError(f"a role is one of {', '.join(ROLES)}, not {role!r}")
         with self.state.lock:
-            self._repo(repo).roles[self.state.person(user).id] = role
+            self._repo(repo).roles[self.state.user(user).id] = role
 
     def protect(
         self,
@@ -128,7 +128,7 @@ class Stage:
         force: bool = False,
         why: str = "Changes must be made through a pull request.",
     ) -> None:
-        """Refuse deeds on refs such as `refs/heads/main` or `refs/heads/*` to everyone."""
+        """Refuse the given actions on refs such as `refs/heads/main` or `refs/heads/*` to everyone."""
         with self.state.lock:
             self._repo(repo).rules.append(Rule(pattern, create, update, delete, force, why))
 
@@ -141,7 +141,7 @@ class Stage:
             self._repo(repo).private = private
 
     def rename(self, repo: Repository | str, name: str, user: str) -> None:
-        """The old name goes on leading here."""
+        """The old name keeps redirecting to it."""
         with self.state.lock:
             found = self._repo(repo)
             before, found.name = found.name, name
@@ -152,7 +152,7 @@ class Stage:
     def transfer(self, repo: Repository | str, owner: str, user: str) -> None:
         """To another account: the installations of the old one no longer reach it."""
         with self.state.lock:
-            found, by = self._repo(repo), self.state.person(user)
+            found, by = self._repo(repo), self.state.user(user)
             before = found.owner
             found.owner = self._account(owner, "Organization")
             self.state.names[found.full_name.lower()] = found.id
@@ -163,7 +163,7 @@ class Stage:
                     apps.remove_repository(self.state, installation, found, by)
 
     def _repository_event(self, repo: Repository, user: str, action: str, changes: object) -> None:
-        actor = Actor(self.state.person(user))
+        actor = Actor(self.state.user(user))
         emit(self.state, repo, "repository", actor, {"action": action, "changes": changes})
 
     # --- Apps ---------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class Stage:
         private_key: str | None = None,
         owner: str = "ampbot-makers",
     ) -> App:
-        """With a private key (PEM) only its public half is kept; without, `app.private_key` holds a new one."""
+        """With a private key (PEM) only its public key is kept; without one, `app.private_key` is a new one."""
         with self.state.lock:
             made, public = keys.generate() if private_key is None else ("", keys.public_of(private_key))
             app_id = app_id or self.state.next_account_id()
@@ -209,15 +209,15 @@ class Stage:
             app.hook.url, app.hook.secret = url, secret
 
     def install(self, app: App, repositories: Sequence[Repository | str], *, user: str | None = None) -> Installation:
-        """On repositories of one account, by `user` or that account. More of them join an installation there is.
+        """Install on repositories of one account, as `user` or that account. An existing installation is extended.
 
-        Raises ValueError when they belong to several accounts.
+        Raises ValueError if they belong to several accounts.
         """
         with self.state.lock:
             found = [self._repo(repo) for repo in repositories]
             if len({repo.owner for repo in found}) != 1:
                 raise ValueError("an installation is on repositories of one account")
-            by = self.state.person(user) if user else found[0].owner
+            by = self.state.user(user) if user else found[0].owner
             return apps.install(self.state, app, found, by)
 
     def suspend(self, installation: Installation, *, suspended: bool = True) -> None:
@@ -230,17 +230,17 @@ class Stage:
             apps.uninstall(self.state, installation, installation.account)
 
     def expire_tokens(self) -> int:
-        """Let every living installation token run out now; how many there were."""
+        """Expire all active installation tokens. Returns how many there were."""
         with self.state.lock:
             now = self.state.now()
-            living = [
+            active = [
                 token
                 for token in self.state.tokens.values()
                 if token.installation is not None and not token.revoked and token.expires_at > now
             ]
-            for token in living:
+            for token in active:
                 token.expires_at = now
-            return len(living)
+            return len(active)
 
     # --- look-ups -----------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
-"""The world's state as plain data that is equal for equal states.
+"""The state as plain data, equal for equal states.
 
-Left out is what differs from run to run without meaning: ids, times, tokens, delivery GUIDs and the log of
-deliveries. Commits stand by their tree, parents and message, since their sha holds the time.
+It leaves out what differs between equal runs: ids, times, tokens, delivery GUIDs and the log of deliveries. Commits are
+named by their tree, parents and message, since a sha depends on the time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Plain = dict[str, Any]
 
 
 def snapshot(state: State) -> Plain:
-    """JSON-able. Repositories stand by their names."""
+    """JSON-serializable. Repositories are identified by their names."""
     with state.lock:
         return {
             "repositories": {
@@ -39,7 +39,7 @@ def snapshot(state: State) -> Plain:
 
 
 def of_repository(repo: Repository, commits: Commits) -> Plain:
-    """One repository alone; `commits` are its own."""
+    """One repository; `commits` names its commits."""
     return {
         "private": repo.private,
         "archived": repo.archived,
@@ -52,9 +52,9 @@ def of_repository(repo: Repository, commits: Commits) -> Plain:
 
 
 class Commits:
-    """Commits by what they say. Their name is the digest of tree, parents' names and message.
+    """Names commits by a digest of tree, parents' names and message.
 
-    `said` leaves out of a message what differs between runs without meaning.
+    `said` removes from a message what differs between equal runs.
     """
 
     def __init__(self, repo: Repository, said: Callable[[str], str] = str) -> None:
@@ -82,7 +82,7 @@ class Commits:
         return self._names[oid]
 
     def _name_all(self, bare: Bare, oid: str) -> None:
-        """Parents first. Commits that were there from the beginning keep their sha: it is the same in every run."""
+        """Name a commit and its ancestors, parents first. The first commits keep their sha, equal in every run."""
         new = bare.log(oid, *(f"^{tip}" for tip in self._repo.first_tips))
         for each in new:
             commit = bare.commit(each)
@@ -142,11 +142,11 @@ def _review(review: Review, commits: Commits) -> Plain:
         "state": review.state,
         "body": review.body,
         "commit": commits.name(review.commit),
-        "comments": [_remark(each) for each in review.pull.comments.values() if each.review is review],
+        "comments": [_review_comment(each) for each in review.pull.comments.values() if each.review is review],
     }
 
 
-def _remark(comment: ReviewComment) -> Plain:
+def _review_comment(comment: ReviewComment) -> Plain:
     return {
         "author": _by(comment.author),
         "body": comment.body,

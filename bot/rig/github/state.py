@@ -1,4 +1,4 @@
-"""Everything the stand-in knows, under one lock."""
+"""The state of the stand-in, under one lock."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ from bot.rig.github.webhooks import Outbox
 
 T = TypeVar("T")
 
-# Larger than 32 bits hold, as GitHub's ids of comments have been since 2024.
+# Larger than 32 bits, like GitHub's comment ids.
 _FIRST_ID = 3_000_000_000
 _FIRST_ACCOUNT = 41_000_000
 
 
 @dataclass(slots=True)
 class Settings:
-    """Knobs of the stand-in; tests turn them."""
+    """Settings of the stand-in, changed by tests."""
 
-    list_lag_seconds: float = 0.0  # younger things are missing from lists, though found by their id
+    list_lag_seconds: float = 0.0  # lists omit records younger than this; they are still found by id
     token_seconds: float = 3600.0
-    # Requests with more inlined text than this are answered 502, as GitHub's gateway does (github.md 4.1).
+    # Tree requests with more inlined text than this get a 502, as reported of GitHub.
     tree_inline_bytes: int = 2_500_000
     tree_inline_entries: int = 300
     body_bytes: int = 40 * 1024 * 1024
     file_bytes: int = 100 * 1024 * 1024
-    # GitHub refuses a review request for an ordinary App's bot (github.md 5.3).
+    # GitHub refuses a review request for the bot of an App.
     bots_may_review: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
 class State:
-    """The state and its look-ups. Hold `lock` to read or change anything."""
+    """The state and its lookups. Hold `lock` to read or change it."""
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
         self.root = root
         self.clock = clock
-        self.url = ""  # of the server, once it listens
+        self.url = ""  # of the server, once it has started
         self.lock = threading.RLock()
         self.settings = Settings()
         self.meter = Meter(lambda: self.settings.limits, clock)
@@ -80,26 +80,26 @@ class State:
         return next(self._ids)
 
     def next_account_id(self) -> int:
-        """A smaller id: those of accounts, repositories and installations still fit into 32 bits."""
+        """A new id for an account, repository or installation; those still fit into 32 bits."""
         return next(self._account_ids)
 
     def account(self, login: str) -> Account | None:
         account = self.accounts.get(login.lower())
         return None if account is None or account.deleted else account
 
-    def person(self, login: str) -> Account:
+    def user(self, login: str) -> Account:
         account = self.account(login)
         if account is None:
             raise KeyError(f"there is no account {login!r}; create it first")
         return account
 
     def repository(self, full_name: str) -> Repository | None:
-        """By its name or a former one."""
+        """A repository by its current or a former name."""
         number = self.names.get(full_name.lower())
         return None if number is None else self.repositories.get(number)
 
     def signature(self, account: Account) -> Signature:
-        """The account as author of a commit now: by its no-reply address."""
+        """The account as commit author now, with its no-reply address."""
         email = f"{account.id}+{account.login}@users.noreply.{urlsplit(self.url).hostname}"
         return Signature(account.login, email, int(self.now()))
 
@@ -108,14 +108,14 @@ class State:
         return next(found, None)
 
     def installation_of(self, app: App, repository: Repository) -> Installation | None:
-        """The app's living installation that covers the repository."""
+        """The App's active installation on the repository."""
         for installation in self.installations.values():
             if installation.app is app and not installation.removed and repository.id in installation.repositories:
                 return installation
         return None
 
     def visible(self, things: Iterable[T], created_at: Callable[[T], float]) -> list[T]:
-        """What a list shows: GitHub's lists lag behind its writes."""
+        """The records that a list shows: GitHub's lists lag behind writes."""
         newest = self.now() - self.settings.list_lag_seconds
         if self.settings.list_lag_seconds <= 0:
             return list(things)
@@ -123,7 +123,7 @@ class State:
 
 
 def issue_of(repository: Repository, number: int) -> Issue:
-    """Raises Refusal (404) when there is none."""
+    """Raises Refusal (404) if there is none."""
     issue = repository.issues.get(number)
     if issue is None:
         raise Refusal.not_found()
@@ -152,5 +152,5 @@ def review_comment_of(repository: Repository, number: int) -> ReviewComment:
 
 
 def may_write(actor: Actor, repository: Repository) -> bool:
-    """Whether a person may push; an App's right is its token's and checked elsewhere."""
+    """Whether a user may push. An App's permissions are checked by the router."""
     return actor.app is not None or repository.role(actor.account) in ("write", "maintain", "admin")

@@ -1,4 +1,4 @@
-"""git over HTTP: `git http-backend` behind the tokens that the REST side minted."""
+"""git over HTTP: `git http-backend` behind the REST API's tokens."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Transport:
         service = request.path_params["service"]
         asked = request.query_params.get("service", "") if service == "info/refs" else service
         if asked not in ("git-upload-pack", "git-receive-pack"):
-            return PlainTextResponse("Please upgrade your git client.", 403)  # the dumb protocol is not served
+            return PlainTextResponse("Please upgrade your git client.", 403)  # the dumb protocol is not supported
         name = f"{request.path_params['owner']}/{request.path_params['name'].removesuffix('.git')}"
         push = asked == "git-receive-pack"
         try:
@@ -59,7 +59,7 @@ class Transport:
             if service == "git-receive-pack":
                 return await self._receive(request, repo, identity)
             return await self._stream(request, repo, service)
-        except ClientDisconnect:  # in the middle of what it was sending
+        except ClientDisconnect:  # the client disconnected while sending
             return Response(status_code=400)
 
     def _admit(self, request: Request, name: str, *, push: bool) -> tuple[Repository, Identity]:
@@ -100,7 +100,7 @@ class Transport:
         return _Streamed(await self._start(request, repo, service, {}), body)
 
     async def _receive(self, request: Request, repo: Repository, identity: Identity) -> Response:
-        """Take a push in whole, then let everything follow from what git accepted of it."""
+        """Receive a whole push, then apply the effects of the ref updates that git accepted."""
         body = await request.body()
         plain = gzip.decompress(body) if request.headers.get("content-encoding") == "gzip" else body
         asked = {command.ref: command for command in commands(plain)}
@@ -112,7 +112,7 @@ class Transport:
                 repo.rules,
                 default_branch=repo.default_branch,
                 workflows=identity.allows(repo, "workflows", "write"),
-                largest=self._state.settings.file_bytes,
+                max_bytes=self._state.settings.file_bytes,
             )
             process = await self._start(request, repo, "git-receive-pack", rules)
             output, _ = await process.communicate(body)
@@ -158,12 +158,12 @@ class Transport:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=environment,
-            start_new_session=True,  # ended with its children
+            start_new_session=True,  # the process and its children have ended
         )
 
 
 class _Streamed(Response):
-    """What a git process says, piece by piece. A client that leaves takes the process with it."""
+    """The output of a git process in pieces. If the client disconnects, the process is killed."""
 
     def __init__(self, process: asyncio.subprocess.Process, body: bytes) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ class _Streamed(Response):
             while piece := await process.stdout.read(_PIECE):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
-        except asyncio.IncompleteReadError:  # ended before it had begun to answer
+        except asyncio.IncompleteReadError:  # it ended before it began to answer
             pass
         finally:
             leaving.cancel()
@@ -198,7 +198,7 @@ async def _end_when_left(receive: Receive, process: asyncio.subprocess.Process) 
 
 
 def _end(process: asyncio.subprocess.Process) -> None:
-    """With its children; nothing happens to one that has ended."""
+    """Kill the process and its children, if it still runs."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -210,7 +210,7 @@ async def _feed(process: asyncio.subprocess.Process, body: bytes) -> None:
         process.stdin.write(body)
         await process.stdin.drain()
         process.stdin.close()
-    except (BrokenPipeError, ConnectionResetError):  # git had read enough
+    except (BrokenPipeError, ConnectionResetError):  # git stopped reading
         pass
 
 

@@ -1,4 +1,4 @@
-"""What people do on GitHub, each deed with the webhooks it causes."""
+"""Actions of GitHub's users, with the webhooks they cause."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from bot.rig.github.effects import checks, issues, merging, pulls, refs, reviews
 from bot.rig.github.effects.pulls import Proposal
-from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.records import Actor, CheckRun, Comment, Issue, Pull, Reaction, Repository, Review, ReviewComment
-from bot.rig.github.scenario import Content, Stage, changes_of
+from bot.rig.github.scenario import Content, Scenario, changes_of
 from bot.rig.github.state import issue_of, pull_of
 
 
-class People(Stage):
-    """Repositories are given by name or as they are, people by their login. Refusals are raised as Refusal."""
+class UserActions(Scenario):
+    """Repositories are given by name or as records, users by login. Refusals are raised as Refusal."""
 
     def _by(self, user: str) -> Actor:
-        return Actor(self.state.person(user))
+        return Actor(self.state.user(user))
 
     # --- conversations ------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ class People(Stage):
         title: str | None = None,
         body: str | None = None,
     ) -> None:
-        """Of a pull request as well."""
+        """Edit an issue or a pull request."""
         with self.state.lock:
             issue = issue_of(self._repo(repo), number)
             issues.edit_issue(self.state, issue, self._by(user), title, body)
@@ -70,14 +70,14 @@ class People(Stage):
             issues.remove_label(self.state, issue_of(self._repo(repo), number), self._by(user), name)
 
     def assign(self, repo: Repository | str, number: int, user: str, assignee: str) -> None:
-        """Whoever it is: what GitHub lets one assign is checked on REST only."""
+        """Assign any user: only REST checks who can be assigned."""
         with self.state.lock:
-            who = self.state.person(assignee)
+            who = self.state.user(assignee)
             issues.assign(self.state, issue_of(self._repo(repo), number), self._by(user), who)
 
     def unassign(self, repo: Repository | str, number: int, user: str, assignee: str) -> None:
         with self.state.lock:
-            who = self.state.person(assignee)
+            who = self.state.user(assignee)
             issues.unassign(self.state, issue_of(self._repo(repo), number), self._by(user), who)
 
     def close(self, repo: Repository | str, number: int, user: str) -> None:
@@ -102,20 +102,20 @@ class People(Stage):
         user: str,
         message: str = "Change",
     ) -> str:
-        """A commit on top of the branch, which is made from the default branch if it is not there."""
+        """Commit to the branch; a missing one is created from the default branch. Returns the sha."""
         with self.state.lock:
             found = self._repo(repo)
             bare, before = found.bare, found.bare.branch(branch)
             parent = before or bare.branch(found.default_branch)
             base = bare.commit(parent).tree if parent else None
             tree = bare.write_tree(base, changes_of(bare, files))
-            by = self.state.signature(self.state.person(user))
+            by = self.state.signature(self.state.user(user))
             commit = bare.write_commit(tree, [parent] if parent else [], message, by, by)
             self._push(found, branch, user, before, commit, forced=False)
             return commit
 
     def force_push(self, repo: Repository | str, branch: str, commit: str, user: str) -> None:
-        """Point the branch at any commit that the repository has."""
+        """Point the branch to any commit of the repository."""
         with self.state.lock:
             found = self._repo(repo)
             self._push(found, branch, user, found.bare.branch(branch), commit, forced=True)
@@ -144,7 +144,7 @@ class People(Stage):
         base: str | None = None,
         draft: bool = False,
     ) -> Pull:
-        """From a branch, or from a fork's: `(fork, branch)`."""
+        """`head` is a branch, or the branch of a fork: `(fork, branch)`."""
         with self.state.lock:
             found = self._repo(repo)
             head_repository, branch = (found, head) if isinstance(head, str) else head
@@ -156,13 +156,21 @@ class People(Stage):
             pulls.set_draft(self.state, pull_of(self._repo(repo), number), self._by(user), draft=not ready)
 
     def request_review(self, repo: Repository | str, number: int, user: str, reviewer: str) -> None:
-        """Of a login or a team's slug. Of an App's bot only with `settings.bots_may_review`, as on GitHub."""
+        """`reviewer` is a login or a team's slug. Bots of Apps need `settings.bots_may_review`: GitHub refuses them."""
         with self.state.lock:
             pull = pull_of(self._repo(repo), number)
             is_team = self.state.team(pull.repository.owner, reviewer) is not None
             named = ([], [reviewer]) if is_team else ([reviewer], [])
             asked = pulls.reviewers_named(self.state, pull, *named)
             pulls.request_reviews(self.state, pull, self._by(user), *asked)
+
+    def withdraw_review_request(self, repo: Repository | str, number: int, user: str, reviewer: str) -> None:
+        """Of a login or a team's slug."""
+        with self.state.lock:
+            pull = pull_of(self._repo(repo), number)
+            accounts = [account for account in pull.reviewers if account.login == reviewer]
+            teams = [team for team in pull.teams if team.slug == reviewer]
+            pulls.withdraw_requests(self.state, pull, self._by(user), accounts, teams)
 
     def submit_review(
         self,
@@ -172,7 +180,7 @@ class People(Stage):
         body: str,
         *,
         event: str = "COMMENT",
-        remarks: Sequence[Remark] = (),
+        comments: Sequence[DraftComment] = (),
     ) -> Review:
         """event: COMMENT, APPROVE or REQUEST_CHANGES."""
         with self.state.lock:
@@ -182,25 +190,25 @@ class People(Stage):
                 self._by(user),
                 body=body,
                 event=event,
-                remarks=remarks,
+                comments=comments,
             )
 
     def review_comment(
-        self, repo: Repository | str, number: int, user: str, remark: Remark, *, reply_to: int | None = None
+        self, repo: Repository | str, number: int, user: str, draft: DraftComment, *, reply_to: int | None = None
     ) -> ReviewComment:
-        """On a line of the diff; with `reply_to`, the id of a comment, only the remark's body counts."""
+        """On a line of the diff; with `reply_to`, the id of a comment, only the draft's body is used."""
         with self.state.lock:
             pull = pull_of(self._repo(repo), number)
             if reply_to is not None:
-                return reviews.reply(self.state, pull.comments[reply_to], self._by(user), remark.body)
-            return reviews.comment(self.state, pull, self._by(user), remark, None)
+                return reviews.reply(self.state, pull.comments[reply_to], self._by(user), draft.body)
+            return reviews.comment(self.state, pull, self._by(user), draft, None)
 
     def edit_review_comment(self, comment: ReviewComment, user: str, body: str) -> None:
         with self.state.lock:
             reviews.edit_comment(self.state, comment, self._by(user), body)
 
     def merge(self, repo: Repository | str, number: int, user: str) -> str:
-        """The merge commit."""
+        """Merge the pull request. Returns the merge commit's sha."""
         with self.state.lock:
             pull = pull_of(self._repo(repo), number)
             return merging.merge(self.state, pull, self._by(user))
@@ -208,7 +216,7 @@ class People(Stage):
     # --- checks -------------------------------------------------------------------------------
 
     def press_check_button(self, run: CheckRun, user: str, identifier: str) -> None:
-        """One of a check run's own buttons, known by the identifier that the App gave it."""
+        """Press a button of a check run, named by the identifier that the App gave it."""
         if identifier not in [action["identifier"] for action in run.actions]:
             raise KeyError(f"the check run has no button {identifier!r}")
         with self.state.lock:

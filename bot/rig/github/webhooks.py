@@ -1,4 +1,4 @@
-"""Signed webhook deliveries: their queue, their log, redelivery. A failed delivery is never sent again by itself."""
+"""Signed webhook deliveries: their queue, their log, redelivery. Failed deliveries are not retried, as on GitHub."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from typing import Any, Protocol
 
 from bot.rig.github.records import App, Installation, Repository
 
-_ANSWER_WITHIN = 10.0  # seconds: https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
-_LARGEST = 25 * 1024 * 1024  # bytes; anything larger is not sent at all
+_TIMEOUT_SECONDS = 10.0  # seconds: https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
+_MAX_BYTES = 25 * 1024 * 1024  # bytes; anything larger is not sent at all
 _ALWAYS = ("installation", "installation_repositories", "github_app_authorization", "ping")
 
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """What happens to deliveries on their way to the hook."""
+    """How deliveries are sent."""
 
-    drop: bool = False  # never sent, and in no log
+    drop: bool = False  # not sent and not logged
     copies: int = 1
     delay: float = 0.0  # seconds
-    hold: bool = False  # kept back until `release`
+    hold: bool = False  # until `release`
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One attempt. A redelivery is a new one with the same guid."""
+    """One attempt. A redelivery is a new attempt with the same GUID."""
 
     id: int
     guid: str
@@ -56,7 +56,7 @@ class Delivery:
 
 
 class Origin(Protocol):
-    """Where deliveries come from: its address, its clock and its ids."""
+    """The server that sends deliveries: its URL, clock and ids."""
 
     url: str
 
@@ -65,7 +65,7 @@ class Origin(Protocol):
 
 
 class Outbox:
-    """Sends deliveries from threads of its own, so that whoever caused one does not wait."""
+    """Sends deliveries in its own threads, so that the caller does not wait."""
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
@@ -79,7 +79,7 @@ class Outbox:
         self.log: list[Delivery] = []  # oldest first
 
     def start(self, workers: int) -> None:
-        """With one worker deliveries arrive in order, unless the handling says otherwise."""
+        """One worker keeps the order of deliveries, unless `handling` changes it."""
         self._stopping = False
         self._threads = [
             threading.Thread(target=self._work, name=f"rig-webhooks-{number}", daemon=True) for number in range(workers)
@@ -92,7 +92,7 @@ class Outbox:
             self._stopping = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(_ANSWER_WITHIN + 1)
+            thread.join(_TIMEOUT_SECONDS + 1)
         self._threads = []
 
     def emit(
@@ -104,12 +104,12 @@ class Outbox:
         installation: Installation | None,
         repository: Repository | None = None,
     ) -> None:
-        """Queue a delivery to the app's hook if it listens to the event."""
+        """Queue a delivery to the app's hook if the App is subscribed to the event."""
         events = installation.events if installation is not None else app.events
         if not app.hook.active or not app.hook.url or (event not in events and event not in _ALWAYS):
             return
         body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-        if len(body) > _LARGEST:
+        if len(body) > _MAX_BYTES:
             return
         delivery = Delivery(
             id=self._origin.next_id(),
@@ -127,11 +127,11 @@ class Outbox:
                 self._post(self._copy(delivery, redelivery=False))
 
     def redeliver(self, delivery: Delivery) -> None:
-        """Send once more: same guid and body, a new entry in the log."""
+        """Send again with the same GUID and body, as a new entry in the log."""
         self._queue_one(self._copy(delivery, redelivery=True), 0.0)
 
     def release(self, *, shuffle: Random | None = None, reverse: bool = False) -> int:
-        """Send what was held back; how many there were."""
+        """Send the held deliveries. Returns how many there were."""
         with self._changed:
             held, self._held = self._held, []
         if shuffle is not None:
@@ -141,7 +141,7 @@ class Outbox:
         return len(held)
 
     def wait(self, timeout: float) -> bool:
-        """Wait until nothing is queued or under way; whether that came to pass."""
+        """Wait until nothing is queued or in flight. Returns whether that happened within `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._queue and not self._under_way, timeout)
 
@@ -157,7 +157,7 @@ class Outbox:
             self._queue_one(delivery, self.handling.delay)
 
     def _copy(self, delivery: Delivery, *, redelivery: bool) -> Delivery:
-        """One more attempt, not made yet: same guid and body under an id of its own."""
+        """A new attempt, not sent yet: same GUID and body, new id."""
         return Delivery(
             id=self._origin.next_id(),
             guid=delivery.guid,
@@ -242,7 +242,7 @@ def signature(secret: str, body: bytes, algorithm: str = "sha256") -> str:
 def _call(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str], str]:
     parts = urllib.parse.urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_ANSWER_WITHIN)
+    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
     try:
         path = parts.path or "/"
         connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, dict(headers))

@@ -1,4 +1,4 @@
-"""The faults a stand-in can be told to have, and the table that says which request they strike."""
+"""Faults that a stand-in can produce, and the table that assigns them to requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The request a fault strikes, as a `call` is told it."""
+    """The request that a fault applies to, as passed to `call`."""
 
     number: int
     method: str
@@ -30,7 +30,7 @@ class Request:
 
 
 PAUSES = frozenset({"delay", "call"})  # the request goes on afterwards
-SPOILS = frozenset({"cut", "drip", "stop"})  # need the true answer, so they always strike after the effect
+SPOILS = frozenset({"cut", "drip", "stop"})  # need the real answer, so they always apply after the effect
 REPLACES = frozenset({"error", "secondary_limit", "primary_limit", "timeout", "wrong_json", "redirect"})
 KINDS = PAUSES | SPOILS | REPLACES
 
@@ -39,16 +39,16 @@ Wording = Callable[[int, str], Mapping[str, Any]]  # an error's status and messa
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One planned fault. Raises ValueError when it could never strike or says nonsense.
+    """One planned fault. Raises ValueError when its fields are invalid or contradict each other.
 
     error            answer `status` with `message`; as HTML when `plain`, as gateways do
     secondary_limit  403 (or 429) in GitHub's words, with `retry-after` when `seconds` is set
     primary_limit    403 (or 429; 200 on GraphQL), nothing remaining, reset in `seconds`
     timeout          silence for `seconds`, then the connection is dropped
-    cut              half of the body under its full content-length, then the connection is dropped
+    cut              half of the body with the full Content-Length, then the connection is dropped
     drip             the body byte by byte over `seconds`
-    stop             a streamed answer ends after its first piece, in good form
-    wrong_json       200 and a body that is no JSON
+    stop             a streamed answer ends cleanly after its first piece
+    wrong_json       200 and a body that is not JSON
     redirect         301 to another host (`message` is its address, if given)
     delay            wait `seconds`, then go on
     call             run `call`, then go on
@@ -58,8 +58,8 @@ class Fault:
     side: Side = Side.BEFORE
     method: str = ""  # "" is any
     path: str = ""  # regular expression searched in the raw path; "" is any
-    number: int = 0  # only the request with this journal number; 0 is any
-    times: int = 1  # how often it strikes; 0 is always
+    number: int = 0  # only the request with this number in the request log; 0 is any
+    times: int = 1  # how often it applies; 0 is always
     skip: int = 0  # let this many matching requests pass first
     status: int = 502
     message: str = ""
@@ -101,7 +101,7 @@ def github_wording(status: int, message: str) -> Mapping[str, Any]:
 
 
 def replacement(fault: Fault, request: Request, wording: Wording = github_wording) -> Answer:
-    """What is answered in place of the true answer, for each kind of REPLACES except timeout."""
+    """The answer sent instead of the real one, for each kind of REPLACES except timeout."""
     match fault.kind:
         case "error":
             return _error(fault, wording)
@@ -126,7 +126,7 @@ class FaultTable:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """Faults that can still strike, with `skip` and `times` as they stand now."""
+        """Faults that can still apply, with the current values of `skip` and `times`."""
         with self._lock:
             return tuple(self._faults)
 
@@ -139,7 +139,7 @@ class FaultTable:
             self._faults.clear()
 
     def take(self, method: str, path: str, number: int) -> tuple[Fault, ...]:
-        """The faults that strike this request: any delays and calls, and the first of the others."""
+        """The faults for this request: all matching delays and calls, and the first of the others."""
         request = Request(number, method, path)
         struck: list[Fault] = []
         left: list[Fault] = []
@@ -161,14 +161,14 @@ class FaultTable:
 
 
 def to_json(fault: Fault) -> dict[str, Any]:
-    """JSON form of a fault, without what stands at its default. A `call` cannot be written out."""
+    """JSON form of a fault, without fields that have their default. A `call` cannot be serialized."""
     defaults = {field.name: field.default for field in fields(Fault) if field.default is not MISSING}
     data = {name: value for name, value in asdict(fault).items() if defaults.get(name) != value}
     return {**data, "call": "..."} if fault.call is not None else data
 
 
 def from_json(data: Mapping[str, Any]) -> Fault:
-    """The fault described by `data`. Raises ValueError with a sentence when it is none."""
+    """The fault described by `data`. Raises ValueError with a sentence when it is invalid."""
     known = {field.name: field for field in fields(Fault)}
     if not isinstance(data, Mapping):
         raise ValueError("a fault is an object")

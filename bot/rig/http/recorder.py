@@ -1,4 +1,4 @@
-"""ASGI middleware around a stand-in: records every request, lets planned faults strike."""
+"""ASGI middleware around a stand-in: records every request and applies planned faults."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from bot.rig.http.faults import (
     github_wording,
     replacement,
 )
-from bot.rig.http.request_log import WHOLE, Journal, Recording
+from bot.rig.http.request_log import WHOLE, Recording, RequestLog
 
-# Answers that may never end: their effect counts as done once the first piece is there.
+# Answers that may never end: the effect counts as done when the first piece is sent.
 _ENDLESS = ("text/event-stream", "application/connect+")
 
 
 class Recorder:
-    """`drop` closes the connection a scope came over, after what was written to it is sent."""
+    """`drop` closes the connection of a scope after pending writes are sent."""
 
     def __init__(
         self,
         app: ASGIApp,
-        journal: Journal,
+        request_log: RequestLog,
         faults: FaultTable,
         drop: Callable[[Scope], None],
         wording: Wording = github_wording,
     ) -> None:
         self.errors: list[Exception] = []  # what the stand-in itself raised: a bug in the rig
         self._app = app
-        self._journal = journal
+        self._request_log = request_log
         self._faults = faults
         self._drop = drop
         self._wording = wording
@@ -51,14 +51,14 @@ class Recorder:
             return
         path = scope["raw_path"].decode("latin-1")
         query = scope["query_string"].decode("latin-1")
-        recording = self._journal.begin(scope["method"], path, query, scope["headers"])
+        recording = self._request_log.begin(scope["method"], path, query, scope["headers"])
         faults = self._faults.take(scope["method"], path, recording.number)
         recording.fault = "+".join(fault.kind for fault in faults) or None
         exchange = _Exchange(scope, receive, send, recording, self._drop, self._wording)
         try:
             await self._serve(exchange, faults)
         except ClientDisconnect:
-            pass  # a client that dies in the middle of its request is nobody's bug here
+            pass  # the client left in the middle of its request: not an error here
         except Exception as error:
             self.errors.append(error)
             raise
@@ -74,9 +74,9 @@ class Recorder:
                 await exchange.pause(fault)
             else:
                 await exchange.drain()
-                await exchange.strike(fault)
+                await exchange.apply(fault)
                 return
-        send = _Held(exchange, late) if late else exchange.send
+        send = _BufferedAnswer(exchange, late) if late else exchange.send
         await self._app(exchange.scope, exchange.receive, send)
 
 
@@ -103,7 +103,7 @@ class _Exchange:
         self._left: int | None = None  # bytes of the answer still to come, when known
 
     async def read_known_body(self) -> None:
-        """Read a body of modest, known length now: the journal has it even if the app never asks for it."""
+        """Read a body of known, modest length now, so that the request log has it even if the app never reads it."""
         length = int(dict(self.scope["headers"]).get(b"content-length", b"0"))
         if not 0 < length <= WHOLE:
             return
@@ -124,7 +124,7 @@ class _Exchange:
         if message["type"] == "http.request":
             self._recording.read(message.get("body", b""))
         else:
-            self._recording.finish()  # what is written from now on reaches nobody
+            self._recording.finish()  # the client is gone: nobody reads what follows
         return message
 
     async def drain(self) -> None:
@@ -145,7 +145,7 @@ class _Exchange:
             if not message.get("more_body", False):
                 self._left = 0
         if self._left == 0:
-            # Before the last byte leaves: whoever has the answer finds the entry in the journal.
+            # Before the last byte is sent, so that a client with the answer finds the entry in the request log.
             self._recording.finish()
         await self._send(message)
 
@@ -161,8 +161,8 @@ class _Exchange:
         else:
             await asyncio.to_thread(fault.call, self.request)
 
-    async def strike(self, fault: Fault) -> None:
-        """Answer wrongly, or not at all."""
+    async def apply(self, fault: Fault) -> None:
+        """Send a wrong answer, or none."""
         if fault.kind == "timeout":
             await self._silence(fault.seconds)
             await self.drop()
@@ -186,8 +186,8 @@ class _Exchange:
             pass
 
 
-class _Held:
-    """Holds an app's answer back until the effect is done, then sends what the faults make of it."""
+class _BufferedAnswer:
+    """Buffers the app's answer until the effect is done, then sends it as the faults change it."""
 
     def __init__(self, exchange: _Exchange, faults: list[Fault]) -> None:
         self._exchange = exchange
@@ -222,7 +222,7 @@ class _Held:
         self._released = True
         if self._fault is not None and self._fault.kind not in SPOILS:
             self._over = True
-            await self._exchange.strike(self._fault)
+            await self._exchange.apply(self._fault)
             return
         await self._exchange.send(self._start)
         if self._fault is not None and self._fault.kind == "cut":

@@ -1,4 +1,4 @@
-"""What a stand-in was asked and what it answered, request by request."""
+"""Records every request to a stand-in and the answer to it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 WHOLE = 2_000_000  # bytes kept of a body
-PACK = 4_000  # bytes kept of what git sends: packs are large and say nothing to a reader
-STREAM = 64_000  # bytes kept of an answer whose length is not known beforehand
+PACK = 4_000  # bytes kept of a git request: packs are large and not readable
+STREAM = 64_000  # bytes kept of an answer without a Content-Length
 
 _CREDENTIALS = {"authorization": "", "x-api-key": "key", "x-access-token": "token"}
 
@@ -23,7 +23,7 @@ _CREDENTIALS = {"authorization": "", "x-api-key": "key", "x-access-token": "toke
 class Entry:
     """One request and its answer. Header names are lower-case; times are seconds since the epoch."""
 
-    number: int  # place in this server's journal, from 1, given on arrival
+    number: int  # place in this server's request log, from 1, given on arrival
     at: float
     seconds: float  # until the answer's last byte
     method: str
@@ -34,14 +34,14 @@ class Entry:
     status: int | None  # None: no answer was sent
     answer_headers: Mapping[str, str]
     answer: bytes  # the first WHOLE bytes; of streams the first STREAM
-    fault: str | None  # kinds of the faults that struck, joined by "+"
+    fault: str | None  # kinds of the faults applied, joined by "+"
 
 
 class Recording:
-    """A request under way. Its entry appears in the journal when it is finished."""
+    """A request under way. Its entry appears in the request log when it is finished."""
 
-    def __init__(self, journal: Journal, number: int, method: str, path: str, query: str, headers: RawHeaders):
-        self._journal = journal
+    def __init__(self, request_log: RequestLog, number: int, method: str, path: str, query: str, headers: RawHeaders):
+        self._request_log = request_log
         self._started = time.perf_counter()
         self._finished = False
         self._body = bytearray()
@@ -73,10 +73,10 @@ class Recording:
         _keep(self._answer, chunk, self._answer_limit)
 
     def finish(self) -> None:
-        """Put the entry into the journal. Calling it again changes nothing."""
+        """Put the entry into the request log. Calling it again changes nothing."""
         if not self._finished:
             self._finished = True
-            self._journal.finish(self)
+            self._request_log.finish(self)
 
     def entry(self) -> Entry:
         return Entry(
@@ -95,7 +95,7 @@ class Recording:
         )
 
 
-class Journal:
+class RequestLog:
     """All finished requests of one server, in order of arrival. Safe to use from several threads."""
 
     def __init__(self) -> None:
@@ -146,12 +146,12 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 def fingerprint(secret: str) -> str:
-    """Eight hexadecimal digits that tell two credentials apart and give neither away."""
+    """Eight hexadecimal digits that identify a credential without revealing it."""
     return hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
 def to_json(entry: Entry) -> dict[str, Any]:
-    """JSON form of an entry. Bodies that are not UTF-8 stand as `body_base64` / `answer_base64`."""
+    """JSON form of an entry. Bodies that are not UTF-8 are in `body_base64` / `answer_base64`."""
     data = asdict(entry)
     for name in ("body", "answer"):
         raw: bytes = data.pop(name)

@@ -1,4 +1,4 @@
-"""A stand-in's server: its app on a loopback port, with a journal, a fault table and routes to reach both."""
+"""A stand-in's server: its app on a loopback port, with a request log, a fault table, and routes to both."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.rig.http import faults as fault_table
-from bot.rig.http import request_log as journals
+from bot.rig.http import request_log
 from bot.rig.http.faults import FaultTable, Wording, github_wording
 from bot.rig.http.recorder import Recorder
-from bot.rig.http.request_log import Journal
+from bot.rig.http.request_log import RequestLog
 
 _HOST = "127.0.0.1"
-_PATIENCE = 10.0  # seconds for starting and for stopping
+_TIMEOUT_SECONDS = 10.0  # seconds for starting and for stopping
 
 
 class Server:
-    """Serves `app` from a thread of its own. `/_rig/` is for control: not recorded, never at fault.
+    """Serves `app` from its own thread. Requests to `/_rig/` are neither recorded nor faulted.
 
-    `wording` gives the error fault the JSON body of the service that is stood in for.
+    `wording` builds the JSON body of an `error` fault as the real service would.
     """
 
     def __init__(self, app: ASGIApp, *, port: int = 0, wording: Wording = github_wording) -> None:
-        self.journal = Journal()
+        self.request_log = RequestLog()
         self.faults = FaultTable()
         self._app = app
-        self._recorder = Recorder(app, self.journal, self.faults, self._drop, wording)
+        self._recorder = Recorder(app, self.request_log, self.faults, self._drop, wording)
         self._port = port
         self._uvicorn: _Uvicorn | None = None
         self._thread: threading.Thread | None = None
@@ -47,7 +47,7 @@ class Server:
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What the stand-in's own code raised, complete once stopped: always a bug in the rig."""
+        """What the stand-in's own code raised, complete once stopped. Each one is a bug in the rig."""
         return tuple(self._recorder.errors)
 
     def start(self) -> None:
@@ -68,17 +68,17 @@ class Server:
             target=self._uvicorn.run, args=([listener],), name=f"rig:{self._port}", daemon=True
         )
         self._thread.start()
-        if not self._uvicorn.up.wait(_PATIENCE):
-            raise RuntimeError(f"the server did not start within {_PATIENCE:.0f} s")
+        if not self._uvicorn.up.wait(_TIMEOUT_SECONDS):
+            raise RuntimeError(f"the server did not start within {_TIMEOUT_SECONDS:.0f} s")
 
     def stop(self) -> None:
         """Close every connection and end. Stopping a stopped server changes nothing."""
         if self._thread is None or self._uvicorn is None:
             return
         self._uvicorn.should_exit = True
-        self._thread.join(_PATIENCE)
+        self._thread.join(_TIMEOUT_SECONDS)
         if self._thread.is_alive():
-            raise RuntimeError(f"the server did not stop within {_PATIENCE:.0f} s")
+            raise RuntimeError(f"the server did not stop within {_TIMEOUT_SECONDS:.0f} s")
         self._thread = None
 
     def __enter__(self) -> Self:
@@ -97,7 +97,7 @@ class Server:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] in ("/_rig/journal", "/_rig/faults"):
             request = Request(scope, receive)
-            serve = self._serve_journal if scope["path"] == "/_rig/journal" else self._serve_faults
+            serve = self._serve_request_log if scope["path"] == "/_rig/journal" else self._serve_faults
             answer = await serve(request)
             await answer(scope, receive, send)
         elif scope["type"] == "http" and not scope["path"].startswith("/_rig/"):
@@ -105,14 +105,14 @@ class Server:
         else:
             await self._app(scope, receive, send)
 
-    async def _serve_journal(self, request: Request) -> Response:
+    async def _serve_request_log(self, request: Request) -> Response:
         if request.method == "DELETE":
-            self.journal.clear()
+            self.request_log.clear()
             return Response(status_code=204)
         since = request.query_params.get("since", "0")
         if not since.isdecimal():
             return JSONResponse({"message": f"since is a request's number, not {since!r}"}, status_code=400)
-        return JSONResponse([journals.to_json(entry) for entry in self.journal.since(int(since))])
+        return JSONResponse([request_log.to_json(entry) for entry in self.request_log.since(int(since))])
 
     async def _serve_faults(self, request: Request) -> Response:
         if request.method == "DELETE":
@@ -155,7 +155,7 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):  # an endless answer would hold the end up
+        for connection in list(self.server_state.connections):  # an endless answer would block the shutdown
             if connection.transport is not None:
                 connection.transport.abort()
         await super().shutdown(sockets)

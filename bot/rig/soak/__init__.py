@@ -1,4 +1,4 @@
-"""The soak: thousands of deliveries, random faults and kills, and a checker that says which promise was broken.
+"""The soak test: thousands of deliveries with random faults and kills, then a check of every guarantee.
 
-`python -m bot.rig.soak`. What people do is made from the seed; when a fault strikes is a matter of the machine's pace.
+Run `python -m bot.rig.soak`. The seed decides what users do; when a fault applies depends on the machine's speed.
 """

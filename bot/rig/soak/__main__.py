@@ -1,4 +1,4 @@
-"""`python -m bot.rig.soak`: says what it saw, and ends with the line `violations N`."""
+"""`python -m bot.rig.soak`: prints a summary that ends with the line `violations N`."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from bot.rig.soak.story import Plan, soak
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=540.0, help="in all; a fifth is for coming to rest")
+    parser.add_argument(
+        "--seconds", type=float, default=540.0, help="in all; the last fifth waits for the bot to become idle"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument(
         "--no-redeliver",
         dest="redeliver",
         action="store_false",
-        help="nobody asks GitHub to deliver again what failed: the bot has to",
+        help="no operator redelivers what failed: the bot has to",
     )
     parser.add_argument("--log", type=Path, help="keep the bot's log in this file")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ampbot-soak-") as folder, _database(given.database, folder) as settings:
-        plan = Plan(given.seconds, given.seed, redeliver=given.redeliver, log=given.log)
-        found = soak(Path(folder), plan, settings)
-    for line in found.lines():
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ampbot-soak-") as folder, _database(options.database, folder) as settings:
+        plan = Plan(options.seconds, options.seed, redeliver=options.redeliver, log=options.log)
+        report = soak(Path(folder), plan, settings)
+    for line in report.lines():
         print(line)
-    return 1 if found.violations else 0
+    return 1 if report.violations else 0
 
 
 @contextmanager
 def _database(kind: str, folder: str) -> Iterator[dict[str, str]]:
-    """The bot's settings for it. PostgreSQL is a server of this soak's own, reached by a socket."""
+    """The bot's settings for it. PostgreSQL is a private server on a Unix socket."""
     if kind == "sqlite":
         yield {}
         return

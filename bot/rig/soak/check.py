@@ -1,4 +1,4 @@
-"""The promises, each as a rule over the evidence. A rule that cannot be broken by doctored evidence is no rule."""
+"""The guarantees, each as a rule over the evidence. Tests break every rule with doctored evidence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bot.rig.soak.evidence import Evidence, Expect, Gesture, RunRow, Write
+from bot.rig.soak.evidence import Evidence, Expect, RunRow, UserAction, Write
 
 RUN_MARK = "<!-- ampbot:run:"
 DENIAL_MARK = "<!-- ampbot:denied:"
@@ -25,12 +25,12 @@ class Violation:
 
 
 def check(evidence: Evidence) -> tuple[Violation, ...]:
-    """Every promise that was not kept, with what is needed to look it up."""
+    """Every broken guarantee, with what is needed to look it up."""
     return tuple(Violation(rule.__name__.replace("_", " "), what) for rule in RULES for what in rule(evidence))
 
 
 def ended(body: str) -> bool:
-    """Whether a run's comment shows its end: a head that is no hourglass, and the line of what it took."""
+    """Whether a run's comment shows its end: a heading without the hourglass, and the line with its cost."""
     head = next((line for line in body.splitlines() if line.startswith("### ")), "### ⏳")
     return not head.startswith("### ⏳") and "<sub>" in body
 
@@ -41,14 +41,14 @@ def ended(body: str) -> bool:
 def every_command_has_exactly_one_answer(evidence: Evidence) -> Iterator[str]:
     said = defaultdict(list)
     again = _retries(evidence).keys()
-    for comment in evidence.said:
-        if _run_of(comment.body) not in again:  # a retry's answer tells of the same request
+    for comment in evidence.comments:
+        if _run_of(comment.body) not in again:  # a retry's answer names the same request
             said[comment.repository, comment.number].append(comment.body)
-    for (where, needle), gestures in _by_needle(evidence, Expect.RUN, Expect.REPLY).items():
-        is_run = gestures[0].expect is Expect.RUN
+    for (where, needle), actions in _by_needle(evidence, Expect.RUN, Expect.REPLY).items():
+        is_run = actions[0].expect is Expect.RUN
         answers = [body for body in said[where] if needle in body and (RUN_MARK in body) == is_run]
-        if len(answers) != len(gestures):
-            yield f"{_place(where)}: {len(answers)} answers, not {len(gestures)}, to {gestures[0].text!r}"
+        if len(answers) != len(actions):
+            yield f"{_place(where)}: {len(answers)} answers, not {len(actions)}, to {actions[0].text!r}"
         if is_run:
             yield from (f"{_place(where)}: no end in {body!r}" for body in answers if not ended(body))
 
@@ -72,7 +72,7 @@ def every_retry_is_one_run_or_one_reply(evidence: Evidence) -> Iterator[str]:
     retries = _retries(evidence)
     for retry in _those(evidence, Expect.RETRY):
         runs = [run for run, comment in retries.items() if comment == retry.comment]
-        shown = [each.body for each in evidence.said if _run_of(each.body) in runs]
+        shown = [each.body for each in evidence.comments if _run_of(each.body) in runs]
         place = _place((retry.repository, retry.number))
         if len(runs) + _replies(evidence, retry) != 1 or len(shown) != len(runs):
             replies = _replies(evidence, retry)
@@ -81,8 +81,8 @@ def every_retry_is_one_run_or_one_reply(evidence: Evidence) -> Iterator[str]:
 
 
 def strangers_get_one_denial_a_conversation(evidence: Evidence) -> Iterator[str]:
-    wanted = {(g.repository, g.number) for g in evidence.gestures if g.expect is Expect.DENIAL}
-    found = Counter((c.repository, c.number) for c in evidence.said if DENIAL_MARK in c.body)
+    wanted = {(g.repository, g.number) for g in evidence.actions if g.expect is Expect.DENIAL}
+    found = Counter((c.repository, c.number) for c in evidence.comments if DENIAL_MARK in c.body)
     for where in sorted(wanted | found.keys()):
         expected = int(where in wanted)
         if found[where] != expected:
@@ -90,29 +90,29 @@ def strangers_get_one_denial_a_conversation(evidence: Evidence) -> Iterator[str]
 
 
 def nothing_is_said_unasked(evidence: Evidence) -> Iterator[str]:
-    """As many comments as answers were due; and no marker stands in two of them."""
+    """There are no more comments than expected answers, and no two comments share a marker."""
     answered = (Expect.RUN, Expect.REPLY, Expect.STOP, Expect.RETRY)
-    wanted = Counter((g.repository, g.number) for g in evidence.gestures if g.expect in answered)
-    wanted.update({(g.repository, g.number) for g in evidence.gestures if g.expect is Expect.DENIAL})
-    found = Counter((c.repository, c.number) for c in evidence.said)
+    wanted = Counter((g.repository, g.number) for g in evidence.actions if g.expect in answered)
+    wanted.update({(g.repository, g.number) for g in evidence.actions if g.expect is Expect.DENIAL})
+    found = Counter((c.repository, c.number) for c in evidence.comments)
     for where in sorted(found):
         if found[where] > wanted[where]:
             yield f"{_place(where)}: {found[where]} comments of the bot where {wanted[where]} were due"
-    marks = Counter((c.repository, c.number, c.body.split("\n", 1)[0]) for c in evidence.said)
+    marks = Counter((c.repository, c.number, c.body.split("\n", 1)[0]) for c in evidence.comments)
     yield from (f"{_place(key[:2])}: {times} comments begin {key[2]!r}" for key, times in marks.items() if times > 1)
 
 
-def _those(evidence: Evidence, expect: Expect) -> list[Gesture]:
-    return [gesture for gesture in evidence.gestures if gesture.expect is expect]
+def _those(evidence: Evidence, expect: Expect) -> list[UserAction]:
+    return [action for action in evidence.actions if action.expect is expect]
 
 
-def _replies(evidence: Evidence, gesture: Gesture) -> int:
-    where = gesture.repository, gesture.number
-    return sum(gesture.needle in each.body for each in evidence.said if (each.repository, each.number) == where)
+def _replies(evidence: Evidence, action: UserAction) -> int:
+    where = action.repository, action.number
+    return sum(action.needle in each.body for each in evidence.comments if (each.repository, each.number) == where)
 
 
 def _retries(evidence: Evidence) -> dict[str, int]:
-    """The runs that retries asked for, and in which comment."""
+    """The runs started by a retry, with the id of the retry's comment."""
     comments = {retry.comment for retry in _those(evidence, Expect.RETRY)}
     return {run.id: run.asked_in for run in evidence.runs if run.asked_in in comments}
 
@@ -121,11 +121,11 @@ def _run_of(body: str) -> str:
     return body.partition(RUN_MARK)[2].partition(" ")[0]
 
 
-def _by_needle(evidence: Evidence, *expected: Expect) -> dict[tuple[Where, str], list[Gesture]]:
-    found: dict[tuple[Where, str], list[Gesture]] = defaultdict(list)
-    for gesture in evidence.gestures:
-        if gesture.expect in expected:
-            found[(gesture.repository, gesture.number), gesture.needle].append(gesture)
+def _by_needle(evidence: Evidence, *expected: Expect) -> dict[tuple[Where, str], list[UserAction]]:
+    found: dict[tuple[Where, str], list[UserAction]] = defaultdict(list)
+    for action in evidence.actions:
+        if action.expect in expected:
+            found[(action.repository, action.number), action.needle].append(action)
     return found
 
 
@@ -146,7 +146,7 @@ def a_run_publishes_once(evidence: Evidence) -> Iterator[str]:
 
 
 def nothing_is_published_without_asking_who_may(evidence: Evidence) -> Iterator[str]:
-    """In the same run: after it began to publish, in the same life of the bot, and answered before the write left."""
+    """The permission check came after the run began to publish and the bot last started, and before the write."""
     by_place = defaultdict(list)
     for run in evidence.runs:
         by_place[run.repository].append(run)
@@ -177,18 +177,18 @@ def _publishing(run: RunRow, write: Write) -> bool:
 
 def no_sandbox_outlives_its_run(evidence: Evidence) -> Iterator[str]:
     ends = {run.id: run.ended_at for run in evidence.runs}
-    for box in evidence.boxes:
-        if box.live and ends.get(box.run, 0.0) is not None:
-            yield f"sandbox {box.id} lives; its run {box.run} is over or unknown"
+    for sandbox in evidence.sandboxes:
+        if sandbox.live and ends.get(sandbox.run, 0.0) is not None:
+            yield f"sandbox {sandbox.id} lives; its run {sandbox.run} is over or unknown"
 
 
 def one_run_has_one_agent(evidence: Evidence) -> Iterator[str]:
-    with_agent = Counter(box.run for box in evidence.boxes if box.agent)
-    yield from (f"run {run}: agents in {boxes} sandboxes" for run, boxes in with_agent.items() if boxes > 1)
+    with_agent = Counter(sandbox.run for sandbox in evidence.sandboxes if sandbox.agent)
+    yield from (f"run {run}: agents in {sandboxes} sandboxes" for run, sandboxes in with_agent.items() if sandboxes > 1)
     yield from (f"run {run.id}: its agent began {run.agents} times" for run in evidence.runs if run.agents > 1)
 
 
-# --- what was accepted is dealt with ---------------------------------------------------------------
+# --- accepted deliveries are handled ---------------------------------------------------------------
 
 
 def every_delivery_gets_in_and_is_closed(evidence: Evidence) -> Iterator[str]:
@@ -197,7 +197,7 @@ def every_delivery_gets_in_and_is_closed(evidence: Evidence) -> Iterator[str]:
             yield f"{sent.event} {sent.guid} was answered 202 and is not in the table"
         elif evidence.operator and not sent.accepted:
             yield f"{sent.event} {sent.guid} was never answered 202"
-        elif sent.asks and not sent.stored:  # the bot has no need of what it has, though its 202 was cut off
+        elif sent.asks and not sent.stored:  # stored, though its 202 was cut off: no redelivery needed
             yield f"{sent.event} {sent.guid} never got in"
     yield from (f"{guid} is not closed" for guid in evidence.open_deliveries)
 

@@ -1,4 +1,4 @@
-"""What is left when a soak is over, as plain data: the checker sees this and nothing else."""
+"""The evidence of a soak as plain data. The checker sees nothing else."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from enum import StrEnum
 
 
 class Expect(StrEnum):
-    """What a gesture must lead to."""
+    """The expected result of a user action."""
 
     RUN = "run"
     REPLY = "reply"
-    STOP = "stop"  # a thumb, or a reply that says why nothing was stopped; both where some of it was too late
-    RETRY = "retry"  # a run, or a reply that says why there is none
-    DENIAL = "denial"  # one for each conversation, however many ask
+    STOP = "stop"  # a 👍, or a reply why nothing was stopped; both if some of it was too late
+    RETRY = "retry"  # a run, or a reply why there is none
+    DENIAL = "denial"  # one for each issue, however many users ask
     NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
-class Gesture:
-    """One thing somebody did, and what it must lead to. `needle` stands in the answer and in no other kind of answer.
+class UserAction:
+    """An action of a user and its expected result. `needle` is a text that only answers of this kind contain.
 
-    Gestures of one conversation may share a needle: then so many answers hold it.
+    Actions on one issue may share a needle: then as many answers contain it.
     """
 
     repository: int
@@ -30,11 +30,11 @@ class Gesture:
     expect: Expect
     needle: str
     text: str  # to find it again
-    comment: int = 0  # its id, where that tells what came of it
+    comment: int = 0  # the comment's id, if it is needed to find the answer
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class BotComment:
     """A comment of the bot."""
 
     repository: int
@@ -44,8 +44,8 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A pull request, a review, or a commit that some ref reaches, and the run it names ("" if none)."""
+class Publication:
+    """A pull request, a review, or a commit that some ref reaches, and the run that it names ("" if none)."""
 
     kind: str
     repository: int
@@ -55,7 +55,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A request that publishes, as GitHub journalled it. `run` is "" where the request names none."""
+    """A publishing request from GitHub's request log. `run` is "" if the request names none."""
 
     request: int
     repository: int
@@ -65,8 +65,8 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """GitHub was asked for somebody's permission and said that they may write."""
+class PermissionCheck:
+    """A request for a user's permission that GitHub answered with write access."""
 
     request: int
     repository: int
@@ -76,16 +76,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class SandboxRow:
     id: str
     run: str
     live: bool
-    agent: bool  # it was told to start one
+    agent: bool  # it got the command to start one
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """`agents` counts the beginnings in its transcript; `publishing_at` is when it first entered that state."""
+    """`agents`: how often the agent started, from its transcript. `publishing_at`: when it first entered that state."""
 
     id: str
     repository: int
@@ -107,23 +107,23 @@ class Sent:
     event: str
     accepted: bool
     stored: bool
-    asks: bool = True  # it may ask something: the bot itself has GitHub deliver it again
+    asks: bool = True  # it may hold a request: the bot itself asks for a redelivery
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    gestures: tuple[Gesture, ...] = ()
-    said: tuple[Said, ...] = ()
-    thumbed: frozenset[int] = frozenset()  # comments under which the bot's thumb is
-    made: tuple[Made, ...] = ()
+    actions: tuple[UserAction, ...] = ()
+    comments: tuple[BotComment, ...] = ()
+    thumbed: frozenset[int] = frozenset()  # ids of comments that have the bot's 👍
+    made: tuple[Publication, ...] = ()
     writes: tuple[Write, ...] = ()
-    permissions: tuple[Asked, ...] = ()
-    boxes: tuple[Box, ...] = ()
+    permissions: tuple[PermissionCheck, ...] = ()
+    sandboxes: tuple[SandboxRow, ...] = ()
     runs: tuple[RunRow, ...] = ()
     sent: tuple[Sent, ...] = ()
     open_deliveries: tuple[str, ...] = ()  # GUIDs of rows that are not closed
     unfinished: tuple[str, ...] = ()  # the engine's workflows
     starts: tuple[float, ...] = ()  # when the bot was started, each time
     leaks: tuple[str, ...] = ()
-    operator: bool = True  # somebody had GitHub deliver again whatever failed
-    broken: tuple[str, ...] = ()  # what the soak itself saw go wrong: a start that failed, a stand-in that raised
+    operator: bool = True  # an operator redelivered what failed
+    broken: tuple[str, ...] = ()  # errors of the soak itself: a failed start, an exception in a stand-in

@@ -1,4 +1,4 @@
-"""Reads the evidence from a rig: GitHub's state and journal, E2B's records, the bot's tables and log."""
+"""Reads the evidence from a rig: GitHub's state and request log, E2B's records, the bot's tables and log."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bot.events.payloads import may_ask
-from bot.rig.github import Repository
+from bot.rig.github.records import Repository
 from bot.rig.http.request_log import Entry
 from bot.rig.rig import SLUG, Rig
-from bot.rig.soak.evidence import Asked, Box, Evidence, Gesture, Made, RunRow, Said, Sent, Write
+from bot.rig.soak.evidence import (
+    BotComment,
+    Evidence,
+    PermissionCheck,
+    Publication,
+    RunRow,
+    SandboxRow,
+    Sent,
+    UserAction,
+    Write,
+)
 
 BOT = f"{SLUG}[bot]"
 _MARK = re.compile(r"<!-- ampbot:run:([0-9a-f-]{36}) -->")
@@ -23,48 +33,48 @@ _UNFINISHED = "SELECT workflow_uuid FROM workflow_status WHERE status IN ('PENDI
 
 
 def gather(
-    rig: Rig, gestures: tuple[Gesture, ...], starts: tuple[float, ...], broken: tuple[str, ...] = ()
+    rig: Rig, actions: tuple[UserAction, ...], starts: tuple[float, ...], broken: tuple[str, ...] = ()
 ) -> Evidence:
-    """Everything there is to see. The bot should be idle: what is under way counts as not done."""
+    """Collect the evidence. The bot should be idle: unfinished work counts as not done."""
     state = rig.github.state
-    journal = rig.github.server.journal.entries
+    request_log = rig.github.server.request_log.entries
     with state.lock:
         repositories = tuple(state.repositories.values())
-        said = tuple(each for repository in repositories for each in _said(repository))
+        comments = tuple(each for repository in repositories for each in _comments(repository))
         thumbed = frozenset(each for repository in repositories for each in _thumbed(repository))
         made = tuple(each for repository in repositories for each in _made(repository))
         names = {repository.full_name: repository for repository in repositories}
     return Evidence(
-        gestures=gestures,
-        said=said,
+        actions=actions,
+        comments=comments,
         thumbed=thumbed,
         made=made,
-        writes=tuple(_writes(journal, names)),
-        permissions=tuple(_permissions(journal, names)),
-        boxes=tuple(_boxes(rig)),
+        writes=tuple(_writes(request_log, names)),
+        permissions=tuple(_permissions(request_log, names)),
+        sandboxes=tuple(_sandboxes(rig)),
         runs=tuple(_runs(rig)),
         sent=tuple(_sent(rig)),
         open_deliveries=tuple(row["guid"] for row in rig.query("SELECT guid FROM deliveries WHERE closed_at IS NULL")),
         unfinished=tuple(row["workflow_uuid"] for row in rig.query(_engine_table(rig, _UNFINISHED))),
         starts=starts,
-        leaks=tuple(leaks(rig, journal)),
+        leaks=tuple(leaks(rig, request_log)),
         broken=(*broken, *(repr(error) for error in (*rig.github.server.errors, *rig.e2b.server.errors))),
     )
 
 
 def _engine_table(rig: Rig, query: str) -> str:
-    """The engine's tables stand in a schema of their own where there are schemas."""
+    """On PostgreSQL the engine's tables are in the schema `dbos`."""
     return query if rig.database_url.startswith("sqlite") else query.replace("FROM ", "FROM dbos.")
 
 
 # --- GitHub ---------------------------------------------------------------------------------------
 
 
-def _said(repository: Repository) -> Iterator[Said]:
+def _comments(repository: Repository) -> Iterator[BotComment]:
     for number, issue in repository.issues.items():
         for comment in issue.comments.values():
             if comment.author.account.login == BOT:
-                yield Said(repository.id, number, comment.id, comment.body)
+                yield BotComment(repository.id, number, comment.id, comment.body)
 
 
 def _thumbed(repository: Repository) -> Iterator[int]:
@@ -74,20 +84,20 @@ def _thumbed(repository: Repository) -> Iterator[int]:
                 yield comment.id
 
 
-def _made(repository: Repository) -> Iterator[Made]:
+def _made(repository: Repository) -> Iterator[Publication]:
     for pull in repository.pulls:
-        yield Made("pull", repository.id, str(pull.number), _run_in(pull.issue.body or ""))
+        yield Publication("pull", repository.id, str(pull.number), _run_in(pull.issue.body or ""))
         for review in pull.reviews.values():
-            yield Made("review", repository.id, str(review.id), _run_in(review.body))
+            yield Publication("review", repository.id, str(review.id), _run_in(review.body))
     for sha in repository.bare.log("--all"):
         found = _TRAILER.search(repository.bare.commit(sha).message)
-        yield Made("commit", repository.id, sha, found[1] if found else "")
+        yield Publication("commit", repository.id, sha, found[1] if found else "")
     for branch in repository.bare.refs("refs/heads"):
-        # Runs push one branch each, named after them; people's have other names.
+        # Each run pushes one branch named after it; users' branches have other names.
         if branch.startswith("refs/heads/amp/"):
             head = repository.bare.commit(repository.bare.refs("refs/heads")[branch]).message
             found = _TRAILER.search(head)
-            yield Made("branch", repository.id, branch, found[1] if found else "")
+            yield Publication("branch", repository.id, branch, found[1] if found else "")
 
 
 def _run_in(text: str) -> str:
@@ -95,8 +105,8 @@ def _run_in(text: str) -> str:
     return found[1] if found else ""
 
 
-def _writes(journal: tuple[Entry, ...], names: dict[str, Repository]) -> Iterator[Write]:
-    for entry in journal:
+def _writes(request_log: tuple[Entry, ...], names: dict[str, Repository]) -> Iterator[Write]:
+    for entry in request_log:
         repository = _repository(entry, names)
         pushes = entry.method == "POST" and entry.path.endswith("/git-receive-pack")
         if repository is not None and (pushes or (entry.method != "GET" and _PUBLISHES.search(entry.path))):
@@ -105,7 +115,7 @@ def _writes(journal: tuple[Entry, ...], names: dict[str, Repository]) -> Iterato
 
 
 def _named(entry: Entry, repository: Repository) -> str:
-    """The run that a publishing request names: in a message, a body, or the message of the commit it points to."""
+    """The run named by a publishing request: in its message, its body, or the message of its commit."""
     try:
         body = json.loads(entry.body)
     except ValueError:
@@ -118,18 +128,18 @@ def _named(entry: Entry, repository: Repository) -> str:
     return found[1] if found else _run_in(text)
 
 
-def _permissions(journal: tuple[Entry, ...], names: dict[str, Repository]) -> Iterator[Asked]:
-    for entry in journal:
+def _permissions(request_log: tuple[Entry, ...], names: dict[str, Repository]) -> Iterator[PermissionCheck]:
+    for entry in request_log:
         found = _PERMISSION.search(entry.path)
         repository = _repository(entry, names)
         if found is None or repository is None or entry.status != 200:
             continue
         try:
             permission = json.loads(entry.answer).get("permission")
-        except ValueError:  # spoiled on its way: it told the bot nothing
+        except ValueError:  # a fault spoiled this answer: the bot learned nothing from it
             continue
         if permission in ("admin", "write"):
-            yield Asked(entry.number, repository.id, found[1], entry.at, entry.at + entry.seconds)
+            yield PermissionCheck(entry.number, repository.id, found[1], entry.at, entry.at + entry.seconds)
 
 
 def _repository(entry: Entry, names: dict[str, Repository]) -> Repository | None:
@@ -140,10 +150,10 @@ def _repository(entry: Entry, names: dict[str, Repository]) -> Repository | None
 # --- E2B and the bot ------------------------------------------------------------------------------
 
 
-def _boxes(rig: Rig) -> Iterator[Box]:
-    for box in rig.e2b.records:
-        agent = any("# Starts the agent, once" in command.text for command in box.commands)
-        yield Box(box.id, box.given.metadata.get("run", ""), box.live, agent)
+def _sandboxes(rig: Rig) -> Iterator[SandboxRow]:
+    for sandbox in rig.e2b.records:
+        agent = any("# Starts the agent, once" in command.text for command in sandbox.commands)
+        yield SandboxRow(sandbox.id, sandbox.options.metadata.get("run", ""), sandbox.live, agent)
 
 
 def _runs(rig: Rig) -> Iterator[RunRow]:
@@ -186,19 +196,19 @@ def _sent(rig: Rig) -> Iterator[Sent]:
 # --- secrets --------------------------------------------------------------------------------------
 
 
-def leaks(rig: Rig, journal: tuple[Entry, ...]) -> Iterator[str]:
-    """Where a secret stands in clear, of all the places where none may."""
+def leaks(rig: Rig, request_log: tuple[Entry, ...]) -> Iterator[str]:
+    """The places where a secret appears in clear text."""
     secrets = {"webhook secret": rig.secret, "amp key": rig.amp_key, "e2b key": rig.e2b.api_key}
     secrets["private key"] = rig.app.private_key.splitlines()[1]
     places = {
         "log": "\n".join(map(str, rig.bot.log)),
-        "GitHub": "\n".join(entry.body.decode("latin-1") for entry in journal),
+        "GitHub": "\n".join(entry.body.decode("latin-1") for entry in request_log),
         "database": _database(rig),
-        "commands": "\n".join(command.text for box in rig.e2b.records for command in box.commands),
+        "commands": "\n".join(command.text for sandbox in rig.e2b.records for command in sandbox.commands),
     }
     for place, text in places.items():
         yield from (f"{name} in the {place}" for name, value in secrets.items() if value in text)
-        # There are hundreds of tokens and megabytes of text: one pass over it, not one for each.
+        # Hundreds of tokens, megabytes of text: one pass over the text instead of one for each token.
         alike = set(re.findall(r"ghs_[\w.-]+", text))
         yield from (
             f"a token in the {place}" for token in rig.github.state.tokens if any(token in one for one in alike)

@@ -1,4 +1,4 @@
-"""One soak from the first gesture to the verdict."""
+"""Runs one soak, from the first user action to the check."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from bot.rig.soak.check import Violation, check
 from bot.rig.soak.evidence import Evidence
 from bot.rig.soak.gather import gather
 from bot.rig.soak.trouble import Trouble
-from bot.rig.soak.users import REVIEWER, People
+from bot.rig.soak.users import REVIEWER, Users
 
-# Gestures come at this pace a second, unless so many runs are under way that the machine has enough to do.
+# User actions a second. They pause while MAX_OPEN_RUNS runs are unfinished.
 PACE = 3.0
 MAX_OPEN_RUNS = 14
-# Deliveries a second that ask nothing.
+# Deliveries a second that hold no request.
 NOISE = 10.0
-# Mean seconds between two of them.
+# Mean seconds between two.
 FAULTS, KILLS, REDELIVERIES = 1.0, 14.0, 5.0
-# How long the bot may take to come to rest, at least: its longest short wait is a minute (bot/engine/retry.py),
-# and what failed five times is asked for after one minute, then two (bot/sweep/missed.py).
-REST_SECONDS = 300.0
-# Without an operator everything depends on the sweep, which else comes later than the rest is long.
+# The least time to allow until the bot is idle: its longest single wait is a minute (bot/engine/retry.py), and it asks
+# again for a delivery that failed five times after one minute, then two (bot/sweep/missed.py).
+IDLE_SECONDS = 300.0
+# Without an operator everything depends on the sweep. Its default interval is longer than IDLE_SECONDS.
 SWEEP_MINUTES = "0.5"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`seconds`: counted when all is set up, a fifth of them for coming to rest.
-    `redeliver`: an operator asks GitHub to deliver again what failed."""
+    """`seconds`: from the end of the setup; the last fifth waits for the bot to become idle.
+    `redeliver`: an operator redelivers what failed."""
 
     seconds: float
     seed: int
@@ -45,18 +45,18 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Report:
     plan: Plan
     evidence: Evidence
     violations: tuple[Violation, ...]
-    gestures: int
+    actions: int
     deliveries: int
     faults: int
     kills: int
     stops: int
     stuck: int
     seconds: float
-    rested: float  # seconds from the last gesture until idle
+    idle_after: float  # seconds from the last user action until idle
 
     def lines(self) -> Iterator[str]:
         ends = Counter(run.state for run in self.evidence.runs)
@@ -65,77 +65,77 @@ class Found:
         yield from (f"  {count:5} × {words}" for words, count in why.most_common(12))
         yield from (f"VIOLATION {violation}" for violation in self.violations)
         yield (
-            f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.rested:.0f} s of it to come to rest: "
-            f"deliveries {self.deliveries}, gestures {self.gestures}, runs {len(self.evidence.runs)}, "
+            f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.idle_after:.0f} s of it until idle: "
+            f"deliveries {self.deliveries}, user actions {self.actions}, runs {len(self.evidence.runs)}, "
             f"faults struck {self.faults}, kills {self.kills}, stops {self.stops} ({self.stuck} too slow)"
         )
         yield f"violations {len(self.violations)}"
 
 
-def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) -> Found:
-    """Tell it in `folder`, which is the bot's."""
+def soak(folder: Path, plan: Plan, settings: Mapping[str, str] | None = None) -> Report:
+    """Run the plan. `folder` holds the bot's database and key."""
     began = time.monotonic()
     given = {
         "AMPBOT_REVIEWERS": REVIEWER,
         "AMPBOT_MAX_RUNS": "8",
         "AMPBOT_PROGRESS_SECONDS": "10",
-        # Longer than the stand-in's lists lag, and than its slowest request takes.
+        # Longer than the lag of the stand-in's lists and than its slowest request.
         "AMPBOT_LIST_LAG_SECONDS": "8",
         **({} if plan.redeliver else {"AMPBOT_SWEEP_MINUTES": SWEEP_MINUTES}),
         **(settings or {}),
     }
     with Rig(folder, given) as rig:
-        soaking = _Soak(rig, plan)
-        evidence = soaking.tell()
+        running = _Soak(rig, plan)
+        evidence = running.run()
         if plan.log is not None:
             plan.log.write_text("\n".join(json.dumps(line) for line in rig.bot.log))
-        return Found(
+        return Report(
             plan,
             evidence,
             check(evidence),
-            gestures=len(soaking.people.gestures),
+            actions=len(running.users.actions),
             deliveries=len(rig.github.deliveries),
             faults=_struck(rig),
-            kills=soaking.trouble.kills,
-            stops=soaking.trouble.stops,
-            stuck=soaking.trouble.stuck,
+            kills=running.trouble.kills,
+            stops=running.trouble.stops,
+            stuck=running.trouble.stuck,
             seconds=time.monotonic() - began,
-            rested=soaking.rested,
+            idle_after=running.idle_after,
         )
 
 
 def _struck(rig: Rig) -> int:
-    journals = (rig.github.server.journal, rig.e2b.server.journal)
-    return sum(entry.fault is not None for journal in journals for entry in journal.entries)
+    logs = (rig.github.server.request_log, rig.e2b.server.request_log)
+    return sum(entry.fault is not None for log in logs for entry in log.entries)
 
 
 class _Soak:
     def __init__(self, rig: Rig, plan: Plan) -> None:
         self._rig = rig
         self._plan = plan
-        self.people = People(rig, Random(f"people {plan.seed}"), Random(f"noise {plan.seed}"), plan.repositories)
+        self.users = Users(rig, Random(f"people {plan.seed}"), Random(f"noise {plan.seed}"), plan.repositories)
         self.trouble = Trouble(rig, Random(f"trouble {plan.seed}"))
         self._random = Random(f"times {plan.seed}")
         self._broken: list[str] = []
-        self.rested = 0.0
+        self.idle_after = 0.0
 
-    def tell(self) -> Evidence:
-        self.people.arrive()
+    def run(self) -> Evidence:
+        self.users.arrive()
         self.trouble.start()
-        self.people.greet()
+        self.users.greet()
         self._act(time.monotonic() + self._plan.seconds * 0.8)
         rest = time.monotonic()
         self.trouble.end()
-        self.trouble.kill()  # one more, in the midst of whatever is under way
-        self._rest(rest + max(self._plan.seconds * 0.2, REST_SECONDS))
-        self.rested = time.monotonic() - rest
-        gestures = tuple(self.people.gestures)
-        found = gather(self._rig, gestures, tuple(self.trouble.starts), tuple(self._broken))
+        self.trouble.kill()  # once more, in the middle of whatever runs
+        self._wait_idle(rest + max(self._plan.seconds * 0.2, IDLE_SECONDS))
+        self.idle_after = time.monotonic() - rest
+        actions = tuple(self.users.actions)
+        found = gather(self._rig, actions, tuple(self.trouble.starts), tuple(self._broken))
         return replace(found, operator=self._plan.redeliver)
 
     def _act(self, until: float) -> None:
-        """Gestures, faults, kills and redeliveries, each at moments of its own."""
-        nexts = dict.fromkeys(("gesture", "noise", "fault", "kill", "redelivery", "look"), time.monotonic())
+        """User actions, faults, kills and redeliveries, each at its own random times."""
+        nexts = dict.fromkeys(("action", "noise", "fault", "kill", "redelivery", "look"), time.monotonic())
         nexts["kill"] += KILLS
         busy = False
         while (now := time.monotonic()) < until:
@@ -145,19 +145,19 @@ class _Soak:
                 self._up()
                 continue
             match what:
-                case "gesture":
-                    # Held back at the first that might start a run, so that the order is the seed's alone.
+                case "action":
+                    # Paused only after an action that may start a run, so that the seed alone decides the order.
                     if busy:
                         nexts[what] = now + 0.2
                         busy = self._is_busy()
                         continue
-                    busy = self.people.act() and self._is_busy()
+                    busy = self.users.act() and self._is_busy()
                     nexts[what] = now + self._random.expovariate(PACE)
                 case "noise":
-                    self.people.disturb()
+                    self.users.disturb()
                     nexts[what] = now + self._random.expovariate(NOISE)
                 case "fault":
-                    self.trouble.strike()
+                    self.trouble.add_fault()
                     nexts[what] = now + self._random.expovariate(1 / FAULTS)
                 case "kill":
                     self.trouble.plan_kill()
@@ -169,10 +169,10 @@ class _Soak:
                     self._up()
                     nexts[what] = now + 0.5
 
-    def _rest(self, until: float) -> None:
-        """Until nothing is left to do, or the time is over: then the checker says what is left.
+    def _wait_idle(self, until: float) -> None:
+        """Wait until nothing is left to do, or the time is over: then the checker reports what is left.
 
-        Looked at twice: what a run does last makes GitHub deliver once more.
+        Idle must be seen twice, because the last step of a run causes one more delivery.
         """
         quiet = 0
         while time.monotonic() < until:
@@ -192,10 +192,10 @@ class _Soak:
             self._broken.append(str(error))
 
     def _redeliver(self) -> int:
-        """As an operator does: whatever never got in is asked for again. How many are missed."""
+        """Redeliver what the bot never accepted, as an operator does. Returns how many are missing."""
         latest = {each.guid: each for each in self._rig.github.deliveries}
         arrived = {each.guid for each in self._rig.github.deliveries if each.status_code == 202}
-        if not self._plan.redeliver:  # what the bot has it does not ask for, though its 202 may have been cut off
+        if not self._plan.redeliver:  # the bot does not ask for what it stored, even if its 202 was cut off
             arrived |= {row["guid"] for row in self._rig.query("SELECT guid FROM deliveries")}
         missing = [
             each

@@ -1,6 +1,6 @@
-"""What goes wrong during a soak: faults at GitHub and E2B, lists that lag, sandboxes that vanish, and kills.
+"""The trouble during a soak: faults at GitHub and E2B, lists that lag, sandboxes that vanish, and kills.
 
-Each is short enough to be outlived: the soak asks whether anything is lost or doubled, not how long it takes.
+The bot can recover from each of them. The soak checks that nothing is lost or doubled, not how long it takes.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from bot.rig.rig import Rig
 _API = r"^/api/"
 _WRITES = ("POST", "PATCH", "DELETE")
 _SIDES = (Side.BEFORE, Side.AFTER)
-# Shorter than the bot's second look waits (bot/engine/find_or_create.py).
-LONGEST_LAG = 3.0
-# A fault that finds nothing to strike is taken away with the next ones: never more than so many wait.
+# Seconds; shorter than the bot waits before it searches again (bot/engine/find_or_create.py).
+MAX_LAG = 3.0
+# When this many faults wait for a matching request, all of them are removed.
 MAX_WAITING = 12
 
 
 @dataclass(slots=True)
 class Trouble:
-    """Strikes when told to. Kills by request happen on a thread of the stand-in: `life` keeps them from a start."""
+    """Makes trouble when told to. Kills may run on a stand-in's thread; `life` keeps them apart from starts."""
 
     rig: Rig
     random: Random
@@ -35,7 +35,7 @@ class Trouble:
     life: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
-        """Bring the bot up if it is down. Raises: RuntimeError where it will not start."""
+        """Start the bot if it is down. Raises: RuntimeError if it does not start."""
         with self.life:
             if not self.rig.bot.running:
                 self.starts.append(time.time())
@@ -48,7 +48,7 @@ class Trouble:
                 self.rig.bot.kill()
 
     def stop(self) -> None:
-        """As an operator's system does: SIGTERM, and SIGKILL where that takes too long. How long is no promise here."""
+        """As an operator's system does: SIGTERM, then SIGKILL if that takes too long. The time is not checked."""
         with self.life:
             if self.rig.bot.running:
                 self.stops += 1
@@ -57,7 +57,7 @@ class Trouble:
                 except RuntimeError:
                     self.stuck += 1
 
-    def strike(self) -> None:
+    def add_fault(self) -> None:
         """One more fault, of any kind."""
         choice = self.random.random()
         if choice < 0.6:
@@ -65,14 +65,14 @@ class Trouble:
         elif choice < 0.88:
             self._at_e2b()
         elif choice < 0.94:
-            self.rig.github.settings.list_lag_seconds = self.random.choice((0.0, 1.0, LONGEST_LAG))
+            self.rig.github.settings.list_lag_seconds = self.random.choice((0.0, 1.0, MAX_LAG))
         elif choice < 0.97:
             self.rig.github.expire_tokens()
         else:
             self._vanish()
 
     def plan_kill(self) -> None:
-        """Now, or at some request's arrival, or after its effect; now and then it is only asked to stop."""
+        """Kill now, or before or after the effect of a later request; one in five is an orderly stop."""
         choice = self.random.random()
         if choice < 0.2:
             self.stop()
@@ -85,7 +85,7 @@ class Trouble:
         self.rig.github.server.faults.add(Fault("call", side, method, _API, skip=skip, call=self.kill))
 
     def end(self) -> None:
-        """No more of it."""
+        """Stop the trouble."""
         self.rig.github.server.faults.clear()
         self.rig.e2b.server.faults.clear()
         self.rig.github.settings.list_lag_seconds = 0.0
@@ -139,6 +139,6 @@ class Trouble:
         )
 
     def _vanish(self) -> None:
-        live = [box.id for box in self.rig.e2b.boxes.values() if box.live]
+        live = [sandbox.id for sandbox in self.rig.e2b.sandboxes.values() if sandbox.live]
         if live:
             self.rig.e2b.vanish(self.random.choice(live))

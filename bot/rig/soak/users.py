@@ -1,4 +1,4 @@
-"""What people do during a soak: every kind of gesture, made from the seed, each with what it must lead to."""
+"""What users do during a soak: every kind of action, chosen by the seed, with its expected result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bot.rig.contract.fixtures import webhook_examples
-from bot.rig.github import Comment, Remark, Repository
+from bot.rig.github.effects.reviews import DraftComment
+from bot.rig.github.records import Comment, Repository
 from bot.rig.github.webhooks import Delivery
 from bot.rig.rig import Rig
-from bot.rig.soak.evidence import Expect, Gesture
+from bot.rig.soak.evidence import Expect, UserAction
 
 MAINTAINERS = ("mona", "hubot-fan")
 STRANGER, MACHINE, REVIEWER = "eve", "robo[bot]", "rita"
@@ -22,14 +23,14 @@ RUN_LABEL, REVIEW_LABEL = "Resolve this issue.", "Review this pull request."
 
 
 @dataclass(slots=True)
-class People:
-    """`repositories` is how many there are, each in an installation of its own: paces are kept for each."""
+class Users:
+    """`repositories`: how many to create, each with its own installation, because rate limits are per installation."""
 
     rig: Rig
     random: Random
-    noise: Random  # of its own: how much of it there is depends on the machine
+    noise: Random  # separate: the number of draws depends on the machine's speed
     repositories: int
-    gestures: list[Gesture] = field(default_factory=list)
+    actions: list[UserAction] = field(default_factory=list)
     _places: list[Repository] = field(default_factory=list)
     _issues: dict[int, list[int]] = field(default_factory=dict)
     _pulls: dict[int, list[int]] = field(default_factory=dict)
@@ -37,7 +38,7 @@ class People:
     _tags: int = 0
 
     def arrive(self) -> None:
-        """Set the scene."""
+        """Create the users and repositories."""
         github = self.rig.github
         for login in (*MAINTAINERS, STRANGER, REVIEWER):
             github.create_user(login)
@@ -55,12 +56,12 @@ class People:
             self._recorded += [(kind["name"], json.dumps(example).encode()) for example in kind["examples"]]
 
     def greet(self) -> None:
-        """The first delivery, so that there is always one to send again."""
+        """Cause the first delivery, so that there is always one to redeliver."""
         self._issue(self._places[0])
         self.rig.github.wait_deliveries()
 
     def act(self) -> bool:
-        """One gesture. Whether it asks for a run: those cost most of the time."""
+        """Do one action. Returns whether it asks for a run, because runs take most of the time."""
         kinds: tuple[tuple[Callable[[Repository], bool], int], ...] = (
             (self._request, 8),
             (self._request_on_pull, 3),
@@ -81,14 +82,14 @@ class People:
             (self._quoted, 8),
             (self._chat, 10),
         )
-        (deed,) = self.random.choices([deed for deed, _ in kinds], [weight for _, weight in kinds])
-        return deed(self.random.choice(self._places))
+        (action,) = self.random.choices([action for action, _ in kinds], [weight for _, weight in kinds])
+        return action(self.random.choice(self._places))
 
     def disturb(self) -> None:
-        """One delivery that asks nothing: somebody else's event, or one that came before."""
+        """Send one delivery that holds no new request: an unrelated event, or one sent before."""
         kinds = (self._unrelated, self._again, self._again_under_another_guid)
-        (deed,) = self.noise.choices(kinds, (4, 2, 1))
-        deed()
+        (action,) = self.noise.choices(kinds, (4, 2, 1))
+        action()
 
     # --- what starts a run ------------------------------------------------------------------------
 
@@ -106,11 +107,13 @@ class People:
         tag, number = self._tag(), self._new_pull(repo)
         text = f"/amp {tag} on a line\n\n{self._script(tag)}"
         self._on(repo, number, Expect.RUN, tag, text)
-        self.rig.github.review_comment(repo, number, self._maintainer(), Remark(self._new_file(repo, number), text, 1))
+        self.rig.github.review_comment(
+            repo, number, self._maintainer(), DraftComment(self._new_file(repo, number), text, 1)
+        )
         return True
 
     def _in_a_review(self, repo: Repository) -> bool:
-        """In the text of a submitted review."""
+        """A command in the text of a submitted review."""
         tag, number = self._tag(), self._new_pull(repo)
         text = f"/amp {tag} in a review\n\n{self._script(tag)}"
         self._on(repo, number, Expect.RUN, tag, text)
@@ -122,7 +125,7 @@ class People:
         return True
 
     def _label(self, repo: Repository) -> bool:
-        """An issue of its own: the label is taken off again by the bot, and nobody knows when."""
+        """On a new issue, because the bot removes the label at an unknown time."""
         tag = self._tag()
         number = self.rig.github.open_issue(repo, self._maintainer(), f"Labelled {tag}", "Do it.").number
         self._on(repo, number, Expect.RUN, RUN_LABEL, "the label amp")
@@ -142,7 +145,7 @@ class People:
         return True
 
     def _edit(self, repo: Repository) -> bool:
-        """A comment becomes a command, and then is edited again: one run."""
+        """A comment is edited into a command and then edited again: one run."""
         tag, number, author = self._tag(), self._issue(repo), self._maintainer()
         comment = self.rig.github.comment(repo, number, author, f"Thinking about {tag}.")
         command = f"/amp {tag} on second thought\n\n- answer: Done with {tag}.\n"
@@ -151,10 +154,10 @@ class People:
         self.rig.github.edit_comment(comment, author, f"Good morning.\n\n{command}")
         return True
 
-    # --- what concerns the runs that are there ------------------------------------------------------
+    # --- what concerns existing runs ------------------------------------------------------
 
     def _stop(self, repo: Repository) -> bool:
-        """Where something was asked for lately, so that there may be something to stop."""
+        """On an issue with a recent request, so that there may be a run to stop."""
         repo, number = self._lately(repo)
         text = self.random.choice(("/amp stop", "/amp stop", "/amp stop keep"))
         self._say(repo, number, text, Expect.STOP, "<!-- ampbot:stop:issue:{id}:")
@@ -171,15 +174,15 @@ class People:
         return False
 
     def _lately(self, otherwise: Repository) -> tuple[Repository, int]:
-        """One of the last conversations in which a run was asked for."""
-        asked = [gesture for gesture in self.gestures if gesture.expect is Expect.RUN][-6:]
+        """One of the last issues on which a run was requested."""
+        asked = [action for action in self.actions if action.expect is Expect.RUN][-6:]
         if not asked:
             return otherwise, self._issue(otherwise)
-        gesture = self.random.choice(asked)
-        return next(repo for repo in self._places if repo.id == gesture.repository), gesture.number
+        action = self.random.choice(asked)
+        return next(repo for repo in self._places if repo.id == action.repository), action.number
 
     def _script(self, tag: str) -> str:
-        """What the scripted agent does: most change a file, some only answer, some fail, some take a while."""
+        """Instructions for the scripted agent: most change a file, some only answer, some fail, some are slow."""
         publish = f"- append soak/{tag}.md: {tag}\n- title: Soak {tag}\n- answer: Wrote {tag}.\n"
         return self.random.choices(
             (
@@ -227,10 +230,10 @@ class People:
         self._say(repo, self._issue(repo), f"I think {self._tag()} is fine.", Expect.NOTHING, "")
         return False
 
-    # --- deliveries that nobody caused --------------------------------------------------------------
+    # --- deliveries without a user action --------------------------------------------------------------
 
     def _unrelated(self) -> None:
-        """What GitHub really sent to somebody once. Unique bytes, else the bot has seen it before."""
+        """A recorded payload of GitHub. Its bytes are made unique, because the bot drops known bodies."""
         event, body = self.noise.choice(self._recorded)
         guid = self._guid()
         self._deliver(guid, event, body[:-1] + f', "soak": "{guid}"}}'.encode())
@@ -243,7 +246,7 @@ class People:
         self._deliver(self._guid(), old.event, old.body)
 
     def _old(self) -> Delivery:
-        """One of the last few hundred. How many there are is a matter of time, so exactly one number is drawn."""
+        """One of the last 400. Their number depends on timing, so this draws exactly one random number."""
         known = self.rig.github.deliveries[-400:]
         return known[int(self.noise.random() * len(known))]
 
@@ -257,7 +260,7 @@ class People:
         )
         state.outbox.redeliver(delivery)
 
-    # --- the small print ----------------------------------------------------------------------------
+    # --- helpers of the actions ----------------------------------------------------------------------------
 
     def _tag(self) -> str:
         self._tags += 1
@@ -283,10 +286,10 @@ class People:
         actor: str | None = None,
         comment: int = 0,
     ) -> None:
-        self.gestures.append(Gesture(repo.id, number, actor or "a maintainer", expect, needle, text, comment))
+        self.actions.append(UserAction(repo.id, number, actor or "a maintainer", expect, needle, text, comment))
 
     def _issue(self, repo: Repository) -> int:
-        """An old one now and then: its runs then wait in line."""
+        """A new issue or a recent one, whose runs are then queued."""
         known = self._issues[repo.id]
         if known and self.random.random() < 0.5:
             return self.random.choice(known[-5:])

@@ -1,4 +1,4 @@
-"""Runs the stand-in as a sandbox does: isolated, with a home and a working directory of its own."""
+"""Runs the stand-in as a sandbox does: isolated, with its own home and working directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.rig.amp import PROGRAM
+from bot.rig.e2b.templates import AMP_PROGRAM
 
 HEADLESS = ("-x", "--stream-json", "--dangerously-allow-all")
 
@@ -30,7 +30,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Amp:
-    """One sandbox with an Amp of one era in it."""
+    """A sandbox with the Amp of one era."""
 
     era: str
     home: Path
@@ -59,7 +59,7 @@ class Amp:
         )
 
     def _argv(self, args: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-I", "-S", str(PROGRAM), *args]
+        return [sys.executable, "-I", "-S", str(AMP_PROGRAM), *args]
 
     def _env(self, key: str) -> dict[str, str]:
         return {
@@ -93,5 +93,5 @@ def old(amp_of: Callable[[str], Amp]) -> Amp:
 
 @pytest.fixture(params=["cur", "old"])
 def amp(request: pytest.FixtureRequest, amp_of: Callable[[str], Amp]) -> Amp:
-    """The same test on both eras."""
+    """Runs the test on both eras."""
     return amp_of(request.param)

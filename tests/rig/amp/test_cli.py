@@ -1,4 +1,4 @@
-"""The surface of the real program in both eras: flags, failures, exits, and what it leaves behind."""
+"""The command line in both eras: flags, errors, exit codes, and the files it leaves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.rig.amp import PROGRAM
+from bot.rig.e2b.templates import AMP_PROGRAM
 from tests.rig.amp.conftest import HEADLESS, Amp
 
 THREAD = re.compile(r"T-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -226,9 +226,9 @@ def test_a_server_that_never_answers_leaves_it_silent(amp: Amp) -> None:
 
 def test_it_runs_from_any_folder_and_leaves_nothing_there(tmp_path: Path) -> None:
     folder = tmp_path / "42 - copy"
-    shutil.copytree(PROGRAM.parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(AMP_PROGRAM.parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
     files = sorted(folder.rglob("*"))
-    ended = subprocess.run([sys.executable, "-I", "-S", folder / PROGRAM.name, "-V"], capture_output=True, env={})
+    ended = subprocess.run([sys.executable, "-I", "-S", folder / AMP_PROGRAM.name, "-V"], capture_output=True, env={})
     assert (ended.returncode, ended.stdout[:6], ended.stderr) == (0, b"0.0.17", b"")
     assert sorted(folder.rglob("*")) == files
 

@@ -1,4 +1,4 @@
-"""What the stand-in writes is what bot.agent reads, in both eras and in every way a run can go."""
+"""bot.agent reads what the stand-in writes, in both eras and for every outcome of a run."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def found(entry: Entry) -> list[tuple[str, str]]:
 
 
 def commented(**changes: Any) -> Entry:
-    """A comment made as it should be, but for `changes` in the answer."""
+    """A valid request for a comment, with `changes` in the answer."""
     example = published_examples()["issue-comment"] | changes
     return answered(asked("POST", f"{REPO}/issues/3/comments", {"body": "Hi"}), 201, example)
 
@@ -209,7 +209,7 @@ def test_a_diff_is_right_where_it_was_asked_for() -> None:
     assert [kind for kind, _ in found(diff)] == ["answer"]
 
 
-def test_bodies_too_large_for_the_journal_are_taken_on_trust() -> None:
+def test_bodies_too_large_for_the_request_log_are_taken_on_trust() -> None:
     large = asked("POST", f"{REPO}/git/blobs", b'{"content": "' + b"x" * WHOLE)
     assert found(replace(large, body=large.body[:WHOLE])) == []
 

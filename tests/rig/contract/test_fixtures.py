@@ -44,7 +44,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def npm(tmp_path: Path, tarball: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[list[str]]]:
-    """An `npm` that copies the tarball and notes how it was called."""
+    """An `npm` that copies the tarball and records its arguments."""
     programs = tmp_path / "programs"
     programs.mkdir()
     calls = tmp_path / "calls"
@@ -124,7 +124,7 @@ def test_the_folder_is_the_projects_unless_the_environment_names_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("AMPBOT_CONTRACT_DIR", raising=False)
-    assert fixtures.folder() == Path(fixtures.__file__).parents[3] / ".cache" / "contract"
+    assert fixtures.folder() == Path(__file__).parents[3] / ".cache" / "contract"
     monkeypatch.setenv("AMPBOT_CONTRACT_DIR", "elsewhere")
     assert fixtures.folder() == Path("elsewhere")
 

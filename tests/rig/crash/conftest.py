@@ -1,4 +1,4 @@
-"""One rig to walk on for each worker and database, and each story's golden end told once on it."""
+"""A rig for each worker and database, with the golden end of each story."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.rig.crash.walk import Golden, Walk
 
 
 class Walks:
-    """Walks that are under way, by the bot's database."""
+    """The running walks by database."""
 
     def __init__(self, request: pytest.FixtureRequest, stack: ExitStack) -> None:
         self._request = request

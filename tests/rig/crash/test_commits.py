@@ -1,4 +1,4 @@
-"""The instrument itself: a process ends just before or just after the commit it was told, on either database."""
+"""The commit killer: a process ends just before or after the chosen commit, on both databases."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bot.rig.crash.postgres import create_database
 from bot.rig.http.faults import Side
 from bot.store.database import engine_arguments
 
-# Three rows, each in a transaction; a look and an empty update among them, which are no commits. Then one without a
-# transaction, on PostgreSQL alone.
+# Three rows, each in a transaction, with a SELECT and an empty UPDATE between them, which are not commits. Then, on
+# PostgreSQL only, a row without a transaction.
 PROGRAM = """
 import asyncio, sys
 import sqlalchemy as sa
-from bot.database import Database
+from bot.store.database import Database
 def row(number):
     def work(connection):
         connection.execute(sa.text("UPDATE t SET n = 0 WHERE n = -1"))

@@ -1,4 +1,4 @@
-"""Points have the same name in every run of a story, and ends that differ are told apart."""
+"""Points have the same name in every run of a story, and different ends are detected."""
 
 from __future__ import annotations
 

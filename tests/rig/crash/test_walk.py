@@ -1,4 +1,4 @@
-"""Killed anywhere, same end: every request of issue to pull request, and a seeded sample of everything else.
+"""A kill at any point leads to the same end: every request of one story, and a seeded sample of all other points.
 
 `make crash` walks every point of every story on both databases.
 """
@@ -15,12 +15,12 @@ from bot.rig.crash.points import COMMIT, Point
 from tests.rig.crash.conftest import Walks
 
 PARTS = 5
-# Another seed draws another sample: AMPBOT_CRASH_SEED=7 make test ARGS=tests/crash
+# Another seed draws another sample: AMPBOT_CRASH_SEED=7 make test ARGS=tests/rig/crash
 SEED = os.environ.get("AMPBOT_CRASH_SEED", "0")
 
 
-class Tell:
-    """Walks points, and tells how many for the summary at the end of the session."""
+class Run:
+    """Walks points and records their number for the summary of the session."""
 
     def __init__(self, walks: Walks, record: Callable[[str, object], None]) -> None:
         self._walks = walks
@@ -28,39 +28,39 @@ class Tell:
 
     def __call__(self, database: str, story: str, chosen: Sequence[Point]) -> None:
         golden = self._walks.golden(database, story)
-        deaths = [self._walks.on(database).walk(story, golden, point) for point in chosen]
-        struck = [death for death in deaths if death.struck]
-        differing = {str(death.point): death.differing for death in deaths if death.differing}
+        results = [self._walks.on(database).walk(story, golden, point) for point in chosen]
+        struck = [result for result in results if result.struck]
+        differing = {str(result.point): result.differing for result in results if result.differing}
         self._record(
-            "points walked", [len(struck), len(deaths), len(differing), f"{database} {story}", len(golden.points)]
+            "points walked", [len(struck), len(results), len(differing), f"{database} {story}", len(golden.points)]
         )
         assert differing == {}
-        # What overlaps may come out one look or one commit shorter; a walk that strikes nothing shows nothing.
-        assert len(deaths) - len(struck) <= 1 + len(deaths) // 5
+        # Concurrent steps may make a run one poll or one commit shorter, so a few points may not be reached.
+        assert len(results) - len(struck) <= 1 + len(results) // 5
 
 
 @pytest.fixture
-def tell(walks: Walks, record_property: Callable[[str, object], None]) -> Tell:
-    return Tell(walks, record_property)
+def run(walks: Walks, record_property: Callable[[str, object], None]) -> Run:
+    return Run(walks, record_property)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_killed_at_any_request_an_issue_still_becomes_one_pull_request(walks: Walks, tell: Tell, part: int) -> None:
+def test_killed_at_any_request_an_issue_still_becomes_one_pull_request(walks: Walks, run: Run, part: int) -> None:
     requests = [point for point in walks.golden("sqlite", "issue").points if point.place != COMMIT]
-    tell("sqlite", "issue", sorted(requests)[part::PARTS])
+    run("sqlite", "issue", sorted(requests)[part::PARTS])
 
 
 @pytest.mark.parametrize(("story", "count"), [("issue", 6), ("pull", 4), ("answer", 3), ("failing", 3)])
-def test_killed_at_any_other_point_it_ends_the_same(walks: Walks, tell: Tell, story: str, count: int) -> None:
+def test_killed_at_any_other_point_it_ends_the_same(walks: Walks, run: Run, story: str, count: int) -> None:
     points = walks.golden("sqlite", story).points
     if story == "issue":  # its requests are walked above
         points = tuple(point for point in points if point.place == COMMIT)
-    tell("sqlite", story, _sample(points, story, count))
+    run("sqlite", story, _sample(points, story, count))
 
 
-def test_on_postgresql_it_ends_the_same(walks: Walks, tell: Tell) -> None:
+def test_on_postgresql_it_ends_the_same(walks: Walks, run: Run) -> None:
     for story, count in (("issue", 3), ("pull", 1), ("failing", 1)):
-        tell("postgresql", story, _sample(walks.golden("postgresql", story).points, story, count))
+        run("postgresql", story, _sample(walks.golden("postgresql", story).points, story, count))
 
 
 def _sample(points: Sequence[Point], story: str, count: int) -> list[Point]:

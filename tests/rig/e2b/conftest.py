@@ -1,4 +1,4 @@
-"""A running stand-in and the unmodified SDK bound to it."""
+"""A running stand-in, and the unmodified SDK configured for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import e2b
 import httpx
 import pytest
 
-from bot.rig.e2b import E2B, Settings
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Settings
 
 
 def client_of(rig: E2B) -> e2b.E2B:
@@ -20,7 +21,7 @@ def client_of(rig: E2B) -> e2b.E2B:
 
 
 async def until(true: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wait for what nobody tells; fail after ten seconds."""
+    """Poll until the condition holds; fail after ten seconds."""
     async with asyncio.timeout(10):
         while True:
             found = true()
@@ -34,9 +35,9 @@ async def http(method: str, address: str, **how: Any) -> httpx.Response:
         return await client.request(method, address, **how)
 
 
-async def stream(rig: E2B, box_id: str, call: str, message: bytes, **headers: str) -> bytes:
-    """The raw answer to a streaming call, once it has ended."""
-    whose = {"e2b-sandbox-id": box_id, "x-access-token": rig.boxes[box_id].token}
+async def stream(rig: E2B, sandbox_id: str, call: str, message: bytes, **headers: str) -> bytes:
+    """The raw, complete answer to a streaming call."""
+    whose = {"e2b-sandbox-id": sandbox_id, "x-access-token": rig.sandboxes[sandbox_id].token}
     kind = {"content-type": "application/connect+json"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     envelope = b"\0" + len(message).to_bytes(4, "big") + message
@@ -52,7 +53,7 @@ def shared() -> Iterator[E2B]:
 
 @pytest.fixture
 def rig(shared: E2B) -> Iterator[E2B]:
-    """As new for each test."""
+    """A cleared stand-in for each test."""
     for setting in fields(Settings):
         setattr(shared.settings, setting.name, setting.default)
     yield shared

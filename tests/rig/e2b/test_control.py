@@ -1,4 +1,4 @@
-"""The control API, spoken to by the unmodified SDK."""
+"""The control API, used through the unmodified SDK."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import httpx
 import pytest
 from e2b import SandboxQuery, SandboxState
 
-from bot.rig.e2b import E2B, Ending, State
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Ending, State
 
 
-async def test_create_hands_over_all_that_a_box_is_given_and_records_it(rig: E2B, client: e2b.E2B) -> None:
+async def test_create_hands_over_all_that_a_sandbox_is_given_and_records_it(rig: E2B, client: e2b.E2B) -> None:
     await client.AsyncSandbox.create(
         "amp",
         timeout=900,
@@ -44,17 +45,17 @@ async def test_create_hands_over_all_that_a_box_is_given_and_records_it(rig: E2B
             }
         ]
     }
-    assert rig.records[0].given.env == {"COLOUR": "blue"}
+    assert rig.records[0].options.env == {"COLOUR": "blue"}
 
 
-async def test_a_box_without_a_timeout_lives_five_minutes(rig: E2B, client: e2b.E2B) -> None:
+async def test_a_sandbox_without_a_timeout_lives_five_minutes(rig: E2B, client: e2b.E2B) -> None:
     await client.AsyncSandbox.create()
 
-    (box,) = rig.records
-    assert (box.ends - box.started, box.given.template, box.given.on_timeout) == (300, "base", None)
+    (record,) = rig.records
+    assert (record.ends - record.started, record.options.template, record.options.on_timeout) == (300, "base", None)
 
 
-async def test_info_says_what_the_box_is(client: e2b.E2B) -> None:
+async def test_info_says_what_the_sandbox_is(client: e2b.E2B) -> None:
     sandbox = await client.AsyncSandbox.create(
         "amp", timeout=60, metadata={"a": "b"}, lifecycle={"on_timeout": "pause", "auto_resume": True}
     )
@@ -97,7 +98,7 @@ async def test_a_tagged_template_is_found_by_its_whole_name(rig: E2B, client: e2
     assert await sandbox.files.read("mark") == "v1"
 
 
-async def test_no_box_lives_longer_than_24_hours(client: e2b.E2B) -> None:
+async def test_no_sandbox_lives_longer_than_24_hours(client: e2b.E2B) -> None:
     said = "Timeout cannot be greater than 24 hours"
     with pytest.raises(e2b.SandboxException, match=said):
         await client.AsyncSandbox.create(timeout=86_401)
@@ -134,9 +135,9 @@ async def test_updating_the_network_replaces_all_of_it(rig: E2B, client: e2b.E2B
     rules: Any = {"github.com": [{"transform": {"headers": {"Authorization": "Basic c2VjcmV0"}}}]}
     await sandbox.update_network({"rules": rules})
 
-    (box,) = rig.records
-    assert box.network == {"rules": rules}
-    assert (box.allow_internet, box.network_updates) == (None, [{"rules": rules}])
+    (record,) = rig.records
+    assert record.network == {"rules": rules}
+    assert (record.allow_internet, record.network_updates) == (None, [{"rules": rules}])
     info = await sandbox.get_info()
     assert info.network == {"rules": rules}
     assert rig.snapshot()["boxes"][0]["network"] == {"rules": {"github.com": [["Authorization"]]}}
@@ -144,16 +145,16 @@ async def test_updating_the_network_replaces_all_of_it(rig: E2B, client: e2b.E2B
 
 async def test_set_timeout_can_shorten_and_connect_only_lengthens(rig: E2B, client: e2b.E2B) -> None:
     sandbox = await client.AsyncSandbox.create(timeout=600)
-    (box,) = rig.records
+    (record,) = rig.records
     await sandbox.set_timeout(100)
-    shortened = box.ends
+    shortened = record.ends
     await sandbox.connect(timeout=50)
-    unchanged = box.ends
+    unchanged = record.ends
     await client.AsyncSandbox.connect(sandbox.sandbox_id, timeout=1_000)
 
-    assert 99 < shortened - box.started < 110
+    assert 99 < shortened - record.started < 110
     assert unchanged == shortened
-    assert box.ends > box.started + 999
+    assert record.ends > record.started + 999
 
 
 async def test_kill_says_whether_there_was_anything_to_kill(rig: E2B, client: e2b.E2B) -> None:
@@ -162,8 +163,8 @@ async def test_kill_says_whether_there_was_anything_to_kill(rig: E2B, client: e2
     assert await sandbox.kill() is True
     assert await sandbox.kill() is False
     assert await sandbox.is_running() is False
-    assert [(box.state, box.ending) for box in rig.records] == [(State.ENDED, Ending.KILLED)]
-    assert rig.boxes == {}
+    assert [(record.state, record.ending) for record in rig.records] == [(State.ENDED, Ending.KILLED)]
+    assert rig.sandboxes == {}
 
 
 async def test_what_is_gone_cannot_be_found_any_more(client: e2b.E2B) -> None:
@@ -179,8 +180,8 @@ async def test_what_is_gone_cannot_be_found_any_more(client: e2b.E2B) -> None:
 
 async def test_leaving_the_context_kills(rig: E2B, client: e2b.E2B) -> None:
     async with await client.AsyncSandbox.create():
-        assert len(rig.boxes) == 1
-    assert rig.boxes == {}
+        assert len(rig.sandboxes) == 1
+    assert rig.sandboxes == {}
 
 
 async def _listed(client: e2b.E2B, query: SandboxQuery | None = None, **how: Any) -> list[str]:
@@ -209,7 +210,7 @@ async def test_list_filters_orders_and_pages(rig: E2B, client: e2b.E2B) -> None:
     assert await _listed(client, SandboxQuery(started_after=middle)) == ["4", "3", "2"]
 
 
-async def test_a_page_goes_on_where_the_last_one_ended_though_its_box_is_gone(client: e2b.E2B) -> None:
+async def test_a_page_goes_on_where_the_last_one_ended_though_its_sandbox_is_gone(client: e2b.E2B) -> None:
     sandboxes = [await client.AsyncSandbox.create(metadata={"n": str(number)}) for number in range(4)]
     pages = client.AsyncSandbox.list(limit=2)
     first = [each.metadata["n"] for each in await pages.next_items()]

@@ -1,4 +1,4 @@
-"""The stand-in as a whole: starting, stopping, what it can be told from outside, and many boxes at once."""
+"""The stand-in as a whole: starting, stopping, its methods, and many sandboxes at once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import time
 import e2b
 import pytest
 
-from bot.rig.e2b import E2B, Settings
 from bot.rig.e2b.fleet import Refusal
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Settings
 
 from .conftest import client_of
 
@@ -41,7 +42,7 @@ async def test_it_can_be_made_as_new(rig: E2B, client: e2b.E2B) -> None:
 
     await asyncio.to_thread(rig.clear)
 
-    assert (rig.boxes, rig.records, rig.server.journal.entries) == ({}, (), ())
+    assert (rig.sandboxes, rig.records, rig.server.request_log.entries) == ({}, (), ())
     with pytest.raises(e2b.SandboxException, match="template 'mine' not found"):
         await client.AsyncSandbox.create("mine")
     assert (await client.AsyncSandbox.create("amp", idempotency_key="job-1")).sandbox_id != sandbox.sandbox_id
@@ -58,12 +59,12 @@ def test_two_of_them_know_nothing_of_each_other() -> None:
     with E2B() as one, E2B() as two:
         sandbox = client_of(one).Sandbox.create()
 
-        assert (len(one.boxes), len(two.boxes)) == (1, 0)
+        assert (len(one.sandboxes), len(two.sandboxes)) == (1, 0)
         with pytest.raises(e2b.AuthenticationException):
             e2b.E2B(api_key=one.api_key, api_url=two.url).Sandbox.kill(sandbox.sandbox_id)
 
 
-async def test_two_hundred_boxes_live_at_once_without_a_thread_each() -> None:
+async def test_two_hundred_sandboxes_live_at_once_without_a_thread_each() -> None:
     with E2B(Settings(max_concurrent=1_000)) as rig:
         client = client_of(rig)
         sandboxes = await asyncio.gather(*(client.AsyncSandbox.create("amp") for _ in range(200)))
@@ -78,4 +79,4 @@ async def test_two_hundred_boxes_live_at_once_without_a_thread_each() -> None:
 
         assert len(set(outputs)) == (1 if rig.isolated else 200)
         assert took < 60
-        assert rig.boxes == {}
+        assert rig.sandboxes == {}

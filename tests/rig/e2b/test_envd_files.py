@@ -1,4 +1,4 @@
-"""A box's file system as the SDK asks about it and changes it."""
+"""A sandbox's file system, read and changed through the SDK."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import e2b
 import pytest
 from e2b import AsyncSandbox, FileType
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 
 @pytest.fixture
@@ -115,8 +115,8 @@ async def test_a_path_that_says_nothing_is_refused(sandbox: AsyncSandbox, path: 
         await sandbox.files.get_info(path)
 
 
-async def test_a_box_keeps_its_top_directories(rig: E2B, sandbox: AsyncSandbox) -> None:
+async def test_a_sandbox_keeps_its_top_directories(rig: E2B, sandbox: AsyncSandbox) -> None:
     for path in ("/", "/home", "/tmp", "/tmp/.."):
         with pytest.raises(e2b.SandboxException, match="permission denied"):
             await sandbox.files.remove(path)
-    assert rig.boxes[sandbox.sandbox_id].home.is_dir()
+    assert rig.sandboxes[sandbox.sandbox_id].home.is_dir()

@@ -1,4 +1,4 @@
-"""Commands in a box, as the SDK starts, follows, feeds and ends them."""
+"""Commands in a sandbox, started, followed and ended through the SDK."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import e2b
 import pytest
 from e2b import AsyncSandbox
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 from .conftest import stream, until
 
 
 @pytest.fixture
 async def sandbox(client: e2b.E2B) -> AsyncSandbox:
-    return await client.AsyncSandbox.create(envs={"OF_BOX": "box", "BOTH": "box"})
+    return await client.AsyncSandbox.create(envs={"OF_SANDBOX": "sandbox", "BOTH": "sandbox"})
 
 
 class TestResults:
@@ -86,7 +86,7 @@ class TestSurroundings:
             "HOME": "/home/user",
             "USER": "user",
             "LOGNAME": "user",
-            "OF_BOX": "box",
+            "OF_SANDBOX": "sandbox",
             "OF_COMMAND": "command",
             "BOTH": "command",
         }
@@ -107,7 +107,7 @@ class TestSurroundings:
         with pytest.raises(e2b.InvalidArgumentException, match=r"cwd '/.*' does not exist"):
             await sandbox.commands.run("true", cwd=cwd)
 
-    async def test_a_login_shell_reads_the_profile_of_the_box(self, sandbox: AsyncSandbox) -> None:
+    async def test_a_login_shell_reads_the_profile_of_the_sandbox(self, sandbox: AsyncSandbox) -> None:
         await sandbox.files.write(".bash_profile", "export FROM_PROFILE=yes")
 
         assert (await sandbox.commands.run("echo $FROM_PROFILE")).stdout == "yes\n"
@@ -135,7 +135,7 @@ class TestSurroundings:
         with pytest.raises(e2b.CommandExitException):
             await sandbox.commands.run("exit 3", envs={"TOKEN": "t"}, cwd="/tmp")
 
-        (command,) = rig.boxes[sandbox.sandbox_id].commands
+        (command,) = rig.sandboxes[sandbox.sandbox_id].commands
         assert (command.text, command.envs, command.cwd, command.user, command.status) == (
             "exit 3",
             {"TOKEN": "t"},
@@ -153,7 +153,7 @@ class TestTimeouts:
             await sandbox.commands.run("while :; do date >> ticks; sleep 0.02; done", timeout=1)
 
         async def killed() -> bool:
-            return rig.boxes[sandbox.sandbox_id].commands[0].status == "signal: killed"
+            return rig.sandboxes[sandbox.sandbox_id].commands[0].status == "signal: killed"
 
         assert type(caught.value) is e2b.TimeoutException
         await until(killed)
@@ -166,7 +166,7 @@ class TestTimeouts:
         await handle.disconnect()
 
         async def killed() -> bool:
-            return rig.boxes[sandbox.sandbox_id].commands[0].status == "signal: killed"
+            return rig.sandboxes[sandbox.sandbox_id].commands[0].status == "signal: killed"
 
         await until(killed)
 
@@ -231,7 +231,7 @@ class TestReconnecting:
         message = json.dumps({"process": {"cmd": "/bin/bash", "args": ["-l", "-c", script]}}).encode()
         head = (
             "POST /process.Process/Start HTTP/1.1\r\nHost: x\r\nContent-Type: application/connect+json\r\n"
-            f"E2b-Sandbox-Id: {sandbox.sandbox_id}\r\nX-Access-Token: {rig.boxes[sandbox.sandbox_id].token}\r\n"
+            f"E2b-Sandbox-Id: {sandbox.sandbox_id}\r\nX-Access-Token: {rig.sandboxes[sandbox.sandbox_id].token}\r\n"
             f"Content-Length: {len(message) + 5}\r\n\r\n"
         )
         _, writer = await asyncio.open_connection("127.0.0.1", int(rig.url.rpartition(":")[2]))

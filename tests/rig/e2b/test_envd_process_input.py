@@ -11,7 +11,7 @@ import e2b
 import pytest
 from e2b import AsyncSandbox
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 from .conftest import until
 
@@ -53,7 +53,7 @@ class TestSignalsAndInput:
 
         await until(seen)
 
-    async def test_a_process_id_is_what_the_box_itself_calls_it(self, sandbox: AsyncSandbox) -> None:
+    async def test_a_process_id_is_what_the_sandbox_itself_calls_it(self, sandbox: AsyncSandbox) -> None:
         handle = await sandbox.commands.run("echo $$; exec sleep 30", background=True, timeout=0)
 
         async def has_spoken() -> bool:

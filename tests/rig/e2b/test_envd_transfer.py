@@ -1,4 +1,4 @@
-"""Whole files up and down."""
+"""Upload and download of whole files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import e2b
 import pytest
 from e2b import AsyncSandbox
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 from .conftest import http
 
@@ -55,7 +55,7 @@ async def test_several_files_go_up_in_one_request(rig: E2B, sandbox: AsyncSandbo
 
     assert [each.path for each in written] == [f"/home/user/d/ü {number}.txt" for number in range(3)]
     assert [await sandbox.files.read(each.path) for each in written] == ["0", "1", "2"]
-    assert sum(entry.method == "POST" and entry.path == "/files" for entry in rig.server.journal.entries) == 1
+    assert sum(entry.method == "POST" and entry.path == "/files" for entry in rig.server.request_log.entries) == 1
 
 
 async def test_writing_replaces_the_whole_file(sandbox: AsyncSandbox) -> None:
@@ -102,7 +102,7 @@ async def test_an_unknown_user_is_refused(sandbox: AsyncSandbox) -> None:
 
 class TestSignedAddresses:
     async def test_a_signature_is_enough(self, rig: E2B, client: e2b.E2B, sandbox: AsyncSandbox) -> None:
-        await client.AsyncSandbox.create()  # another one: the signature tells which
+        await client.AsyncSandbox.create()  # a second sandbox: the signature decides which one is meant
         await sandbox.files.write("f", "of mine")
 
         down = await http("GET", sandbox.download_url("f", use_signature_expiration=60))
@@ -134,7 +134,7 @@ class TestSignedAddresses:
 
         assert answer.status_code == 401
 
-    async def test_that_of_a_box_that_is_gone_finds_no_box(self, sandbox: AsyncSandbox) -> None:
+    async def test_that_of_a_sandbox_that_is_gone_finds_no_sandbox(self, sandbox: AsyncSandbox) -> None:
         address = sandbox.download_url("f")
         await sandbox.kill()
 
@@ -162,8 +162,8 @@ class TestSignedAddresses:
         assert (answer.status_code, answer.content, answer.headers["content-range"]) == (status, body, says)
 
 
-class TestHostileBoxes:
-    """Whoever owns the box must not reach the machine it runs on through the stand-in."""
+class TestHostileSandboxes:
+    """A hostile sandbox must not reach the host's files through the stand-in."""
 
     @pytest.fixture
     def outside(self, tmp_path: Any) -> Any:
@@ -172,7 +172,7 @@ class TestHostileBoxes:
         return secret
 
     async def test_links_lead_nowhere_outside(self, rig: E2B, sandbox: AsyncSandbox, outside: Any) -> None:
-        home = rig.boxes[sandbox.sandbox_id].home
+        home = rig.sandboxes[sandbox.sandbox_id].home
         (home / "file").symlink_to(outside)
         (home / "folder").symlink_to(outside.parent)
         (home / "up").symlink_to("../../../../../../../../../../" + str(outside))
@@ -183,13 +183,13 @@ class TestHostileBoxes:
         with pytest.raises(e2b.FileNotFoundException):
             await sandbox.files.list("folder")
         for path in ("file", "folder/new", "folder/secret", "up"):
-            await sandbox.files.write(path, "in the box's own /tmp")
+            await sandbox.files.write(path, "in the sandbox's own /tmp")
         for path in ("folder/secret", "folder/new", "folder"):
             await sandbox.files.remove(path)
         assert outside.read_text() == "of the host"
         assert list(outside.parent.iterdir()) == [outside]
 
-    async def test_links_are_followed_as_the_box_sees_them(self, sandbox: AsyncSandbox) -> None:
+    async def test_links_are_followed_as_the_sandbox_sees_them(self, sandbox: AsyncSandbox) -> None:
         await sandbox.files.write("real", "1")
         await sandbox.commands.run("ln -s /home/user/real absolute; ln -s ../user/real relative; ln -s real/../x odd")
 
@@ -221,7 +221,11 @@ class TestHostileBoxes:
         for path in ("/etc/new", "/new"):
             with pytest.raises(e2b.SandboxException, match="permission denied"):
                 await sandbox.files.write(path, "x")
-        assert sorted(path.name for path in rig.boxes[sandbox.sandbox_id].folder.iterdir()) == ["home", "root", "tmp"]
+        assert sorted(path.name for path in rig.sandboxes[sandbox.sandbox_id].folder.iterdir()) == [
+            "home",
+            "root",
+            "tmp",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -236,9 +240,9 @@ class TestHostileBoxes:
 async def test_a_malformed_upload_is_refused(
     rig: E2B, sandbox: AsyncSandbox, headers: dict[str, str], content: bytes, status: int, message: str
 ) -> None:
-    box = {"e2b-sandbox-id": sandbox.sandbox_id, "x-access-token": rig.boxes[sandbox.sandbox_id].token}
+    address = {"e2b-sandbox-id": sandbox.sandbox_id, "x-access-token": rig.sandboxes[sandbox.sandbox_id].token}
 
-    answer = await http("POST", f"{rig.url}/files?path=f", content=content, headers={**headers, **box})
+    answer = await http("POST", f"{rig.url}/files?path=f", content=content, headers={**headers, **address})
 
     assert answer.status_code == status
     assert message in answer.text

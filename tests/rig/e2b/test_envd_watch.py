@@ -1,4 +1,4 @@
-"""Watching a directory, as a stream and by asking."""
+"""Watching a directory, with a stream and by request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import e2b
 import pytest
 from e2b import AsyncSandbox, FilesystemEvent
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 from .conftest import stream, until
 
@@ -22,7 +22,7 @@ async def sandbox(client: e2b.E2B) -> AsyncSandbox:
 
 
 class Watched:
-    """Events of one directory, in order. Handles have to be kept: a watch ends with its handle, unheard."""
+    """Events of one directory, in order. Keep the handles: a watch ends silently when its handle is collected."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
@@ -68,7 +68,7 @@ async def test_deeper_changes_are_told_when_asked_for(sandbox: AsyncSandbox) -> 
     await _stop(handle)
 
 
-async def test_the_watch_ends_with_the_box(rig: E2B, sandbox: AsyncSandbox) -> None:
+async def test_the_watch_ends_with_the_sandbox(rig: E2B, sandbox: AsyncSandbox) -> None:
     watched = Watched()
     handle = await sandbox.files.watch_dir("d", watched.note, on_exit=watched.ends.append, timeout=0)
     await asyncio.to_thread(rig.kill, sandbox.sandbox_id)

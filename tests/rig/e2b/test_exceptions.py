@@ -1,4 +1,4 @@
-"""What the SDK makes of each way E2B can go wrong: the table that the bot's retry rules stand on."""
+"""The SDK's exception for each failure of E2B. The bot's retry rules rely on this table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 import pytest
 from e2b import AsyncSandbox
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 from bot.rig.http.faults import Fault, Side
 
 from .conftest import client_of, until
@@ -26,7 +26,7 @@ async def sandbox(client: e2b.E2B) -> AsyncSandbox:
 
 
 def tries(rig: E2B, path: str) -> list[int | None]:
-    return [entry.status for entry in rig.server.journal.entries if entry.path == path]
+    return [entry.status for entry in rig.server.request_log.entries if entry.path == path]
 
 
 class TestControl:
@@ -64,13 +64,13 @@ class TestControl:
 
         assert tries(rig, "/v2/sandboxes") == [504] * 4
 
-    async def test_an_error_after_the_effect_leaves_a_box_behind(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_an_error_after_the_effect_leaves_a_sandbox_behind(self, rig: E2B, client: e2b.E2B) -> None:
         rig.server.faults.add(Fault("error", Side.AFTER, path=CREATE, status=500))
 
         with pytest.raises(e2b.SandboxException):
             await client.AsyncSandbox.create()
 
-        assert len(rig.boxes) == 1
+        assert len(rig.sandboxes) == 1
 
     async def test_a_refused_connection_is_a_plain_httpx_error(self) -> None:
         with E2B() as rig:
@@ -93,7 +93,7 @@ class TestControl:
 
 
 class TestCommands:
-    async def test_a_box_that_is_gone_is_not_running(self, sandbox: AsyncSandbox) -> None:
+    async def test_a_sandbox_that_is_gone_is_not_running(self, sandbox: AsyncSandbox) -> None:
         await sandbox.kill()
 
         with pytest.raises(e2b.SandboxNotRunningException, match="was not found"):
@@ -121,7 +121,7 @@ class TestCommands:
             await sandbox.commands.run("true")
         assert tries(rig, "/health") == [502 if gone else 204]
 
-    async def test_a_stream_that_breaks_off_while_the_box_lives_is_unreachable(
+    async def test_a_stream_that_breaks_off_while_the_sandbox_lives_is_unreachable(
         self, rig: E2B, sandbox: AsyncSandbox
     ) -> None:
         handle = await sandbox.commands.run("echo begun; sleep 30", background=True, timeout=0)
@@ -153,7 +153,7 @@ class TestCommands:
             await sandbox.commands.run("true")
 
     async def test_another_token_is_refused(self, rig: E2B, sandbox: AsyncSandbox) -> None:
-        rig.boxes[sandbox.sandbox_id].token = "another"
+        rig.sandboxes[sandbox.sandbox_id].token = "another"
 
         with pytest.raises(e2b.AuthenticationException):
             await sandbox.commands.run("true")

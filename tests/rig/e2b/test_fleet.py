@@ -1,4 +1,4 @@
-"""How boxes come, wait, and go: idempotency, limits, time, pauses, and ends nobody asked for."""
+"""The life cycle of sandboxes: idempotency, limits, timeouts, pauses and unexpected ends."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import httpx
 import pytest
 from e2b import SandboxState
 
-from bot.rig.e2b import E2B, Ending, Settings, State
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Ending, Settings, State
 from bot.rig.http.faults import Fault, Side
 
 from .conftest import client_of, until
 
 
 class Clock:
-    """Time that goes on only when told to."""
+    """A clock that advances only when told to."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -40,7 +41,7 @@ def timed(clock: Clock) -> Iterator[E2B]:
 
 
 class TestIdempotency:
-    async def test_the_same_key_gives_the_same_box(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_the_same_key_gives_the_same_sandbox(self, rig: E2B, client: e2b.E2B) -> None:
         first = await client.AsyncSandbox.create("amp", idempotency_key="job-1")
         second = await client.AsyncSandbox.create("amp", idempotency_key="job-1")
         third = await client.AsyncSandbox.create("amp", idempotency_key="job-2")
@@ -79,19 +80,19 @@ class TestIdempotency:
 
         sandbox = await client.AsyncSandbox.create("amp", idempotency_key="job-1")
 
-        assert [box.id for box in rig.records] == [sandbox.sandbox_id]
+        assert [record.id for record in rig.records] == [sandbox.sandbox_id]
 
-    async def test_a_key_brings_no_box_back_to_life(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_a_key_brings_no_sandbox_back_to_life(self, rig: E2B, client: e2b.E2B) -> None:
         first = await client.AsyncSandbox.create("amp", idempotency_key="job-1")
         await first.kill()
 
         again = await client.AsyncSandbox.create("amp", idempotency_key="job-1")
 
-        assert (again.sandbox_id, await again.is_running(), rig.boxes) == (first.sandbox_id, False, {})
+        assert (again.sandbox_id, await again.is_running(), rig.sandboxes) == (first.sandbox_id, False, {})
 
 
 class TestLimits:
-    async def test_one_box_too_many_is_refused_until_another_ends(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_one_sandbox_too_many_is_refused_until_another_ends(self, rig: E2B, client: e2b.E2B) -> None:
         rig.settings.max_concurrent = 1
         first = await client.AsyncSandbox.create()
 
@@ -104,17 +105,17 @@ class TestLimits:
         rig.settings.max_concurrent = 1
         first = await client.AsyncSandbox.create()
         waiting = asyncio.create_task(client.AsyncSandbox.create())
-        await until(lambda: any(entry.status == 429 for entry in rig.server.journal.entries))
+        await until(lambda: any(entry.status == 429 for entry in rig.server.request_log.entries))
         await first.kill()
 
         await waiting
 
-        posts = [entry for entry in rig.server.journal.entries if entry.method == "POST"]
+        posts = [entry for entry in rig.server.request_log.entries if entry.method == "POST"]
         assert [entry.status for entry in posts] == [201, 429, 201]
         assert posts[1].answer_headers["retry-after"] == "1"
         assert posts[2].at - posts[1].at >= 1
 
-    async def test_a_paused_box_does_not_count_until_it_is_resumed(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_a_paused_sandbox_does_not_count_until_it_is_resumed(self, rig: E2B, client: e2b.E2B) -> None:
         rig.settings.max_concurrent = 1
         first = await client.AsyncSandbox.create()
         await first.pause()
@@ -123,7 +124,7 @@ class TestLimits:
         with pytest.raises(e2b.RateLimitException):
             await first.connect(retries=0)
 
-    async def test_boxes_under_construction_count(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_sandboxes_under_construction_count(self, rig: E2B, client: e2b.E2B) -> None:
         rig.settings.max_concurrent, rig.settings.create_delay_seconds = 2, 0.3
 
         answers = await asyncio.gather(
@@ -151,15 +152,15 @@ class TestLimits:
 
 
 class TestTime:
-    async def test_a_box_ends_when_its_time_is_up(self, timed: E2B, clock: Clock) -> None:
+    async def test_a_sandbox_ends_when_its_time_is_up(self, timed: E2B, clock: Clock) -> None:
         sandbox = await client_of(timed).AsyncSandbox.create(timeout=60)
         await sandbox.commands.run("true")
         clock.now += 59
         assert await sandbox.is_running() is True
         clock.now += 2
-        await until(lambda: not timed.boxes)
+        await until(lambda: not timed.sandboxes)
 
-        assert [box.ending for box in timed.records] == [Ending.EXPIRED]
+        assert [record.ending for record in timed.records] == [Ending.EXPIRED]
         with pytest.raises(e2b.SandboxNotRunningException):
             await sandbox.commands.run("true")
 
@@ -171,11 +172,11 @@ class TestTime:
         await busy.commands.run("true")
         await renewed.set_timeout(60)
         clock.now += 20
-        await until(lambda: len(timed.boxes) == 1)
+        await until(lambda: len(timed.sandboxes) == 1)
 
-        assert list(timed.boxes) == [renewed.sandbox_id]
+        assert list(timed.sandboxes) == [renewed.sandbox_id]
 
-    async def test_a_box_that_is_to_be_paused_waits_with_its_files(self, timed: E2B, clock: Clock) -> None:
+    async def test_a_sandbox_that_is_to_be_paused_waits_with_its_files(self, timed: E2B, clock: Clock) -> None:
         sandbox = await client_of(timed).AsyncSandbox.create(timeout=60, lifecycle={"on_timeout": "pause"})
         await sandbox.files.write("kept", "1")
         clock.now += 61
@@ -186,21 +187,21 @@ class TestTime:
         assert await again.files.read("kept") == "1"
         assert timed.records[0].ends == clock.now + 60
 
-    async def test_a_box_can_be_expired_at_will(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_a_sandbox_can_be_expired_at_will(self, rig: E2B, client: e2b.E2B) -> None:
         kill = await client.AsyncSandbox.create()
         pause = await client.AsyncSandbox.create(lifecycle={"on_timeout": "pause"})
 
         rig.expire(kill.sandbox_id)
         rig.expire(pause.sandbox_id)
 
-        assert [(box.state, box.ending) for box in rig.records] == [
+        assert [(record.state, record.ending) for record in rig.records] == [
             (State.ENDED, Ending.EXPIRED),
             (State.PAUSED, None),
         ]
 
 
 class TestPause:
-    async def test_a_paused_box_cannot_be_reached_or_paused_again(self, client: e2b.E2B) -> None:
+    async def test_a_paused_sandbox_cannot_be_reached_or_paused_again(self, client: e2b.E2B) -> None:
         sandbox = await client.AsyncSandbox.create()
 
         assert await sandbox.pause() is True
@@ -241,14 +242,14 @@ class TestPause:
         assert await again.commands.list() == []
         assert (await again.commands.run("cat file")).stdout == "here\n"
 
-    async def test_traffic_wakes_a_box_that_resumes_by_itself(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_traffic_wakes_a_sandbox_that_resumes_by_itself(self, rig: E2B, client: e2b.E2B) -> None:
         sandbox = await client.AsyncSandbox.create(lifecycle={"on_timeout": "pause", "auto_resume": True})
         await sandbox.pause()
 
         assert (await sandbox.commands.run("echo awake")).stdout == "awake\n"
-        assert [box.state for box in rig.records] == [State.RUNNING]
+        assert [record.state for record in rig.records] == [State.RUNNING]
 
-    async def test_a_paused_box_can_be_killed(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_a_paused_sandbox_can_be_killed(self, rig: E2B, client: e2b.E2B) -> None:
         sandbox = await client.AsyncSandbox.create()
         handle = await sandbox.commands.run("sleep 60", background=True, timeout=0)
         await sandbox.pause()
@@ -261,7 +262,9 @@ class TestPause:
 
 class TestEnds:
     @pytest.mark.parametrize("end", ["kill", "expire", "vanish"])
-    async def test_a_box_that_ends_mid_stream_is_told_as_not_running(self, rig: E2B, client: e2b.E2B, end: str) -> None:
+    async def test_a_sandbox_that_ends_mid_stream_is_told_as_not_running(
+        self, rig: E2B, client: e2b.E2B, end: str
+    ) -> None:
         sandbox = await client.AsyncSandbox.create()
         handle = await sandbox.commands.run("echo begun; sleep 60", background=True, timeout=0)
         await until(lambda: handle.stdout == "begun\n")
@@ -273,7 +276,7 @@ class TestEnds:
         assert rig.records[0].commands[0].status == "signal: killed"
         assert await sandbox.is_running() is False
 
-    async def test_every_process_ends_with_its_box_daemons_too(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_every_process_ends_with_its_sandbox_daemons_too(self, rig: E2B, client: e2b.E2B) -> None:
         sandbox = await client.AsyncSandbox.create()
         await sandbox.commands.run("setsid nohup sh -c 'while :; do date >> ticks; sleep 0.02; done' >/dev/null 2>&1 &")
         await until(lambda: sandbox.files.exists("ticks"))
@@ -285,7 +288,7 @@ class TestEnds:
             await asyncio.sleep(0.2)
             assert open_file.seek(0, 2) == size
 
-    async def test_the_folder_goes_with_the_box(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_the_folder_goes_with_the_sandbox(self, rig: E2B, client: e2b.E2B) -> None:
         sandbox = await client.AsyncSandbox.create()
         folder = rig.records[0].folder
         assert folder.is_dir()
@@ -298,11 +301,13 @@ class TestEnds:
             handle = await sandbox.commands.run("sleep 60", background=True, timeout=0)
             folder = rig.records[0].folder
             await asyncio.to_thread(rig.stop)
-        with pytest.raises(e2b.TimeoutException):  # not running or not reachable, as the timing falls
+        with pytest.raises(e2b.TimeoutException):  # not running or not reachable, depending on timing
             await handle.wait()
 
         assert not folder.parent.exists()
-        assert [(box.ending, box.commands[0].status) for box in rig.records] == [(Ending.STOPPED, "signal: killed")]
+        assert [(record.ending, record.commands[0].status) for record in rig.records] == [
+            (Ending.STOPPED, "signal: killed")
+        ]
 
     async def test_killing_from_many_threads_at_once_kills_once(self, rig: E2B, client: e2b.E2B) -> None:
         sandbox = await client.AsyncSandbox.create()

@@ -1,4 +1,4 @@
-"""What a box can see of the machine it runs on, and what the machine has of it afterwards."""
+"""What a sandbox can see of its host, and what it leaves on the host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import e2b
 import pytest
 
 import bot
-from bot.rig.e2b import E2B, isolation
+from bot.rig.e2b import isolation
+from bot.rig.e2b.server import E2B
 from bot.rig.e2b.templates import AMP_PROGRAM
 
 from .conftest import client_of, until
@@ -32,7 +33,7 @@ def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     assert running.server.errors == ()
 
 
-async def test_two_boxes_have_nothing_in_common(either: E2B) -> None:
+async def test_two_sandboxes_have_nothing_in_common(either: E2B) -> None:
     client = client_of(either)
     one, two = await client.AsyncSandbox.create(), await client.AsyncSandbox.create()
     await one.commands.run("echo 1 > ~/mine; mkdir -p ~/d; echo 1 > d/too")
@@ -56,7 +57,7 @@ async def test_amp_and_git_work_in_either(either: E2B) -> None:
     assert result.exit_code == 0
 
 
-async def test_a_killed_box_leaves_no_process_behind(either: E2B) -> None:
+async def test_a_killed_sandbox_leaves_no_process_behind(either: E2B) -> None:
     sandbox = await client_of(either).AsyncSandbox.create()
     marked = f"sleep {os.getpid()}.5"
     await sandbox.commands.run(f"setsid {marked} >/dev/null 2>&1 & (setsid {marked} >/dev/null 2>&1 &)")
@@ -80,14 +81,14 @@ async def test_nothing_is_left_on_disk(either: E2B) -> None:
 
 @private
 class TestPrivate:
-    async def test_absolute_paths_are_the_boxs_own(self, rig: E2B, client: e2b.E2B) -> None:
+    async def test_absolute_paths_are_the_sandboxs_own(self, rig: E2B, client: e2b.E2B) -> None:
         mark = f"ampbot-rig-{os.getpid()}"
         sandbox = await client.AsyncSandbox.create()
 
         await sandbox.commands.run(f"echo 1 | tee /home/user/{mark} /tmp/{mark} /root/{mark}")
 
-        box = rig.boxes[sandbox.sandbox_id]
-        assert [(box.folder / top / mark).read_text() for top in ("home/user", "tmp", "root")] == ["1\n"] * 3
+        record = rig.sandboxes[sandbox.sandbox_id]
+        assert [(record.folder / top / mark).read_text() for top in ("home/user", "tmp", "root")] == ["1\n"] * 3
         assert not any(_there(f"{top}/{mark}") for top in ("/home/user", "/home", "/tmp", "/root"))
 
     async def test_the_rest_of_the_host_cannot_be_changed(self, client: e2b.E2B) -> None:
@@ -106,17 +107,17 @@ class TestPrivate:
 
         assert "user" in seen
         folder = Path(tempfile.gettempdir())
-        # A checkout may lie there itself: what Amp needs of it is shown.
+        # The checkout may be there, too: then the files that Amp needs are visible.
         needed = {AMP_PROGRAM.relative_to(folder).parts[0]} if AMP_PROGRAM.is_relative_to(folder) else set()
         assert not (_names(str(folder)) - needed) & set(seen.split())
 
     async def test_the_processes_of_the_host_are_not_shown(self, client: e2b.E2B) -> None:
-        sandbox = await client.AsyncSandbox.create(envs={"OWN": "canary-of-the-box"})
+        sandbox = await client.AsyncSandbox.create(envs={"OWN": "canary-of-the-sandbox"})
         look = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'"
 
         seen = (await sandbox.commands.run(look)).stdout
 
-        assert "canary-of-the-box" in seen
+        assert "canary-of-the-sandbox" in seen
         assert "pytest" not in seen
         assert str(os.environ.get("VIRTUAL_ENV", "no such thing")) not in seen
 
@@ -152,7 +153,7 @@ class TestPrivate:
 
         assert done.stdout.endswith("works\n\n"), done.stderr
 
-    async def test_boxes_end_with_the_stand_in_even_when_it_is_killed(self, tmp_path: Path) -> None:
+    async def test_sandboxes_end_with_the_stand_in_even_when_it_is_killed(self, tmp_path: Path) -> None:
         marked = f"sleep {os.getpid()}.7"
         script = f"""
             sandbox.commands.run("setsid {marked} >/dev/null 2>&1 &")
@@ -172,7 +173,7 @@ class TestPlain:
             assert rig.isolated is False
             assert "share the host's file system" in rig.note
 
-    async def test_home_and_the_start_directory_still_are_the_boxs_own(self) -> None:
+    async def test_home_and_the_start_directory_still_are_the_sandboxs_own(self) -> None:
         with E2B(isolated=False) as rig:
             sandbox = await client_of(rig).AsyncSandbox.create("amp")
             folder = rig.records[0].folder
@@ -195,10 +196,10 @@ def _names(folder: str) -> set[str]:
 
 
 async def _elsewhere(folder: Path, script: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a script in a process of its own that has a stand-in `rig` and a box `sandbox`."""
+    """Runs a script in a separate process with a stand-in `rig` and its `sandbox`."""
     opening = """
         import os, e2b, bot
-        from bot.rig.e2b import E2B
+        from bot.rig.e2b.server import E2B
         rig = E2B()
         rig.start()
         client = e2b.E2B(api_key=rig.api_key, api_url=rig.url, sandbox_url=rig.url)

@@ -1,4 +1,4 @@
-"""Light boxes answer ampbot's own scripts as real ones would, so that a whole run goes through them."""
+"""Light sandboxes answer ampbot's own scripts, so that a whole run works with them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.rig.e2b import E2B, Box
+from bot.rig.e2b.server import E2B
+from bot.rig.e2b.state import Sandbox
 from bot.rig.rig import Rig
 from tests.stories.story import Story
 
@@ -26,13 +27,13 @@ def transcript(story: Story) -> list[str]:
     return [row["line"] for row in story.rig.query("SELECT line FROM transcript ORDER BY sequence")]
 
 
-def test_a_run_in_a_light_box_goes_from_comment_to_answer_over_a_kill(rig: Rig) -> None:
+def test_a_run_in_a_light_sandbox_goes_from_comment_to_answer_over_a_kill(rig: Rig) -> None:
     story = Story.begin(rig)
     number = story.issue()
     story.say(number, "/amp look through it")
     story.until("some of the transcript", lambda: len(transcript(story)) >= 3)
-    (box,) = rig.e2b.boxes.values()
-    assert isinstance(box, Box)
+    (record,) = rig.e2b.sandboxes.values()
+    assert isinstance(record, Sandbox)
     rig.bot.kill()
     rig.bot.start()
     known = len(transcript(story))
@@ -45,4 +46,4 @@ def test_a_run_in_a_light_box_goes_from_comment_to_answer_over_a_kill(rig: Rig) 
     assert [event["type"] for event in events] == ["system", *["assistant"] * (len(events) - 2), "result"]
     steps = [event["message"]["content"][1]["id"] for event in events[1:-1]]
     assert steps == [f"toolu_{index:012d}" for index in range(len(steps))], "no line is lost or doubled"
-    assert dict(rig.e2b.boxes) == {}
+    assert dict(rig.e2b.sandboxes) == {}

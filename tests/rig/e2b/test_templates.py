@@ -1,4 +1,4 @@
-"""What each built-in template holds, found out from inside."""
+"""The content of each built-in template, checked from inside a sandbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import e2b
 import pytest
 
-from bot.rig.e2b import E2B
+from bot.rig.e2b.server import E2B
 
 LOOK = "command -v amp || echo none"
 ASK = "~/.local/bin/amp --version"
@@ -37,7 +37,7 @@ async def test_amp_is_where_the_template_puts_it(
         assert (await sandbox.commands.run(ASK)).exit_code == 0
 
 
-async def test_a_cold_box_shows_amp_to_interactive_shells_only(client: e2b.E2B) -> None:
+async def test_a_cold_sandbox_shows_amp_to_interactive_shells_only(client: e2b.E2B) -> None:
     sandbox = await client.AsyncSandbox.create("amp-cold")
 
     seen = await sandbox.commands.run("bash -ic 'command -v amp' 2>/dev/null")

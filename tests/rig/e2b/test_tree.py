@@ -1,4 +1,4 @@
-"""Paths of a box, resolved without it."""
+"""Resolving paths of a sandbox from outside."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bot.rig.e2b.tree import TOPS, Tree, expand, is_own
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     for top in TOPS:
-        (tmp_path / "box" / top).mkdir(parents=True)
-    (tmp_path / "box" / "home" / "user").mkdir()
+        (tmp_path / "sandbox" / top).mkdir(parents=True)
+    (tmp_path / "sandbox" / "home" / "user").mkdir()
     (tmp_path / "outside").write_text("secret")
-    return Tree(tmp_path / "box")
+    return Tree(tmp_path / "sandbox")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_relative_paths_begin_at_home(path: str, found: str) -> None:
     ("path", "own"),
     [("/home/x", True), ("/tmp", True), ("/root/", True), ("/rootless", False), ("/", False), ("/tmp/../etc", False)],
 )
-def test_a_box_owns_three_directories(path: str, own: bool) -> None:
+def test_a_sandbox_owns_three_directories(path: str, own: bool) -> None:
     assert is_own(path) is own
 
 
@@ -74,21 +74,21 @@ def test_no_path_and_no_link_leads_out(
     tmp_path_factory: pytest.TempPathFactory, path: str, target: str, follow: bool, make: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("tree")
-    box, outside = folder / "box", folder / "outside"
+    sandbox, outside = folder / "sandbox", folder / "outside"
     for top in TOPS:
-        (box / top).mkdir(parents=True)
-    (box / "home" / "user").mkdir()
+        (sandbox / top).mkdir(parents=True)
+    (sandbox / "home" / "user").mkdir()
     outside.write_text("secret")
-    (box / "home" / "user" / "link").symlink_to(target.format(outside=outside))
-    (box / "tmp" / "link").symlink_to(target.format(outside=outside))
+    (sandbox / "home" / "user" / "link").symlink_to(target.format(outside=outside))
+    (sandbox / "tmp" / "link").symlink_to(target.format(outside=outside))
 
     try:
-        with Tree(box).spot("/home/user/" + path, follow=follow, make=make) as spot:
+        with Tree(sandbox).spot("/home/user/" + path, follow=follow, make=make) as spot:
             parent = Path(f"/proc/self/fd/{spot.parent}").readlink()
-            assert parent == box or box in parent.parents
+            assert parent == sandbox or sandbox in parent.parents
             assert spot.name not in ("..", "")
             assert not (follow and (parent / spot.name).is_symlink())
     except OSError:
         pass
-    assert sorted(path.name for path in folder.iterdir()) == ["box", "outside"]
-    assert sorted(path.name for path in box.iterdir()) == sorted(TOPS)
+    assert sorted(path.name for path in folder.iterdir()) == ["outside", "sandbox"]
+    assert sorted(path.name for path in sandbox.iterdir()) == sorted(TOPS)

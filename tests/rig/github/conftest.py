@@ -1,4 +1,4 @@
-"""A stand-in for each module, a fresh repository for each test, and GitHub's own description as the judge."""
+"""A stand-in for each module, a new repository for each test, and a check against GitHub's description."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot.rig.contract.contract import Contract
-from bot.rig.github import App, Content, GitHub, Installation, Repository
+from bot.rig.github.records import App, Installation, Repository
+from bot.rig.github.scenario import Content
+from bot.rig.github.server import GitHub
 
 ALL = {"contents": "write", "issues": "write", "pull_requests": "write", "checks": "write", "actions": "read"}
 EVENTS = (
@@ -42,7 +44,7 @@ FILES: dict[str, Content] = {
 
 @dataclass
 class Hook:
-    """A receiver of webhooks: what came, and what it answers."""
+    """A receiver of webhooks: what it received, and what it answers."""
 
     url: str
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
@@ -103,7 +105,7 @@ class Scene:
         )
 
     def remote(self, token: str | None = None, *, user: str = "x-access-token") -> str:
-        """The address git is given; with a token, where it finds the credential as well."""
+        """The URL for git; with a token, it includes the credential."""
         address = f"{self.github.url}/{self.repo.full_name}.git"
         return address.replace("://", f"://{user}:{token}@") if token else address
 
@@ -167,7 +169,7 @@ def scene(hub: GitHub, hook: Hook, http: httpx.Client, request: pytest.FixtureRe
     hub.wait_deliveries()
     hook.received.clear()
     hook.status = 202
-    first, errors = len(hub.server.journal.entries), len(hub.server.errors)
+    first, errors = len(hub.server.request_log.entries), len(hub.server.errors)
     yield made
     hub.wait_deliveries()
     hub.state.meter.reset()
@@ -175,9 +177,9 @@ def scene(hub: GitHub, hook: Hook, http: httpx.Client, request: pytest.FixtureRe
     contract = Contract.load()
     wrong = [
         (entry.number, violation)
-        for entry in hub.server.journal.since(first)
+        for entry in hub.server.request_log.since(first)
         for violation in contract.check(entry)
-        # Tests ask wrongly on purpose; only what the stand-in answered is judged.
+        # Tests send invalid requests on purpose, so only the answers are checked.
         if violation.kind in ("answer", "answer key")
     ]
     assert wrong == []

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bot.rig.github import GitHub
+from bot.rig.github.server import GitHub
 
 from .conftest import ALL, APP_ID, Scene
 
@@ -112,7 +112,7 @@ def test_a_token_cannot_be_more_than_its_installation(scene: Scene, body: Any, s
 
 
 def test_a_token_asked_for_with_no_permission_at_all_has_metadata_only(scene: Scene) -> None:
-    """`{"permissions": {}}` is what PyGithub sends when it is not told: read it as granting nothing."""
+    """`{"permissions": {}}` is what PyGithub sends by default. It grants nothing."""
     assert _mint(scene, {"permissions": {}}).json()["permissions"] == {"metadata": "read"}
     assert _mint(scene).json()["permissions"] == {"metadata": "read", **ALL}
 

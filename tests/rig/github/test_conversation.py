@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.rig.github import GitHub, Refusal
+from bot.rig.github.refusal import Refusal
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 
@@ -97,7 +98,8 @@ def test_the_list_of_events_says_who_labelled_and_assigned(scene: Scene) -> None
     scene.github.close(scene.repo, 1, "ann")
     issue = scene.client().get_repo(scene.repo.full_name).get_issue(1)
     events = [(event.event, event.actor.login) for event in issue.get_events()]
-    assert events == [("labeled", "ann"), ("assigned", "bob"), ("unlabeled", "bob"), ("closed", "ann")]
+    assert events == [("labeled", "ann"), ("assigned", "ann"), ("unlabeled", "bob"), ("closed", "ann")]
+    assert issue.get_events()[1].assigner.login == "bob", "the actor is whoever was assigned"
     assert issue.get_events()[0].label.name == "amp"
     scene.github.comment(scene.repo, 1, "bob", "why?")
     assert [row.event for row in issue.get_timeline()][-1] == "commented"

@@ -11,7 +11,7 @@ from typing import Any
 import github as pygithub
 import pytest
 
-from bot.rig.github import GitHub
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 

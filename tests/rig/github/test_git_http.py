@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.rig.github import GitHub
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 
@@ -91,7 +91,7 @@ def test_a_private_repository_is_closed_to(scene: Scene, git: Git, held: str, st
         "a token whose hour is over": expired,
     }
     done = git("ls-remote", scene.remote(tokens[held]), ok=False)
-    last = [entry for entry in scene.github.server.journal.entries if "info/refs" in entry.path][-1]
+    last = [entry for entry in scene.github.server.request_log.entries if "info/refs" in entry.path][-1]
     assert last.status == status
     assert (said in done.stderr) or "Authentication failed" in done.stderr
     assert ("www-authenticate" in last.answer_headers) == (status == 401)
@@ -100,7 +100,9 @@ def test_a_private_repository_is_closed_to(scene: Scene, git: Git, held: str, st
 def test_a_public_repository_opens_to_anyone_but_not_to_a_bad_token(scene: Scene, git: Git) -> None:
     scene.github.set_private(scene.repo, private=False)
     assert "refs/heads/main" in git("ls-remote", scene.remote()).stdout
-    wrong = base64.b64encode(b"x-access-token:ghs_wrong").decode()  # in an address git would first try without it
+    wrong = base64.b64encode(
+        b"x-access-token:ghs_wrong"
+    ).decode()  # with a credential in the URL git would first try without it
     git("-c", f"http.extraHeader=Authorization: Basic {wrong}", "ls-remote", scene.remote(), ok=False)
 
 
@@ -202,14 +204,14 @@ def test_the_first_push_makes_an_empty_repositorys_branch(scene: Scene, git: Git
 
 
 def test_a_large_change_goes_as_a_pack_and_is_committed_by_the_api(scene: Scene, git: Git, folder: Path) -> None:
-    """The road of decision 17: objects by git to a ref for a moment, the commit itself without an author."""
+    """Push objects to a temporary ref with git, then create the commit with REST and without an author."""
     token = scene.token()
     _clone(scene, git, token)
     head = scene.repo.bare.branch("main")
-    (folder / "large").write_bytes(os.urandom(1_500_000))  # more than git sends in one piece
+    (folder / "large").write_bytes(os.urandom(1_500_000))  # more than git sends at once
     _commit(git, folder, "beside")
     git("push", "origin", "HEAD:refs/heads/amp/objects")
-    sent = [entry for entry in scene.github.server.journal.entries if entry.path.endswith("git-receive-pack")]
+    sent = [entry for entry in scene.github.server.request_log.entries if entry.path.endswith("git-receive-pack")]
     assert "chunked" in [entry.headers.get("transfer-encoding") for entry in sent]
     tree = git("rev-parse", "HEAD^{tree}").stdout.strip()
     body = {"message": "Fix", "tree": tree, "parents": [head]}

@@ -9,8 +9,9 @@ from graphql import GraphQLEnumType, GraphQLNamedType, GraphQLSchema, build_sche
 
 from bot.rig.contract import fixtures
 from bot.rig.contract.contract import Contract
-from bot.rig.github import GitHub, Remark
+from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.graphql import endpoint
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 
@@ -25,7 +26,7 @@ def _ask(scene: Scene, query: str, token: str | None = None, **variables: Any) -
         headers={"authorization": f"bearer {token or scene.token()}"},
     )
     assert answer.status_code == 200, answer.text
-    entry = scene.github.server.journal.entries[-1]
+    entry = scene.github.server.request_log.entries[-1]
     if "errors" not in answer.json():
         assert Contract.load().check(entry) == ()
     return answer.json()
@@ -135,7 +136,7 @@ def test_a_pull_request_with_its_reviews_threads_and_files(scene: Scene) -> None
     hub = scene.github
     hub.push_commit(scene.repo, "topic", {"new": "one\ntwo\n", "run.sh": None}, "ann")
     pull = hub.open_pull(scene.repo, "ann", "topic", "Topic", draft=True)
-    hub.submit_review(scene.repo, 1, "bob", "Hm", remarks=[Remark("new", "why", 2)])
+    hub.submit_review(scene.repo, 1, "bob", "Hm", comments=[DraftComment("new", "why", 2)])
     query = """{ REPO { pullRequest(number: 1) {
       state isDraft isCrossRepository mergeable headRefName headRefOid baseRefName baseRefOid maintainerCanModify
       headRepository { nameWithOwner } changedFiles additions deletions
@@ -304,7 +305,7 @@ def test_a_draft_is_made_ready_and_a_thread_resolved(scene: Scene) -> None:
     hub = scene.github
     hub.push_commit(scene.repo, "topic", {"new": "one\ntwo\n"}, "ann")
     pull = hub.open_pull(scene.repo, "ann", "topic", "Topic")
-    hub.review_comment(scene.repo, 1, "bob", Remark("new", "why", 2))
+    hub.review_comment(scene.repo, 1, "bob", DraftComment("new", "why", 2))
     found = scene.client().get_repo(scene.repo.full_name).get_pull(1)
     found.convert_to_draft()
     drafts = [pull.draft]

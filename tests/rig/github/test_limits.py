@@ -1,4 +1,4 @@
-"""Rate limits, with the thresholds turned down."""
+"""Rate limits with low thresholds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import islice
 
 import pytest
 
-from bot.rig.github import GitHub
 from bot.rig.github.limits import Cost, Limits, Meter
 from bot.rig.github.refusal import Refusal
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 
@@ -76,7 +76,7 @@ def test_so_are_requests_at_once(limited: Scene) -> None:
     token = limited.token()
     with ThreadPoolExecutor(4) as pool, limited.github.state.lock:
         asked = [pool.submit(limited.ask, "GET", "{repo}", token) for _ in range(4)]
-        # Nobody passes the lock held here, so that whoever has an answer was refused before it.
+        # The lock is held here, so a request that gets an answer was refused before it needed the lock.
         refused = list(islice(as_completed(asked, timeout=10), 2))
     assert [each.result().status_code for each in refused] == [403, 403]
     assert sorted(each.result().status_code for each in asked) == [200, 200, 403, 403]

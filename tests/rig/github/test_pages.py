@@ -1,11 +1,12 @@
-"""The pages for people."""
+"""The HTML pages."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot.rig.github import GitHub, Remark
+from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.markup import render
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 
@@ -29,7 +30,7 @@ def shown(scene: Scene, hub: GitHub) -> Scene:
         "Fix the login",
     )
     hub.open_pull(scene.repo, "ampbot[bot]", "amp/1-fix", "Fix the login", "Closes #1")
-    hub.submit_review(scene.repo, 2, "bob", "Good", event="APPROVE", remarks=[Remark("src/login.py", "why?", 2)])
+    hub.submit_review(scene.repo, 2, "bob", "Good", event="APPROVE", comments=[DraftComment("src/login.py", "why?", 2)])
     return scene
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: tokens by permission and repository, people by role."""
+"""Who may do what: tokens by permission and repository, users by role."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.rig.github import GitHub
+from bot.rig.github.server import GitHub
 
 from .conftest import ALL, Scene
 
-# method, path, body, the one permission that opens it
+# method, path, body, the permission it needs
 WRITES: list[tuple[str, str, Any, str]] = [
     ("POST", "{repo}/issues", {"title": "t"}, "issues"),
     ("PATCH", "{repo}/issues/1", {"title": "t"}, "issues"),

@@ -7,7 +7,9 @@ from typing import Any
 import github as pygithub
 import pytest
 
-from bot.rig.github import GitHub, Pull, Refusal
+from bot.rig.github.records import Pull
+from bot.rig.github.refusal import Refusal
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 

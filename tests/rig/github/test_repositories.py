@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from bot.rig.github import GitHub
+from bot.rig.github.server import GitHub
 
 from .conftest import Scene
 

@@ -8,7 +8,8 @@ import github as pygithub
 import pytest
 from github.PullRequest import PullRequest
 
-from bot.rig.github import Pull, Remark
+from bot.rig.github.effects.reviews import DraftComment
+from bot.rig.github.records import Pull
 
 from .conftest import Scene
 
@@ -32,7 +33,7 @@ def found(scene: Scene, pull: Pull) -> PullRequest:
 def test_a_review_with_comments_stands_on_its_commit(scene: Scene, pull: Pull, found: PullRequest) -> None:
     review = found.create_review(
         scene.client().get_repo(scene.repo.full_name).get_commit(pull.head_sha),
-        "Two remarks",
+        "Two comments",
         "COMMENT",
         [
             {"path": "long.txt", "line": 6, "side": "RIGHT", "body": "why?"},
@@ -61,10 +62,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("remark", "said"), REFUSED)
-def test_one_bad_comment_refuses_the_whole_review(scene: Scene, pull: Pull, remark: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("wrong", "said"), REFUSED)
+def test_one_bad_comment_refuses_the_whole_review(scene: Scene, pull: Pull, wrong: dict[str, Any], said: str) -> None:
     good = {"path": "long.txt", "line": 6, "side": "RIGHT", "body": "good"}
-    body = {"body": "b", "event": "COMMENT", "comments": [good, {**good, **remark}]}
+    body = {"body": "b", "event": "COMMENT", "comments": [good, {**good, **wrong}]}
     answer = scene.ask("POST", "{repo}/pulls/1/reviews", scene.token(), body)
     assert (answer.status_code, answer.json()["errors"][0]) == (422, said)
     assert (pull.reviews, pull.comments) == ({}, {})
@@ -109,7 +110,7 @@ def test_a_pending_review_is_its_authors_secret(scene: Scene, pull: Pull) -> Non
 
 
 def test_comments_are_answered_edited_and_reacted_to(scene: Scene, pull: Pull, found: PullRequest) -> None:
-    first = scene.github.review_comment(scene.repo, 1, "bob", Remark("long.txt", "/amp explain", 6))
+    first = scene.github.review_comment(scene.repo, 1, "bob", DraftComment("long.txt", "/amp explain", 6))
     answer = found.create_review_comment_reply(first.id, "Because.")
     later = found.create_review_comment_reply(answer.id, "And so.")
     assert (answer.in_reply_to_id, later.in_reply_to_id) == (first.id, first.id)
@@ -131,8 +132,8 @@ def test_a_comment_alone_is_placed_by_line_position_or_file(scene: Scene, pull: 
 
 
 def test_a_comment_is_outdated_once_its_line_is_gone(scene: Scene, pull: Pull, found: PullRequest) -> None:
-    scene.github.review_comment(scene.repo, 1, "bob", Remark("long.txt", "why?", 6))
-    scene.github.review_comment(scene.repo, 1, "bob", Remark("long.txt", "stays", 5))
+    scene.github.review_comment(scene.repo, 1, "bob", DraftComment("long.txt", "why?", 6))
+    scene.github.review_comment(scene.repo, 1, "bob", DraftComment("long.txt", "stays", 5))
     scene.github.push_commit(scene.repo, "topic", {"long.txt": NEW.replace("more\n", "")}, "ann")
     comments = [(each.body, each.line, each.original_line) for each in found.get_review_comments()]
     assert comments == [("why?", None, 6), ("stays", 5, 5)]

@@ -1,4 +1,4 @@
-"""The comparable state."""
+"""The comparable snapshot of the state."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from bot.rig.github import GitHub, Remark
+from bot.rig.github.effects.reviews import DraftComment
+from bot.rig.github.server import GitHub
 
 
 def _story(folder: Path, clock: float, change: Callable[[GitHub], object] | None = None) -> dict[str, Any]:
-    """A small story told at another time, in a world of its own."""
+    """A small story on a new server with another clock."""
     folder.mkdir()
     with GitHub(root=folder, clock=lambda: clock) as hub:
         for login in ("ann", "bob"):
@@ -26,7 +27,7 @@ def _story(folder: Path, clock: float, change: Callable[[GitHub], object] | None
         hub.react(hub.comment(repo, issue.number, "ann", "/amp fix"), "bob", "eyes")
         hub.push_commit(repo, "topic", {"a": "one\nTWO\n"}, "ann")
         hub.open_pull(repo, "ann", "topic", "Topic")
-        hub.submit_review(repo, 2, "bob", "Hm", remarks=[Remark("a", "why", 2)])
+        hub.submit_review(repo, 2, "bob", "Hm", comments=[DraftComment("a", "why", 2)])
         if change is not None:
             change(hub)
         state = hub.snapshot()
@@ -55,7 +56,7 @@ def test_every_difference_shows(tmp_path: Path, name: str) -> None:
     assert _story(tmp_path / "two", 1_800_000_000.0, CHANGES[name]) != plain
 
 
-def test_the_state_is_served_beside_the_journal(hub: GitHub) -> None:
+def test_the_state_is_served_beside_the_request_log(hub: GitHub) -> None:
     import httpx
 
     with httpx.Client(trust_env=False) as client:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from bot.rig.contract import fixtures
-from bot.rig.github import GitHub, Handling, Remark
+from bot.rig.github.effects.reviews import DraftComment
+from bot.rig.github.server import GitHub
+from bot.rig.github.webhooks import Handling
 
 from .conftest import Scene
 
@@ -60,7 +62,7 @@ def test_what_people_do_is_told_in_order(scene: Scene) -> None:
     hub.open_pull(repo, "ann", "topic", "Topic")
     hub.push_commit(repo, "topic", {"newer": "x"}, "ann")
     hub.request_review(repo, 2, "ann", "bob")
-    hub.submit_review(repo, 2, "bob", "Hm", remarks=[Remark("new", "/amp why", 2)])
+    hub.submit_review(repo, 2, "bob", "Hm", comments=[DraftComment("new", "/amp why", 2)])
     hub.label(repo, 2, "ann", "amp:review")
     hub.mark_ready(repo, 2, "ann", ready=False)
     hub.close(repo, 2, "ann")
@@ -101,7 +103,7 @@ def test_a_payload_says_where_who_and_through_which_app(scene: Scene) -> None:
     assert body["issue"]["number"] == 1
 
 
-# Of 2022: what has been taken away or renamed since, and what only exists under conditions not met here.
+# The examples are of 2022: keys that were removed or renamed since, and keys that exist only in other cases.
 _GONE = {"milestone", "draft", "active_lock_reason", "organization", "changes", "pull_request", "parent_issue_url"}
 
 
@@ -126,7 +128,7 @@ def test_payloads_have_the_keys_of_githubs_own(scene: Scene, event: str, action:
     hub.open_pull(repo, "ann", "topic", "Topic")
     hub.push_commit(repo, "topic", {"newer": "x"}, "ann")
     hub.request_review(repo, 2, "ann", "bob")
-    hub.submit_review(repo, 2, "bob", "Hm", remarks=[Remark("new", "why", 2)])
+    hub.submit_review(repo, 2, "bob", "Hm", comments=[DraftComment("new", "why", 2)])
     bodies = _bodies(scene)
     ours = [
         body

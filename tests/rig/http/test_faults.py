@@ -15,7 +15,7 @@ ASK = Request(7, "POST", "/repos/a/b/pulls")
 
 
 def struck(table: FaultTable, *paths: str) -> list[str]:
-    """Messages of the faults that strike a GET of each path, in turn."""
+    """Messages of the faults for a GET of each path, in order."""
     return ["+".join(f.message for f in table.take("GET", path, n)) for n, path in enumerate(paths, 1)]
 
 

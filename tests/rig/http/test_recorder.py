@@ -22,7 +22,7 @@ BODY = JSONResponse(WORD).body
 
 
 class State:
-    """A stand-in small enough to see through: it counts effects and can stream without end."""
+    """A minimal stand-in: it counts effects and can stream without end."""
 
     def __init__(self) -> None:
         self.effects: list[bytes] = []
@@ -63,8 +63,8 @@ class State:
 
     @property
     def entry(self) -> Entry:
-        """The one request recorded so far."""
-        (entry,) = self.server.journal.entries
+        """The only recorded request."""
+        (entry,) = self.server.request_log.entries
         return entry
 
 
@@ -81,7 +81,7 @@ def client(state: State) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_request_and_answer_are_in_the_journal_when_the_client_has_the_answer(
+def test_request_and_answer_are_in_the_request_log_when_the_client_has_the_answer(
     state: State, client: httpx.Client
 ) -> None:
     client.post("/effect?q=1%2F2", content=b"hello", headers={"Authorization": "Bearer s"})
@@ -113,7 +113,7 @@ def test_a_body_that_breaks_off_has_no_effect(state: State, client: httpx.Client
     client.post("/effect", content=b"whole")
     state.server.stop()
     assert (state.effects, state.server.errors) == ([b"whole"], ())
-    assert [(entry.status, entry.body) for entry in state.server.journal.entries] == [
+    assert [(entry.status, entry.body) for entry in state.server.request_log.entries] == [
         (None, b"half"),
         (201, b"whole"),
     ]
@@ -125,7 +125,7 @@ def test_a_body_reaches_the_app_whole_however_large(state: State, client: httpx.
     assert ([len(body) for body in state.effects], len(state.entry.body)) == ([size], WHOLE)
 
 
-def test_a_body_of_unknown_length_reaches_the_app_and_the_journal(state: State, client: httpx.Client) -> None:
+def test_a_body_of_unknown_length_reaches_the_app_and_the_request_log(state: State, client: httpx.Client) -> None:
     client.post("/effect", content=iter([b"one ", b"two"]))
     assert (state.effects, state.entry.body) == ([b"one two"], b"one two")
 
@@ -135,7 +135,7 @@ def test_an_answer_is_streamed_and_a_client_that_leaves_is_noticed(state: State,
         pieces = answer.iter_raw()
         assert next(pieces) == b"data: 1\n\n"  # though the app has not ended its answer
         assert state.streaming.wait(10)
-        assert (state.server.journal.entries, state.server.journal.under_way) == ((), 1)
+        assert (state.server.request_log.entries, state.server.request_log.under_way) == ((), 1)
     assert state.left.wait(10)
 
 

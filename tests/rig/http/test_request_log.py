@@ -5,25 +5,25 @@ from base64 import b64encode
 
 import pytest
 
-from bot.rig.http.request_log import PACK, STREAM, WHOLE, Entry, Journal, fingerprint, from_json, to_json
+from bot.rig.http.request_log import PACK, STREAM, WHOLE, Entry, RequestLog, fingerprint, from_json, to_json
 
 TOKEN = "ghs_secret"
 
 
-def recorded(journal: Journal, path: str = "/x", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Entry:
-    recording = journal.begin("GET", path, "", headers)
+def recorded(request_log: RequestLog, path: str = "/x", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Entry:
+    recording = request_log.begin("GET", path, "", headers)
     recording.finish()
-    return journal.entries[-1]
+    return request_log.entries[-1]
 
 
 def test_a_request_is_numbered_on_arrival_and_listed_once_finished() -> None:
-    journal = Journal()
-    first = journal.begin("POST", "/a%2Fb", "page=2", [(b"Accept", b"text/html")])
-    second = journal.begin("GET", "/b", "", [])
-    assert (journal.entries, journal.under_way) == ((), 2)
+    request_log = RequestLog()
+    first = request_log.begin("POST", "/a%2Fb", "page=2", [(b"Accept", b"text/html")])
+    second = request_log.begin("GET", "/b", "", [])
+    assert (request_log.entries, request_log.under_way) == ((), 2)
 
     second.finish()
-    assert [entry.path for entry in journal.entries] == ["/b"]
+    assert [entry.path for entry in request_log.entries] == ["/b"]
 
     first.read(b"ask")
     first.answered(201, [(b"Content-Length", b"6")])
@@ -31,7 +31,7 @@ def test_a_request_is_numbered_on_arrival_and_listed_once_finished() -> None:
     first.fault = "delay"
     first.finish()
     first.finish()
-    entry, other = journal.entries
+    entry, other = request_log.entries
     assert other.number == 2
     assert entry == Entry(
         number=1,
@@ -47,24 +47,24 @@ def test_a_request_is_numbered_on_arrival_and_listed_once_finished() -> None:
         answer=b"answer",
         fault="delay",
     )
-    assert journal.under_way == 0
+    assert request_log.under_way == 0
 
 
 def test_since_leaves_out_what_arrived_earlier() -> None:
-    journal = Journal()
+    request_log = RequestLog()
     for path in ("/1", "/2", "/3"):
-        recorded(journal, path)
-    assert [entry.path for entry in journal.since(1)] == ["/2", "/3"]
+        recorded(request_log, path)
+    assert [entry.path for entry in request_log.since(1)] == ["/2", "/3"]
 
 
 def test_clearing_starts_anew_and_forgets_what_is_under_way() -> None:
-    journal = Journal()
-    recorded(journal)
-    late = journal.begin("GET", "/late", "", [])
-    journal.clear()
+    request_log = RequestLog()
+    recorded(request_log)
+    late = request_log.begin("GET", "/late", "", [])
+    request_log.clear()
     late.finish()
-    assert (journal.entries, journal.under_way) == ((), 0)
-    assert recorded(journal, "/again").number == 1
+    assert (request_log.entries, request_log.under_way) == ((), 0)
+    assert recorded(request_log, "/again").number == 1
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_clearing_starts_anew_and_forgets_what_is_under_way() -> None:
     ],
 )
 def test_credentials_are_kept_as_fingerprints_only(name: str, value: str, kept: str) -> None:
-    entry = recorded(Journal(), headers=((name.encode(), value.encode()),))
+    entry = recorded(RequestLog(), headers=((name.encode(), value.encode()),))
     assert entry.headers == {name.lower(): kept}
 
 
 def test_a_repeated_header_is_one_value() -> None:
-    entry = recorded(Journal(), headers=((b"accept", b"a"), (b"Accept", b"b")))
+    entry = recorded(RequestLog(), headers=((b"accept", b"a"), (b"Accept", b"b")))
     assert entry.headers == {"accept": "a, b"}
 
 
@@ -105,24 +105,24 @@ def test_a_repeated_header_is_one_value() -> None:
 def test_no_more_of_a_body_is_kept_than_its_limit(
     content_type: bytes, answer_headers: list[tuple[bytes, bytes]], limits: tuple[int, int]
 ) -> None:
-    journal = Journal()
-    recording = journal.begin("POST", "/", "", [(b"content-type", content_type)])
+    request_log = RequestLog()
+    recording = request_log.begin("POST", "/", "", [(b"content-type", content_type)])
     recording.answered(200, answer_headers)
     for _ in range(3):
         recording.read(b"x" * (WHOLE - 1))
         recording.wrote(b"x" * (WHOLE - 1))
     recording.finish()
-    (entry,) = journal.entries
+    (entry,) = request_log.entries
     assert (len(entry.body), len(entry.answer)) == limits
 
 
 @pytest.mark.parametrize("body", [b"", "naïve".encode(), b"\xff\x00 not text"])
 def test_an_entry_survives_json(body: bytes) -> None:
-    journal = Journal()
-    recording = journal.begin("POST", "/", "", [(b"accept", b"*/*")])
+    request_log = RequestLog()
+    recording = request_log.begin("POST", "/", "", [(b"accept", b"*/*")])
     recording.read(body)
     recording.answered(200, [])
     recording.wrote(body)
     recording.finish()
-    (entry,) = journal.entries
+    (entry,) = request_log.entries
     assert from_json(json.loads(json.dumps(to_json(entry)))) == entry

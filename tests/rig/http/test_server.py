@@ -76,7 +76,7 @@ def test_a_stopped_server_refuses_connections_and_comes_back_on_its_port() -> No
         httpx.get(url + "/hello")
     with server:
         assert (server.url, httpx.get(url + "/hello").text) == (url, "hello")
-    assert [entry.path for entry in server.journal.entries] == ["/hello"]
+    assert [entry.path for entry in server.request_log.entries] == ["/hello"]
 
 
 def test_a_taken_port_is_said() -> None:
@@ -106,15 +106,15 @@ def test_control_is_not_recorded_and_never_at_fault(server: Server, client: http
     assert client.get("/hello").status_code == 502
 
 
-def test_the_journal_is_read_and_cleared_over_http(server: Server, client: httpx.Client) -> None:
+def test_the_request_log_is_read_and_cleared_over_http(server: Server, client: httpx.Client) -> None:
     client.get("/hello")
     client.get("/nowhere")
     listed = [request_log.from_json(entry) for entry in client.get("/_rig/journal").json()]
-    assert tuple(listed) == server.journal.entries
+    assert tuple(listed) == server.request_log.entries
     assert [entry["path"] for entry in client.get("/_rig/journal?since=1").json()] == ["/nowhere"]
     assert client.get("/_rig/journal?since=x").status_code == 400
     assert client.delete("/_rig/journal").status_code == 204
-    assert server.journal.entries == ()
+    assert server.request_log.entries == ()
 
 
 def test_faults_are_set_shown_and_cleared_over_http(server: Server, client: httpx.Client) -> None:

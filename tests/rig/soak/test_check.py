@@ -1,4 +1,4 @@
-"""The checker can fail: each promise is broken in doctored evidence, and it says so; kept ones pass in silence."""
+"""The checker finds every broken guarantee in doctored evidence, and nothing in correct evidence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from dataclasses import replace
 import pytest
 
 from bot.rig.soak.check import RULES, check
-from bot.rig.soak.evidence import Asked, Box, Evidence, Expect, Gesture, Made, RunRow, Said, Sent, Write
+from bot.rig.soak.evidence import (
+    BotComment,
+    Evidence,
+    Expect,
+    PermissionCheck,
+    Publication,
+    RunRow,
+    SandboxRow,
+    Sent,
+    UserAction,
+    Write,
+)
 
 RUN, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 RETRY = "33333333-3333-4333-8333-333333333333"
@@ -22,26 +33,31 @@ DENIAL = "<!-- ampbot:denied:1:3 -->\nSorry eve"
 ROW = RunRow(RUN, 1, 1, "mona", "published", "", publishing_at=20.0, ended_at=30.0, agents=1)
 RETRIED = replace(ROW, id=RETRY, number=6, publishing_at=31.0, ended_at=40.0, asked_in=9)
 WRITE = Write(9, 1, 25.0, "POST /repos/octo/pages/git/trees", "")
-ASKED = Asked(8, 1, "mona", 22.0, 22.5)
-BOX = Box("box", RUN, live=False, agent=True)
+ASKED = PermissionCheck(8, 1, "mona", 22.0, 22.5)
+SANDBOX = SandboxRow("a", RUN, live=False, agent=True)
 SENT = Sent("guid", "issue_comment", accepted=True, stored=True)
-MADE = (Made("pull", 1, "2", RUN), Made("commit", 1, "abc", RUN), Made("commit", 1, "first", ""))
+MADE = (Publication("pull", 1, "2", RUN), Publication("commit", 1, "abc", RUN), Publication("commit", 1, "first", ""))
 
 KEPT = Evidence(
-    gestures=(
-        Gesture(1, 1, "mona", Expect.RUN, "s1", "/amp s1 fix it"),
-        Gesture(1, 2, "mona", Expect.REPLY, "<!-- ampbot:reply:issue:7:", "/amp help"),
-        Gesture(1, 3, "eve", Expect.DENIAL, "", "/amp s2"),
-        Gesture(1, 3, "eve", Expect.DENIAL, "", "/amp s3"),
-        Gesture(1, 4, "robo[bot]", Expect.NOTHING, "", "/amp s4"),
-        Gesture(1, 5, "mona", Expect.STOP, "<!-- ampbot:stop:issue:8:", "/amp stop", 8),
-        Gesture(1, 6, "mona", Expect.RETRY, "<!-- ampbot:retry:issue:9 ", "/amp retry", 9),
+    actions=(
+        UserAction(1, 1, "mona", Expect.RUN, "s1", "/amp s1 fix it"),
+        UserAction(1, 2, "mona", Expect.REPLY, "<!-- ampbot:reply:issue:7:", "/amp help"),
+        UserAction(1, 3, "eve", Expect.DENIAL, "", "/amp s2"),
+        UserAction(1, 3, "eve", Expect.DENIAL, "", "/amp s3"),
+        UserAction(1, 4, "robo[bot]", Expect.NOTHING, "", "/amp s4"),
+        UserAction(1, 5, "mona", Expect.STOP, "<!-- ampbot:stop:issue:8:", "/amp stop", 8),
+        UserAction(1, 6, "mona", Expect.RETRY, "<!-- ampbot:retry:issue:9 ", "/amp retry", 9),
     ),
-    said=(Said(1, 1, 5, DONE), Said(1, 2, 6, HELP), Said(1, 3, 7, DENIAL), Said(1, 6, 8, AGAIN)),
+    comments=(
+        BotComment(1, 1, 5, DONE),
+        BotComment(1, 2, 6, HELP),
+        BotComment(1, 3, 7, DENIAL),
+        BotComment(1, 6, 8, AGAIN),
+    ),
     made=MADE,
     writes=(WRITE,),
     permissions=(ASKED,),
-    boxes=(BOX,),
+    sandboxes=(SANDBOX,),
     runs=(ROW, RETRIED),
     thumbed=frozenset({8}),
     sent=(SENT,),
@@ -49,10 +65,10 @@ KEPT = Evidence(
 )
 
 
-def said(*bodies: str, number: int = 1) -> tuple[Said, ...]:
-    """The comments of KEPT, but in one conversation these."""
-    others = [each for each in KEPT.said if each.number != number]
-    return (*others, *(Said(1, number, 50 + index, body) for index, body in enumerate(bodies)))
+def comments(*bodies: str, number: int = 1) -> tuple[BotComment, ...]:
+    """The comments of KEPT, with these on one issue."""
+    others = [each for each in KEPT.comments if each.number != number]
+    return (*others, *(BotComment(1, number, 50 + index, body) for index, body in enumerate(bodies)))
 
 
 ANSWER = "every command has exactly one answer"
@@ -63,42 +79,45 @@ RETRIES = "every retry is one run or one reply"
 UNASKED = "nothing is said unasked"
 ONCE = "a run publishes once"
 MAY = "nothing is published without asking who may"
-BOXES = "no sandbox outlives its run"
+SANDBOXES = "no sandbox outlives its run"
 AGENT = "one run has one agent"
 IN = "every delivery gets in and is closed"
 ENDS = "every run ends"
 
-# What was done to the evidence -> the rules that are broken by it.
+# A change of the evidence -> the rules that it breaks.
 BROKEN: dict[str, tuple[Evidence, set[str]]] = {
-    "no answer": (replace(KEPT, said=said()), {ANSWER}),
-    "two answers of two runs": (replace(KEPT, said=said(DONE, DONE.replace(RUN, OTHER))), {ANSWER, UNASKED}),
-    "the same comment twice": (replace(KEPT, said=said(DONE, DONE)), {ANSWER, UNASKED}),
-    "an answer without an end": (replace(KEPT, said=said(WAITING)), {ANSWER}),
-    "a head without its price": (replace(KEPT, said=said(DONE.split("<sub>", maxsplit=1)[0])), {ANSWER}),
-    "somebody else's answer": (replace(KEPT, said=said(DONE.replace("s1", "s9"))), {ANSWER}),
-    "no help": (replace(KEPT, said=said(number=2)), {ANSWER}),
-    "help twice": (replace(KEPT, said=said(HELP, HELP, number=2)), {ANSWER, UNASKED}),
-    "a run where help was asked for": (replace(KEPT, said=said(DONE, number=2)), {ANSWER}),
-    "no denial": (replace(KEPT, said=said(number=3)), {DENIED}),
-    "two denials": (replace(KEPT, said=said(DENIAL, DENIAL, number=3)), {DENIED, UNASKED}),
-    "an answer to a machine": (replace(KEPT, said=said(DONE, number=4) + KEPT.said[:0]), {UNASKED}),
-    "a denial of a machine": (replace(KEPT, said=said(DENIAL, number=4)), {DENIED, UNASKED}),
-    "an answer where nobody asked": (replace(KEPT, said=said(DONE, number=9)), {UNASKED}),
+    "no answer": (replace(KEPT, comments=comments()), {ANSWER}),
+    "two answers of two runs": (replace(KEPT, comments=comments(DONE, DONE.replace(RUN, OTHER))), {ANSWER, UNASKED}),
+    "the same comment twice": (replace(KEPT, comments=comments(DONE, DONE)), {ANSWER, UNASKED}),
+    "an answer without an end": (replace(KEPT, comments=comments(WAITING)), {ANSWER}),
+    "a head without its price": (replace(KEPT, comments=comments(DONE.split("<sub>", maxsplit=1)[0])), {ANSWER}),
+    "somebody else's answer": (replace(KEPT, comments=comments(DONE.replace("s1", "s9"))), {ANSWER}),
+    "no help": (replace(KEPT, comments=comments(number=2)), {ANSWER}),
+    "help twice": (replace(KEPT, comments=comments(HELP, HELP, number=2)), {ANSWER, UNASKED}),
+    "a run where help was asked for": (replace(KEPT, comments=comments(DONE, number=2)), {ANSWER}),
+    "no denial": (replace(KEPT, comments=comments(number=3)), {DENIED}),
+    "two denials": (replace(KEPT, comments=comments(DENIAL, DENIAL, number=3)), {DENIED, UNASKED}),
+    "an answer to a machine": (replace(KEPT, comments=comments(DONE, number=4) + KEPT.comments[:0]), {UNASKED}),
+    "a denial of a machine": (replace(KEPT, comments=comments(DENIAL, number=4)), {DENIED, UNASKED}),
+    "an answer where nobody asked": (replace(KEPT, comments=comments(DONE, number=9)), {UNASKED}),
     "a stop without an answer": (replace(KEPT, thumbed=frozenset()), {STOPPED}),
-    "two replies to a stop": (replace(KEPT, said=said(NOTHING, NOTHING, number=5)), {STOPPED, UNASKED}),
+    "two replies to a stop": (replace(KEPT, comments=comments(NOTHING, NOTHING, number=5)), {STOPPED, UNASKED}),
     "a run that nobody stopped": (replace(KEPT, runs=(replace(ROW, state="stopped"), RETRIED)), {WHY}),
-    "a retry without an answer": (replace(KEPT, runs=(ROW,), said=said(number=6)), {RETRIES}),
-    "a retry that is not shown": (replace(KEPT, said=said(number=6)), {RETRIES}),
+    "a retry without an answer": (replace(KEPT, runs=(ROW,), comments=comments(number=6)), {RETRIES}),
+    "a retry that is not shown": (replace(KEPT, comments=comments(number=6)), {RETRIES}),
     "a retry shown without an end": (
-        replace(KEPT, said=said(WAITING.replace(RUN, RETRY), number=6)),
+        replace(KEPT, comments=comments(WAITING.replace(RUN, RETRY), number=6)),
         {RETRIES},
     ),
-    "a retry and a reply": (replace(KEPT, said=said(AGAIN, NO_RETRY, number=6)), {RETRIES, UNASKED}),
+    "a retry and a reply": (replace(KEPT, comments=comments(AGAIN, NO_RETRY, number=6)), {RETRIES, UNASKED}),
     "two runs of one retry": (replace(KEPT, runs=(ROW, RETRIED, replace(RETRIED, id=OTHER))), {RETRIES}),
-    "two pull requests": (replace(KEPT, made=(*MADE, Made("pull", 1, "3", RUN))), {ONCE}),
-    "two commits": (replace(KEPT, made=(*MADE, Made("commit", 1, "def", RUN))), {ONCE}),
-    "two reviews": (replace(KEPT, made=(Made("review", 1, "1", RUN), Made("review", 1, "2", RUN))), {ONCE}),
-    "a pull request of no run": (replace(KEPT, made=(Made("pull", 1, "2", OTHER),)), {ONCE}),
+    "two pull requests": (replace(KEPT, made=(*MADE, Publication("pull", 1, "3", RUN))), {ONCE}),
+    "two commits": (replace(KEPT, made=(*MADE, Publication("commit", 1, "def", RUN))), {ONCE}),
+    "two reviews": (
+        replace(KEPT, made=(Publication("review", 1, "1", RUN), Publication("review", 1, "2", RUN))),
+        {ONCE},
+    ),
+    "a pull request of no run": (replace(KEPT, made=(Publication("pull", 1, "2", OTHER),)), {ONCE}),
     "nobody asked who may": (replace(KEPT, permissions=()), {MAY}),
     "asked about another": (replace(KEPT, permissions=(replace(ASKED, actor="eve"),)), {MAY}),
     "asked elsewhere": (replace(KEPT, permissions=(replace(ASKED, repository=2),)), {MAY}),
@@ -108,9 +127,12 @@ BROKEN: dict[str, tuple[Evidence, set[str]]] = {
     "written by another run": (replace(KEPT, writes=(replace(WRITE, run=OTHER),)), {MAY}),
     "written before it was to be": (replace(KEPT, writes=(replace(WRITE, at=19.0),)), {MAY}),
     "written after the end": (replace(KEPT, writes=(replace(WRITE, at=31.0),)), {MAY}),
-    "a sandbox that lives on": (replace(KEPT, boxes=(replace(BOX, live=True),)), {BOXES}),
-    "a sandbox of nobody": (replace(KEPT, boxes=(BOX, Box("b", OTHER, live=True, agent=False))), {BOXES}),
-    "agents in two sandboxes": (replace(KEPT, boxes=(BOX, replace(BOX, id="b"))), {AGENT}),
+    "a sandbox that lives on": (replace(KEPT, sandboxes=(replace(SANDBOX, live=True),)), {SANDBOXES}),
+    "a sandbox of nobody": (
+        replace(KEPT, sandboxes=(SANDBOX, SandboxRow("b", OTHER, live=True, agent=False))),
+        {SANDBOXES},
+    ),
+    "agents in two sandboxes": (replace(KEPT, sandboxes=(SANDBOX, replace(SANDBOX, id="b"))), {AGENT}),
     "two agents in one": (replace(KEPT, runs=(replace(ROW, agents=2), RETRIED)), {AGENT}),
     "a delivery that never got in": (replace(KEPT, sent=(replace(SENT, accepted=False),)), {IN}),
     "one that may ask never got in, and nobody looked after it": (
@@ -137,10 +159,10 @@ def test_a_broken_promise_is_named(evidence: Evidence, rules: set[str]) -> None:
 
 
 def test_a_stop_may_be_answered_with_words_or_with_both() -> None:
-    words = replace(KEPT, thumbed=frozenset(), said=said(NOTHING, number=5))
+    words = replace(KEPT, thumbed=frozenset(), comments=comments(NOTHING, number=5))
     assert check(words) == ()
     assert check(replace(words, thumbed=KEPT.thumbed)) == ()
-    late = replace(KEPT, runs=(ROW,), said=said(NO_RETRY, number=6))
+    late = replace(KEPT, runs=(ROW,), comments=comments(NO_RETRY, number=6))
     assert check(late) == (), "a retry too"
 
 
@@ -151,7 +173,7 @@ def test_what_asks_nothing_is_missed_by_nobody_but_an_operator() -> None:
 
 
 def test_what_is_stored_needs_no_202_but_from_an_operator() -> None:
-    """Killed between the commit and the answer: the bot has it, GitHub's log says that it failed."""
+    """Killed between commit and answer: the bot has stored the delivery, but GitHub's log shows a failure."""
     cut = replace(KEPT, sent=(replace(SENT, accepted=False),))
     assert {violation.rule for violation in check(cut)} == {IN}
     assert check(replace(cut, operator=False)) == ()
@@ -163,10 +185,10 @@ def test_every_rule_can_be_broken() -> None:
 
 
 def test_a_sandbox_may_live_while_its_run_does() -> None:
-    live = replace(KEPT, boxes=(replace(BOX, live=True),), runs=(replace(ROW, ended_at=None), RETRIED))
+    live = replace(KEPT, sandboxes=(replace(SANDBOX, live=True),), runs=(replace(ROW, ended_at=None), RETRIED))
     assert {violation.rule for violation in check(live)} == {ENDS}
 
 
 def test_each_violation_says_where_to_look() -> None:
-    (violation,) = check(replace(KEPT, said=said()))
+    (violation,) = check(replace(KEPT, comments=comments()))
     assert str(violation) == f"{ANSWER}: repository 1, number 1: 0 answers, not 1, to '/amp s1 fix it'"

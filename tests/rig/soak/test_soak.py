@@ -1,4 +1,4 @@
-"""A minute of the soak. `make soak` is the long one."""
+"""A soak of one minute. `make soak` is the long one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do in a soak is the seed's alone, and of every kind."""
+"""The seed alone decides what users do in a soak, and every kind of action occurs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 from random import Random
 
 from bot.rig.rig import Rig
-from bot.rig.soak.evidence import Expect, Gesture
-from bot.rig.soak.users import People
+from bot.rig.soak.evidence import Expect, UserAction
+from bot.rig.soak.users import Users
 
 
-def told(folder: Path, seed: int, deeds: int) -> list[Gesture]:
+def told(folder: Path, seed: int, actions: int) -> list[UserAction]:
     folder.mkdir()
-    with Rig(folder) as rig:  # its bot is never started: nobody hears of this
-        people = People(rig, Random(seed), Random(0), repositories=3)
-        people.arrive()
-        for _ in range(deeds):
-            people.act()
-        return people.gestures
+    with Rig(folder) as rig:  # the bot is never started
+        users = Users(rig, Random(seed), Random(0), repositories=3)
+        users.arrive()
+        for _ in range(actions):
+            users.act()
+        return users.actions
 
 
-def test_the_same_seed_gives_the_same_gestures(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_user_actions(tmp_path: Path) -> None:
     one, same, other = (told(tmp_path / name, seed, 60) for name, seed in (("one", 5), ("same", 5), ("other", 6)))
     assert [(each.number, each.expect, each.text) for each in one] == [
         (each.number, each.expect, each.text) for each in same
@@ -30,9 +30,9 @@ def test_the_same_seed_gives_the_same_gestures(tmp_path: Path) -> None:
 
 
 def test_everything_people_can_do_is_done(tmp_path: Path) -> None:
-    gestures = told(tmp_path / "all", 1, 400)
-    assert set(Counter(each.expect for each in gestures)) == set(Expect)
-    texts = "\n".join(each.text for each in gestures)
+    actions = told(tmp_path / "all", 1, 400)
+    assert set(Counter(each.expect for each in actions)) == set(Expect)
+    texts = "\n".join(each.text for each in actions)
     for kind in (
         "on an issue",
         "on a pull request",
@@ -44,9 +44,9 @@ def test_everything_people_can_do_is_done(tmp_path: Path) -> None:
     ):
         assert kind in texts
     for kind in ("/amp stop", "/amp stop keep", "/amp retry", "/amp status"):
-        assert kind in {each.text for each in gestures}
+        assert kind in {each.text for each in actions}
     for kind in ("a review request", "/amp review", "/amp help", "let me in", "beep", "> /amp", "```", "<!--", "fail:"):
         assert kind in texts
-    # Who asks on one conversation for several things can be told apart by tag; reviews share one needle.
-    tags = Counter(each.needle for each in gestures if each.expect is Expect.RUN and each.needle.startswith("s0"))
+    # Several requests on one issue have different tags; reviews share one needle.
+    tags = Counter(each.needle for each in actions if each.expect is Expect.RUN and each.needle.startswith("s0"))
     assert set(tags.values()) == {1}

@@ -1,7 +1,7 @@
-"""Loaded by Python itself into the bot's process, whose PYTHONPATH names this folder: it can end it at a commit.
+"""Kills the bot's process at a chosen commit. Python imports this by itself, because PYTHONPATH names its folder.
 
-What is a commit here: a transaction that changed a row, or a statement outside of one that may. RIG_COMMITS names the
-folder in which `plan` says where to kill (see bot.rig.crash.commits) and `seen` is told what was committed.
+A commit is a transaction that changed a row, or a writing statement outside of a transaction. RIG_COMMITS names the
+folder with two files: `plan` says where to kill (see bot.rig.crash.commits), `seen` lists the commits made.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 _WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\s+([\w.\"]+)", re.IGNORECASE)
 
 
-class _Executioner:
-    """Counts this process's commits, by what they wrote, from the moment a plan appears."""
+class _CommitKiller:
+    """Counts this process's commits by what they wrote, from the time a plan appears."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,7 +28,7 @@ class _Executioner:
         self._counts: Counter[str] = Counter()
 
     def reached(self, what: str, side: str) -> None:
-        """A commit of `what` is about to be made, or has been. Does not return where the plan says so."""
+        """Called before and after a commit of `what`. Kills the process if the plan says so."""
         with self._lock:
             try:
                 plan = (self._folder / "plan").read_text()
@@ -52,7 +52,7 @@ def _written(sql: object) -> str | None:
     return f"{found[1].split()[0].lower()} {found[2].replace(chr(34), '').rpartition('.')[2]}" if found else None
 
 
-def _wrap_sqlite(module: Any, executioner: _Executioner) -> None:
+def _wrap_sqlite(module: Any, killer: _CommitKiller) -> None:
     class Cursor(module.Cursor):  # type: ignore[misc]  # whichever SQLite module it is
         def execute(self, sql: str, *parameters: Any) -> Any:
             self.connection.noted(sql)
@@ -81,11 +81,11 @@ def _wrap_sqlite(module: Any, executioner: _Executioner) -> None:
             wrote, self.wrote = " + ".join(self.wrote), []
             changed = self.in_transaction and self.total_changes != self.changes_before
             if changed:
-                executioner.reached(wrote, "before")
+                killer.reached(wrote, "before")
             super().commit()
             self.changes_before = self.total_changes
             if changed:
-                executioner.reached(wrote, "after")
+                killer.reached(wrote, "after")
 
         def rollback(self) -> None:
             self.wrote = []
@@ -100,7 +100,7 @@ def _wrap_sqlite(module: Any, executioner: _Executioner) -> None:
     module.connect = connected
 
 
-def _wrap_psycopg(psycopg: Any, executioner: _Executioner) -> None:
+def _wrap_psycopg(psycopg: Any, killer: _CommitKiller) -> None:
     wrote: dict[int, list[str]] = {}  # by connection
 
     def wrapped(execute: Any) -> Any:
@@ -109,9 +109,9 @@ def _wrap_psycopg(psycopg: Any, executioner: _Executioner) -> None:
             if what is None:
                 return execute(self, query, *parameters, **options)
             if self.connection.autocommit:
-                executioner.reached(what, "before")
+                killer.reached(what, "before")
                 result = execute(self, query, *parameters, **options)
-                executioner.reached(what, "after")
+                killer.reached(what, "after")
                 return result
             result = execute(self, query, *parameters, **options)
             noted = wrote.setdefault(id(self.connection), [])
@@ -128,10 +128,10 @@ def _wrap_psycopg(psycopg: Any, executioner: _Executioner) -> None:
     def committed(self: Any) -> None:
         what = " + ".join(wrote.pop(id(self), ()))
         if what:
-            executioner.reached(what, "before")
+            killer.reached(what, "before")
         commit(self)
         if what:
-            executioner.reached(what, "after")
+            killer.reached(what, "after")
 
     def rolled_back(self: Any) -> None:
         wrote.pop(id(self), None)
@@ -144,13 +144,13 @@ def _begin() -> None:
     folder = os.environ.get("RIG_COMMITS")
     if folder is None:
         return
-    executioner = _Executioner(Path(folder))
+    killer = _CommitKiller(Path(folder))
     for name in ("sqlite3", "pysqlite3"):
         try:
-            _wrap_sqlite(importlib.import_module(name), executioner)
+            _wrap_sqlite(importlib.import_module(name), killer)
         except ImportError:
             continue
-    _wrap_psycopg(importlib.import_module("psycopg"), executioner)
+    _wrap_psycopg(importlib.import_module("psycopg"), killer)
 
 
 _begin()

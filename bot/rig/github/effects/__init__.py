@@ -1,4 +1,4 @@
-"""What changes the world: one place for each deed, with the webhooks that GitHub sends for it.
+"""Changes of the state: one function for each action, with the webhooks that GitHub sends for it.
 
-REST, GraphQL, git and the facade all come here. Callers hold the world's lock. Refusals are raised as Refusal.
+REST, GraphQL, git and `UserActions` all use these. Callers hold the state's lock. Refusals are raised as Refusal.
 """

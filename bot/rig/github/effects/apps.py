@@ -12,7 +12,7 @@ from bot.rig.github.state import State
 
 
 def install(state: State, app: App, repositories: Sequence[Repository], by: Account) -> Installation:
-    """One installation for each account; more repositories join the one that exists."""
+    """An account has one installation; further repositories are added to it."""
     account = repositories[0].owner
     for existing in state.installations.values():
         if existing.app is app and existing.account is account and not existing.removed:

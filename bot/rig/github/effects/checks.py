@@ -10,6 +10,6 @@ from bot.rig.github.state import State
 
 
 def announce(state: State, run: CheckRun, actor: Actor, action: str, extra: Json | None = None) -> None:
-    """`check_run`: created, completed, rerequested or requested_action. Only the App that made it hears."""
+    """`check_run`: created, completed, rerequested or requested_action. Sent only to the App that created it."""
     payload: Json = {"action": action, "check_run": check_run(state.url, run), **(extra or {})}
     emit(state, run.repository, "check_run", actor, payload, only=run.app)

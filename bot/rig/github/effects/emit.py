@@ -1,4 +1,4 @@
-"""Sends an event to every App that is installed on the repository and may hear of it."""
+"""Sends an event to every App that is installed on the repository and subscribed to it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def emit(state: State, repo: Repository, event: str, actor: Actor, payload: Json
 
 
 def emit_pull(state: State, pull: Pull, action: str, actor: Actor, extra: Json | None = None) -> None:
-    """An event `pull_request`. Whether it merges is not known yet when GitHub sends it."""
+    """A `pull_request` event. `mergeable` is null: GitHub has not computed it when it sends the event."""
     commits, files = changes(pull)
     shape = whole_pull(state.url, pull, len(commits), files, None)
     payload = {"action": action, "number": pull.number, "pull_request": shape, **(extra or {})}

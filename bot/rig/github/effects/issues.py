@@ -23,7 +23,7 @@ from bot.rig.github.shapes import issues as shapes
 from bot.rig.github.shapes.accounts import user
 from bot.rig.github.state import State, may_write
 
-LONGEST_BODY = 65_536  # characters
+MAX_BODY = 65_536  # characters
 
 
 def refuse_archived(repo: Repository) -> None:
@@ -32,9 +32,9 @@ def refuse_archived(repo: Repository) -> None:
 
 
 def check_body(resource: str, body: str | None) -> None:
-    """Refuses a body that GitHub would find too long."""
-    if body is not None and len(body) > LONGEST_BODY:
-        message = f"body is too long (maximum is {LONGEST_BODY} characters)"
+    """Raises Refusal if GitHub would find the body too long."""
+    if body is not None and len(body) > MAX_BODY:
+        message = f"body is too long (maximum is {MAX_BODY} characters)"
         raise Refusal.invalid(custom(resource, "body", message))
 
 
@@ -111,7 +111,7 @@ def lock(state: State, issue: Issue, actor: Actor, *, locked: bool) -> None:
 
 def comment(state: State, issue: Issue, actor: Actor, body: str) -> Comment:
     refuse_archived(issue.repository)
-    # An App is no collaborator, whatever it was granted: https://github.com/probot/stale/issues/25
+    # An App is not a collaborator, whatever its permissions: https://github.com/probot/stale/issues/25
     if issue.locked and (actor.app is not None or not may_write(actor, issue.repository)):
         docs = "https://docs.github.com/articles/locking-conversations/"
         raise Refusal(403, "Unable to create comment because issue is locked.", docs=docs)
@@ -141,7 +141,7 @@ def delete_comment(state: State, made: Comment, actor: Actor) -> None:
 
 
 def label_named(state: State, repo: Repository, name: str) -> Label:
-    """The repository's label, made on first use; names differ only by case are one label."""
+    """The repository's label, created on first use. Names that differ only in case are the same label."""
     if not name.strip() or len(name) > 50:
         raise Refusal.invalid(missing("Label", "name", "invalid"))
     if name.lower() not in repo.labels:
@@ -190,7 +190,7 @@ def unassign(state: State, issue: Issue, actor: Actor, account: Account) -> None
 
 
 def react(state: State, target: Issue | Comment | ReviewComment, actor: Actor, content: str) -> tuple[Reaction, bool]:
-    """The reaction, and whether it is new: one account reacts once with each content. No webhook."""
+    """The reaction, and whether it is new: an account has each reaction only once. GitHub sends no webhook."""
     refuse_archived(repository_of(target))
     if content not in REACTIONS:
         raise Refusal.invalid(missing("Reaction", "content", "invalid"))
@@ -229,7 +229,7 @@ def record(
     renamed_from: str | None = None,
     renamed_to: str | None = None,
 ) -> IssueEvent:
-    """A row in the issue's own list of events, where one can look up who did what and when."""
+    """Add an entry to the issue's list of events."""
     row = IssueEvent(state.next_id(), event, actor, state.now(), label=label, assignee=assignee)
     row.renamed_from, row.renamed_to = renamed_from, renamed_to
     issue.events.append(row)
@@ -238,7 +238,7 @@ def record(
 
 
 def announce(state: State, issue: Issue, actor: Actor, action: str, extra: Json | None = None) -> None:
-    """The webhook `issues`, or `pull_request` where the issue is one."""
+    """Send the webhook `issues`, or `pull_request` if the issue is one."""
     if issue.pull is not None:
         emit_pull(state, issue.pull, action, actor, extra)
     else:
@@ -264,8 +264,8 @@ def _emit_comment(state: State, made: Comment, actor: Actor, action: str, extra:
 
 def _check_comment(body: str) -> None:
     said = "Body cannot be blank" if not body.strip() else ""
-    if len(body) > LONGEST_BODY:
-        said = f"Body is too long (maximum is {LONGEST_BODY} characters)"
+    if len(body) > MAX_BODY:
+        said = f"Body is too long (maximum is {MAX_BODY} characters)"
     if said:
         refusal = {"resource": "IssueComment", "code": "unprocessable", "field": "data", "message": said}
         raise Refusal.invalid(refusal)

@@ -1,4 +1,4 @@
-"""What a pull request consists of."""
+"""The commits and files of a pull request, and whether it can be merged."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def changes(pull: Pull) -> tuple[tuple[str, ...], list[FileChange]]:
 
 
 def is_mergeable(pull: Pull) -> bool | None:
-    """Whether the head merges into the base branch as it stands now; None: nobody knows."""
+    """Whether the head can be merged into the current base branch; None: unknown."""
     tip = pull.repository.bare.branch(pull.base_ref) or pull.base_sha
     return diff.mergeable(pull.repository.bare, tip, pull.head_sha)

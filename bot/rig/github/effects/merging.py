@@ -11,7 +11,7 @@ from bot.rig.github.state import State
 
 
 def merge(state: State, pull: Pull, actor: Actor) -> str:
-    """Merge with a merge commit and return it. Raises Refusal (405) when that cannot be."""
+    """Merge with a merge commit and return it. Raises Refusal (405) if it cannot be merged."""
     repo, bare = pull.repository, pull.repository.bare
     refuse_archived(repo)
     ref = f"refs/heads/{pull.base_ref}"

@@ -19,7 +19,7 @@ from bot.rig.github.state import State
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a pull request is asked to be."""
+    """The parameters of a new pull request."""
 
     title: str
     body: str | None
@@ -31,7 +31,7 @@ class Proposal:
 
 
 def open_pull(state: State, repo: Repository, actor: Actor, proposal: Proposal) -> Pull:
-    """Raises Refusal in GitHub's words when the branches do not make a pull request."""
+    """Raises Refusal with GitHub's message if there can be no pull request between the branches."""
     refuse_archived(repo)
     check_body("PullRequest", proposal.body)
     if proposal.draft and not repo.allows_drafts:
@@ -103,7 +103,7 @@ def retarget(state: State, pull: Pull, actor: Actor, base: str) -> None:
 def branch_moved(
     state: State, repo: Repository, actor: Actor, branch: str, before: str | None, after: str | None
 ) -> None:
-    """Open pull requests follow their head branch, and end with it."""
+    """Update open pull requests when their head branch moves; close them when it is deleted."""
     kin = [each for each in state.repositories.values() if each is repo or each is repo.parent]
     for pull in [pull for each in kin for pull in each.pulls if pull.issue.state == "open"]:
         if pull.head_repository is repo and pull.head_ref == branch:
@@ -147,7 +147,7 @@ def _mark_outdated(pull: Pull) -> None:
 def reviewers_named(
     state: State, pull: Pull, logins: Sequence[str], slugs: Sequence[str]
 ) -> tuple[list[Account], list[Team]]:
-    """Whoever is meant. Raises Refusal for anyone who cannot be asked, Apps' bots among them (github.md 5.3)."""
+    """The named users and teams. Raises Refusal for anyone who cannot review: GitHub refuses bots of Apps, too."""
     repo = pull.repository
     accounts: list[Account] = []
     for login in logins:
@@ -169,7 +169,7 @@ def reviewers_named(
 
 
 def request_reviews(state: State, pull: Pull, actor: Actor, accounts: list[Account], teams: list[Team]) -> None:
-    """Every request anew is an event, as the button with the circling arrows makes one."""
+    """Each request sends an event, also a repeated one, as with the re-request button."""
     refuse_archived(pull.repository)
     for account in accounts:
         if account not in pull.reviewers:

@@ -1,4 +1,4 @@
-"""Refs: creating, moving and deleting them, and what follows when a branch moves."""
+"""Refs: creating, moving and deleting them, and the effects of moving a branch."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ def delete_ref(state: State, repo: Repository, actor: Actor, name: str) -> None:
     ref_moved(state, repo, actor, name, before, None)
 
 
-def check_rules(repo: Repository, name: str, deed: str) -> None:
-    """Refuses in a ruleset's words: https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets"""
-    rule = refusing_rule(repo, name, deed)
+def check_rules(repo: Repository, name: str, action: str) -> None:
+    """Raises Refusal with a ruleset's message: https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets"""
+    rule = refusing_rule(repo, name, action)
     if rule is not None:
         raise Refusal.unprocessable(f"Repository rule violations found\n\n{rule.why}\n\n")
 
 
-def refusing_rule(repo: Repository, name: str, deed: str) -> Rule | None:
-    """The first rule against `deed`: create, update, delete or force (which is an update too)."""
+def refusing_rule(repo: Repository, name: str, action: str) -> Rule | None:
+    """The first rule against `action`: create, update, delete or force (which is an update too)."""
     for rule in repo.rules:
-        refused = getattr(rule, deed) or (deed == "force" and rule.update)
+        refused = getattr(rule, action) or (action == "force" and rule.update)
         if refused and fnmatch.fnmatchcase(name, rule.pattern):
             return rule
     return None
@@ -84,7 +84,7 @@ def ref_moved(
     *,
     forced: bool = False,
 ) -> None:
-    """What GitHub does after a ref has moved, by whatever way: `push`, and its pull requests follow."""
+    """After any change of a ref: send the `push` event and update pull requests."""
     repo.pushed_at = state.now()
     if after is not None and name.startswith("refs/heads/") and repo.bare.branch(repo.default_branch) is None:
         repo.default_branch = name.removeprefix("refs/heads/")  # the first branch of an empty repository
@@ -123,7 +123,7 @@ def _push(
     new = repo.bare.log(f"{before}..{after}", "--max-count=20") if before and after else []
     commits = [_push_commit(state, repo, oid) for oid in new]
     head = _push_commit(state, repo, after) if after and repo.bare.kind(after) == "commit" else None
-    person = {"name": actor.account.login, "email": f"{actor.account.login}@users.noreply.example.com"}
+    pusher = {"name": actor.account.login, "email": f"{actor.account.login}@users.noreply.example.com"}
     return {
         "ref": name,
         "before": before or ZERO,
@@ -135,7 +135,7 @@ def _push(
         "compare": f"{html}/compare/{(before or ZERO)[:12]}...{(after or ZERO)[:12]}",
         "commits": commits,
         "head_commit": head,
-        "pusher": person,
+        "pusher": pusher,
     }
 
 

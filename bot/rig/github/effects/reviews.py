@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.rig.github.diff import FileChange, Hunk, compare
 from bot.rig.github.effects.emit import emit
-from bot.rig.github.effects.issues import LONGEST_BODY, refuse_archived
+from bot.rig.github.effects.issues import MAX_BODY, refuse_archived
 from bot.rig.github.records import Actor, Pull, Review, ReviewComment
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.shapes import Json
@@ -20,8 +20,8 @@ STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMEN
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """A comment on lines of a file, as asked for. `line` None stands for the whole file."""
+class DraftComment:
+    """A review comment to be created. `line` None: on the whole file."""
 
     path: str
     body: str
@@ -39,23 +39,23 @@ def create_review(
     body: str,
     event: str | None,
     commit: str | None = None,
-    remarks: Sequence[Remark] = (),
+    comments: Sequence[DraftComment] = (),
 ) -> Review:
-    """With event None the review stays PENDING. All or nothing: one bad line refuses the whole."""
+    """With event None the review stays PENDING. One invalid comment refuses the whole review."""
     refuse_archived(pull.repository)
-    _check_event(pull, actor, event, body, has_comments=bool(remarks))
-    if len(body) > LONGEST_BODY:
-        raise _unprocessable(f"Body is too long (maximum is {LONGEST_BODY} characters)")
+    _check_event(pull, actor, event, body, has_comments=bool(comments))
+    if len(body) > MAX_BODY:
+        raise _unprocessable(f"Body is too long (maximum is {MAX_BODY} characters)")
     mine = [review for review in pull.reviews.values() if review.author.account is actor.account]
     if any(review.state == "PENDING" for review in mine):
         raise _unprocessable("User can only have one pending review per pull request")
     commit = commit or pull.head_sha
     comparison = _files_at(pull, commit)
-    placed = [(remark, _place(comparison, remark)) for remark in remarks]
+    placed = [(draft, _place(comparison, draft)) for draft in comments]
     review = Review(state.next_id(), pull, actor, body, "PENDING", commit, state.now(), None)
     pull.reviews[review.id] = review
-    for remark, hunk in placed:
-        _add(state, review, remark, hunk)
+    for draft, hunk in placed:
+        _add(state, review, draft, hunk)
     if event is not None:
         submit(state, review, actor, event, body)
     return review
@@ -81,18 +81,18 @@ def submit(state: State, review: Review, actor: Actor, event: str, body: str) ->
         _emit_comment(state, comment, actor, "created")
 
 
-def comment(state: State, pull: Pull, actor: Actor, remark: Remark, commit: str | None) -> ReviewComment:
-    """A single comment: GitHub wraps it into a review without a text."""
+def comment(state: State, pull: Pull, actor: Actor, draft: DraftComment, commit: str | None) -> ReviewComment:
+    """A single comment: GitHub wraps it in a review without a body."""
     refuse_archived(pull.repository)
-    hunk = _place(_files_at(pull, commit or pull.head_sha), remark)
+    hunk = _place(_files_at(pull, commit or pull.head_sha), draft)
     review = _bare_review(state, pull, actor, commit or pull.head_sha)
-    made = _add(state, review, remark, hunk)
+    made = _add(state, review, draft, hunk)
     _emit_comment(state, made, actor, "created")
     return made
 
 
 def reply(state: State, to: ReviewComment, actor: Actor, body: str) -> ReviewComment:
-    """Replies hang on the thread's first comment."""
+    """A reply to a comment; GitHub attaches it to the thread's first one."""
     pull = to.pull
     refuse_archived(pull.repository)
     _check_body(body)
@@ -137,7 +137,7 @@ def delete_comment(state: State, made: ReviewComment, actor: Actor) -> None:
 
 
 def set_resolved(state: State, first: ReviewComment, actor: Actor, *, resolved: bool) -> None:
-    """A thread is known by its first comment."""
+    """Resolve or unresolve the thread that begins with this comment."""
     refuse_archived(first.pull.repository)
     if resolved:
         first.pull.resolved[first.id] = actor.account
@@ -159,8 +159,8 @@ def _check_event(pull: Pull, actor: Actor, event: str | None, body: str, *, has_
         raise _unprocessable(f"Variable $event of type PullRequestReviewEvent was provided invalid value {event}")
     own = actor.account is pull.issue.author.account
     if own and event != "COMMENT":
-        deed = "approve" if event == "APPROVE" else "request changes on"
-        raise _unprocessable(f"Can not {deed} your own pull request")
+        action = "approve" if event == "APPROVE" else "request changes on"
+        raise _unprocessable(f"Can not {action} your own pull request")
     if not body.strip() and (event == "REQUEST_CHANGES" or (event == "COMMENT" and not has_comments)):
         raise _unprocessable(f"Could not {event.lower().replace('_', ' ')}: body can't be blank")
 
@@ -170,30 +170,30 @@ def _files_at(pull: Pull, commit: str) -> dict[str, FileChange]:
     if bare.kind(commit) != "commit":
         raise _unprocessable("Commit could not be resolved")
     known = commit == pull.head_sha or bare.is_ancestor(commit, pull.head_sha)
-    if not known:  # a head the branch had before a forced push is still part of the pull request
+    if not known:  # a former head, before a force push, is still part of the pull request
         known = any(review.commit == commit for review in pull.reviews.values())
     if not known:
         raise _unprocessable("commit_id is not part of the pull request")
     return {change.path: change for change in compare(bare, pull.base_sha, commit).files}
 
 
-def _place(files: dict[str, FileChange], remark: Remark) -> Hunk | None:
-    """The hunk a remark stands in; None for the whole file. Raises Refusal in GitHub's words."""
-    _check_body(remark.body)
-    change = files.get(remark.path)
+def _place(files: dict[str, FileChange], draft: DraftComment) -> Hunk | None:
+    """The hunk of a comment; None for a whole file. Raises Refusal with GitHub's message."""
+    _check_body(draft.body)
+    change = files.get(draft.path)
     if change is None:
         raise _unprocessable("Path could not be resolved")
-    if remark.line is None:
+    if draft.line is None:
         return None
-    hunk = change.hunk_at(remark.line, remark.side)
+    hunk = change.hunk_at(draft.line, draft.side)
     if hunk is None:
         raise _unprocessable(
             "Pull request review thread line must be part of the diff",
             "Pull request review thread diff hunk can't be blank",
         )
-    if remark.start_line is not None:
-        start_side = remark.start_side or remark.side
-        first, last = hunk.index(remark.start_line, start_side), hunk.index(remark.line, remark.side)
+    if draft.start_line is not None:
+        start_side = draft.start_side or draft.side
+        first, last = hunk.index(draft.start_line, start_side), hunk.index(draft.line, draft.side)
         if first is None:
             raise _unprocessable("Pull request review thread start line must be part of the same hunk as the line.")
         if last is not None and first >= last:
@@ -209,25 +209,25 @@ def _bare_review(state: State, pull: Pull, actor: Actor, commit: str) -> Review:
     return review
 
 
-def _add(state: State, review: Review, remark: Remark, hunk: Hunk | None) -> ReviewComment:
+def _add(state: State, review: Review, draft: DraftComment, hunk: Hunk | None) -> ReviewComment:
     now = state.now()
-    line = remark.line
+    line = draft.line
     made = ReviewComment(
         id=state.next_id(),
         pull=review.pull,
         review=review,
         author=review.author,
-        body=remark.body,
-        path=remark.path,
+        body=draft.body,
+        path=draft.path,
         commit=review.commit,
-        hunk=hunk.upto(line, remark.side) if hunk and line is not None else "",
+        hunk=hunk.upto(line, draft.side) if hunk and line is not None else "",
         created_at=now,
         updated_at=now,
         line=line,
-        side=remark.side,
-        start_line=remark.start_line,
-        start_side=(remark.start_side or remark.side) if remark.start_line is not None else None,
-        position=hunk.offset + (hunk.index(line, remark.side) or 0) if hunk and line is not None else 1,
+        side=draft.side,
+        start_line=draft.start_line,
+        start_side=(draft.start_side or draft.side) if draft.start_line is not None else None,
+        position=hunk.offset + (hunk.index(line, draft.side) or 0) if hunk and line is not None else 1,
     )
     review.pull.comments[made.id] = made
     return made
@@ -246,8 +246,8 @@ def _emit_comment(state: State, made: ReviewComment, actor: Actor, action: str, 
 def _check_body(body: str) -> None:
     if not body.strip():
         raise _unprocessable("Body can't be blank")
-    if len(body) > LONGEST_BODY:
-        raise _unprocessable(f"Body is too long (maximum is {LONGEST_BODY} characters)")
+    if len(body) > MAX_BODY:
+        raise _unprocessable(f"Body is too long (maximum is {MAX_BODY} characters)")
 
 
 def _unprocessable(*errors: str) -> Refusal:

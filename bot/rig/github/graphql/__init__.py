@@ -1,1 +1,1 @@
-"""The part of GitHub's GraphQL API that a bot needs, with GitHub's own names."""
+"""The part of GitHub's GraphQL API that a bot needs."""

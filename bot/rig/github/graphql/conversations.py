@@ -42,7 +42,7 @@ def _reactions(thing: Any, view: View, content: str | None = None, **page: Any) 
 
 
 def _plain_text(body: str | None) -> str:
-    """Roughly what GitHub shows without markup."""
+    """Approximately GitHub's text without markup."""
     text = re.sub(r"<!--.*?-->", "", body or "", flags=re.DOTALL)
     return re.sub(r"[*_`#>]", "", text).strip()
 
@@ -55,8 +55,8 @@ def _repo_of(thing: Any) -> Repository:
 
 
 def fitting(number: int) -> int | None:
-    """Ids have outgrown GraphQL's Int of 32 bits; `fullDatabaseId` has them all. What GitHub shows instead is not
-    documented, so that nobody should rely on more than null."""
+    """None if the id does not fit into GraphQL's 32-bit Int; `fullDatabaseId` always has it. GitHub does not document
+    what it returns then."""
     return number if number < 2**31 else None
 
 

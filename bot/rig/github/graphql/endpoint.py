@@ -1,4 +1,4 @@
-"""POST /api/graphql: queries executed by graphql-core on the world."""
+"""POST /api/graphql: executes queries on the state with graphql-core."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class GraphQL:
         try:
             self._state.meter.charge(bucket, _cost(document, mutation=mutation))
         except Refusal as refusal:
-            if "API rate limit" in refusal.message:  # GraphQL says so within a 200
+            if "API rate limit" in refusal.message:  # GraphQL reports errors with status 200
                 return Answer(body={"errors": [{"type": "RATE_LIMITED", "message": refusal.message}]})
             raise
         if errors := validate(self._schema, document):
@@ -101,14 +101,14 @@ def _cost(document: DocumentNode, *, mutation: bool) -> Cost:
 
 
 def _error(error: GraphQLError) -> dict[str, Any]:
-    """GitHub's form: type and path beside message and locations."""
+    """The error in GitHub's format, with type and path."""
     shape: dict[str, Any] = {}
     extensions = dict(error.extensions or {})
     original = error.original_error
     if isinstance(original, Refusal):
         extensions["type"] = {403: "FORBIDDEN", 404: "NOT_FOUND"}.get(original.status, "UNPROCESSABLE")
     elif original is not None and not isinstance(original, GraphQLError):
-        raise original  # a fault of the stand-in, not of the query
+        raise original  # a bug of the stand-in, not an error of the query
     if "type" in extensions:
         shape["type"] = extensions["type"]
     if error.path:

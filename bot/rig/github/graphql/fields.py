@@ -1,4 +1,4 @@
-"""How each field of the schema is found. What is not listed is the attribute of the same name."""
+"""Resolvers of the schema's fields. A field that is not listed is the attribute of the same name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.rig.github.shapes import moment
 
 
 def type_name(thing: Any) -> str:
-    """The GraphQL type of a thing of the world."""
+    """The GraphQL type of a record."""
     if isinstance(thing, Account):
         return thing.kind
     if isinstance(thing, Issue):
@@ -47,7 +47,7 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
     "Organization": _ACCOUNT,
     "Bot": {
         **_ACCOUNT,
-        # Unlike REST, GraphQL leaves the `[bot]` away.
+        # Unlike REST, GraphQL omits the `[bot]`.
         "login": lambda account, _: account.login.removesuffix("[bot]"),
         "url": lambda account, view: f"{view.state.url}/apps/{account.login.removesuffix('[bot]')}",
     },

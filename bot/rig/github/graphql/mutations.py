@@ -1,4 +1,4 @@
-"""GraphQL's mutations, by way of the same effects as REST."""
+"""GraphQL's mutations; they use the same effects as REST."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Input = Mapping[str, Any]
 
 
 def _writable(view: View, thing: Any) -> None:
-    """Raises GraphQLError (FORBIDDEN) unless the caller may write where the thing stands."""
+    """Raises GraphQLError (FORBIDDEN) unless the caller may write to its repository."""
     if isinstance(thing, (Issue, Comment)):
         view.may_converse(thing if isinstance(thing, Issue) else thing.issue, "write")
     else:
@@ -67,7 +67,7 @@ def _unminimize(view: View, given: Input) -> Any:
 
 def _resolve(view: View, given: Input, *, resolved: bool) -> Any:
     thread = _find(view, given["threadId"], Thread)
-    # GitHub asks for more than pull_requests: write here.
+    # GitHub requires more than pull_requests: write here.
     view.may(thread.first.pull.repository, "contents", "write")
     reviews.set_resolved(view.state, thread.first, view.identity.actor, resolved=resolved)
     return {"thread": thread}
@@ -95,7 +95,7 @@ MUTATIONS: Mapping[str, Callable[[View, Input], Any]] = {
 
 
 def resolver(name: str) -> Callable[..., Any]:
-    """The resolver of one mutation, which hands the client's own id back."""
+    """The resolver of one mutation, which returns the client's mutation id."""
 
     def resolve(_: object, view: View, *, input: Input) -> Any:  # noqa: A002 - GitHub's name
         return {**MUTATIONS[name](view, input), "clientMutationId": input.get("clientMutationId")}

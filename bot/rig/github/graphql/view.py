@@ -1,4 +1,4 @@
-"""What a GraphQL query is executed against: the caller's eyes on the world."""
+"""The root of a GraphQL query: the state as the caller may see it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RefNode:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Review comments that answer each other, known by their first."""
+    """A thread of review comments, identified by its first."""
 
     first: ReviewComment
 
@@ -59,7 +59,7 @@ class Thread:
 
 
 def fail(kind: str, message: str) -> NoReturn:
-    """GitHub's errors name their type beside the message."""
+    """A GraphQL error with GitHub's `type`."""
     raise GraphQLError(message, extensions={"type": kind})
 
 
@@ -79,7 +79,7 @@ class View:
         return self.state.visible(things, created_at)
 
     def node(self, wanted: str) -> Any:
-        """The thing with a global id. Raises GraphQLError (NOT_FOUND)."""
+        """The record with a global node id. Raises GraphQLError (NOT_FOUND)."""
         for thing in self._things():
             if thing.node_id == wanted:
                 return thing
@@ -149,7 +149,7 @@ def _position(cursor: str) -> int:
 
 
 def author_of(account: Account) -> Account | None:
-    """GraphQL knows no ghost: the author of what a deleted account wrote is null."""
+    """The author; null if the account was deleted (REST returns the user `ghost`)."""
     return None if account.deleted else account
 
 
@@ -159,7 +159,7 @@ def git_node(repo: Repository, oid: str | None) -> GitNode | None:
 
 
 def ref_node(repo: Repository, view: View, name: str) -> RefNode | None:
-    """A ref by its full name, or a branch by its own."""
+    """A ref by its full name, or a branch by its short name."""
     view.may(repo, "contents")
     full = name if name.startswith("refs/") else f"refs/heads/{name}"
     oid = repo.bare.ref(full)

@@ -1,1 +1,1 @@
-"""GitHub's REST API: one file for each area of it, each route beside the permission it needs."""
+"""GitHub's REST API: a module for each area, with the permission that each route needs."""

@@ -93,7 +93,7 @@ def create_access_token(call: Call) -> Answer:
 
 
 def _chosen(call: Call, installation: Installation) -> list[Repository] | None:
-    """The repositories a token is asked for; None for all."""
+    """The repositories that a token is requested for; None for all."""
     covered = [call.state.repositories[number] for number in sorted(installation.repositories)]
     names, ids = call.fields.get("repositories"), call.fields.get("repository_ids")
     if names is None and ids is None:
@@ -158,12 +158,12 @@ def edit_hook(call: Call) -> Answer:
 
 @routes.get("/app/hook/deliveries", "app")
 def list_deliveries(call: Call) -> Answer:
-    """Newest first; the cursor names the row the next page begins with."""
+    """Deliveries, newest first; the cursor names the first row of the next page."""
     size = call.query.get("per_page", "30")
     if not size.isdecimal():
         raise Refusal.unprocessable("Invalid per_page")
     wanted = call.query.get("status", "")
-    # By id, as the cursor goes: several at once do not end in the order in which they began.
+    # Sorted by id, like the cursor: concurrent deliveries do not end in the order of their start.
     rows = sorted((each for each in call.state.outbox.log if each.app is _app(call)), key=lambda each: -each.id)
     if wanted:
         rows = [each for each in rows if (each.status == "OK") == (wanted == "success")]

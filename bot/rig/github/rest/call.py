@@ -1,4 +1,4 @@
-"""One REST request and its answer, with GitHub's ways of reading fields and of paging lists."""
+"""One REST request and its answer, with GitHub's rules for fields and pagination."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINDS = {str: "a string", bool: "a boolean", int: "an integer", list: "an array
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body` is written as JSON; `text` goes out as it is."""
+    """`body` is sent as JSON, `text` unchanged."""
 
     status: int = 200
     body: Any = None
@@ -53,7 +53,7 @@ class Call:
 
     @property
     def repo(self) -> Repository:
-        """The repository the path names. Raises Refusal (404) where there is none."""
+        """The repository of the path. Raises Refusal (404) if there is none."""
         if self.found is None:
             raise Refusal.not_found()
         return self.found
@@ -132,7 +132,7 @@ class Call:
         created_at: Callable[[T], float] | None = None,
         wrap: str | None = None,
     ) -> Answer:
-        """One page. With `created_at` the youngest may be missing yet; `wrap` puts the rows in an object."""
+        """One page. With `created_at` the newest rows may still be missing; `wrap` puts the rows in an object."""
         if created_at is not None:
             things = self.state.visible(things, created_at)
         size = min(max(_number(self.query.get("per_page"), 30), 1), 100)
@@ -151,7 +151,7 @@ class Call:
         return Answer(body=body, headers={"link": linked} if linked else {})
 
     def _page_url(self, page: int) -> str:
-        """GitHub links pages by the repository's id, which outlives its name."""
+        """The URL of a page by the repository's id, as in GitHub's Link headers."""
         path = self.path
         if self.found is not None:
             rest = path.split("/", 4)[4:]

@@ -1,4 +1,4 @@
-"""Check runs: a commit's states with a text and buttons."""
+"""Check runs: the status of a commit with text and buttons."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CONCLUSIONS = (
     "stale",
     "timed_out",
 )
-_LONGEST_TEXT = 65_535
+_MAX_TEXT = 65_535
 # https://docs.github.com/en/rest/checks/runs#create-a-check-run
 _BUTTON = {"label": 20, "description": 40, "identifier": 20}
 
@@ -116,7 +116,7 @@ def list_runs(call: Call) -> Answer:
 
 
 def _fill(call: Call, run: CheckRun) -> None:
-    """Status, output and buttons, as the body gives them."""
+    """Set status, output and actions from the body."""
     conclusion = call.string_or_none("conclusion")
     status = call.string("status", "completed" if conclusion else run.status)
     if status not in _STATUSES or (conclusion is not None and conclusion not in _CONCLUSIONS):
@@ -148,10 +148,9 @@ def _fill_output(output: Mapping[str, Any], run: CheckRun) -> None:
     if not summary and run.summary is None:
         raise Refusal.unprocessable('Invalid request.\n\n"summary" wasn\'t supplied.')
     for name, value in (("summary", summary), ("text", text)):
-        if value is not None and len(value) > _LONGEST_TEXT:
+        if value is not None and len(value) > _MAX_TEXT:
             raise Refusal.unprocessable(
-                f"Invalid request.\n\nOnly {_LONGEST_TEXT} characters are allowed; {len(value)} were supplied"
-                f" for '{name}'."
+                f"Invalid request.\n\nOnly {_MAX_TEXT} characters are allowed; {len(value)} were supplied for '{name}'."
             )
     run.title, run.summary, run.text = title or run.title, summary or run.summary, text or run.text
     run.annotations += len(annotations)

@@ -21,7 +21,7 @@ routes = Routes()
 
 _MODES = {"100644": "blob", "100755": "blob", "120000": "blob", "160000": "commit", "040000": "tree"}
 _WORKFLOWS = ".github/workflows"
-_LARGEST_TREE = 100_000  # entries of a recursive listing
+_MAX_TREE = 100_000  # entries of a recursive listing
 _OVERLOADED = (
     "Sorry, your request timed out. It's likely that your input was too large to process. Consider building the tree "
     "incrementally, or building the commits you need in a local clone of the repository and then pushing them to "
@@ -83,8 +83,8 @@ def get_tree(call: Call) -> Answer:
     if oid is None:
         raise Refusal.not_found()
     entries = bare.entries(oid, recursive="recursive" in call.query)
-    cut = len(entries) > _LARGEST_TREE
-    return Answer(body=shapes.tree(call.url, call.repo, oid, entries[:_LARGEST_TREE], truncated=cut))
+    cut = len(entries) > _MAX_TREE
+    return Answer(body=shapes.tree(call.url, call.repo, oid, entries[:_MAX_TREE], truncated=cut))
 
 
 @routes.post("/repos/{owner}/{repo}/git/trees", "contents:write")
@@ -113,7 +113,7 @@ def create_tree(call: Call) -> Answer:
 
 
 def _changes(bare: Bare, rows: list[Mapping[str, Any]], base: str | None) -> list[Change]:
-    """The rows checked in GitHub's words; inlined texts become blobs, by one child process."""
+    """Check the rows with GitHub's messages, and write inlined texts as blobs in one child process."""
     checked = [_check_row(row) for row in rows]
     texts = [row["content"].encode("utf-8", "replace") for row in rows if _is_inline(row)]
     blobs = iter(bare.write_blobs(texts))
@@ -133,7 +133,7 @@ def _changes(bare: Bare, rows: list[Mapping[str, Any]], base: str | None) -> lis
 
 
 def _object(row: Mapping[str, Any], base: str | None) -> str:
-    """What has to exist for a row: the object it names, or the file it takes away."""
+    """The expression that must exist for a row: its object, or the file it removes."""
     return row.get("sha") or f"{base or EMPTY_TREE}:{row['path']}"
 
 
@@ -164,7 +164,7 @@ def _check_row(row: Mapping[str, Any]) -> tuple[str, str]:
     return path, mode
 
 
-# Characters that HFS+ leaves out of a name, so that `.git` may hide behind them (CVE-2014-9390).
+# Characters that HFS+ ignores in names, so that they could disguise `.git` (CVE-2014-9390).
 _IGNORED_BY_HFS = re.compile("[\u200b-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
@@ -230,7 +230,8 @@ def create_commit(call: Call) -> Answer:
     author = _signature(call, "author") or default
     committer = _signature(call, "committer") or author
     oid = bare.write_commit(tree, parents, call.string("message"), author, committer)
-    # Signed by GitHub only for an App, and only when it leaves everything about the author open (github.md 4.1).
+    # GitHub signs a commit of an App only if the request names no author, committer or signature:
+    # https://docs.github.com/en/authentication/managing-commit-signature-verification/about-commit-signature-verification
     custom = any(call.fields.get(name) for name in ("author", "committer", "signature"))
     if call.identity.installation is not None and not custom:
         call.repo.verified.add(oid)

@@ -27,13 +27,13 @@ def the_comment(call: Call) -> Comment:
 
 
 def since(call: Call) -> float:
-    """The `since` of a list, as seconds; 0 when there is none."""
+    """The `since` of a list in epoch seconds; 0 if there is none."""
     text = call.query.get("since")
     return instant(text) if text else 0.0
 
 
 def instant(text: str) -> float:
-    """An ISO 8601 time in seconds. Raises Refusal (422) when it is none."""
+    """The epoch seconds of an ISO 8601 time. Raises Refusal (422) if it is invalid."""
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except ValueError:
@@ -45,7 +45,7 @@ def instant(text: str) -> float:
 
 @routes.get("/repos/{owner}/{repo}/issues", "issues:read")
 def list_issues(call: Call) -> Answer:
-    """Newest first; pull requests are issues too, where the credential may see them."""
+    """Newest first. Includes pull requests if the credential may see them."""
     state, after = call.query.get("state", "open"), since(call)
     labels = {name.lower() for name in call.query.get("labels", "").split(",") if name}
     pulls_too = call.identity.allows(call.repo, "pull_requests", "read")
@@ -157,9 +157,15 @@ def delete_comment(call: Call) -> Answer:
 def list_events(call: Call) -> Answer:
     """Oldest first."""
     issue = the_issue(call)
+
+    def shape(event: IssueEvent) -> Json:
+        row = shapes.issue_event(call.url, issue, event)
+        # In this list the actor is whoever was assigned: https://github.com/google/go-github/pull/615
+        return {**row, "actor": row["assignee"]} if event.assignee is not None else row
+
     return call.page(
         issue.events,
-        lambda event: shapes.issue_event(call.url, issue, event),
+        shape,
         created_at=lambda event: event.created_at,
     )
 
@@ -216,7 +222,7 @@ def remove_assignees(call: Call) -> Answer:
 
 
 def _assignable(call: Call, logins: list[str]) -> Iterable[Account]:
-    """GitHub passes over, without a word, whoever cannot be assigned: strangers and Apps' bots."""
+    """GitHub silently ignores users who cannot be assigned: strangers and bots of Apps."""
     for login in logins:
         account = call.state.account(login)
         if account is not None and account.kind == "User" and call.repo.role(account) not in ("none", "read"):

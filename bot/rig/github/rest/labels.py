@@ -117,7 +117,7 @@ def _list(call: Call, target: Issue | Comment | ReviewComment) -> Answer:
 
 
 def _react(call: Call, target: Issue | Comment | ReviewComment) -> Answer:
-    """201 for a new reaction, 200 for one that was there."""
+    """201 for a new reaction, 200 for an existing one."""
     call.require("content")
     reaction, new = effects.react(call.state, target, call.actor, call.string("content"))
     return Answer(201 if new else 200, shapes.reaction(call.url, reaction))

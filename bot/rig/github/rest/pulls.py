@@ -1,4 +1,4 @@
-"""Pull requests and who is asked to review them."""
+"""Pull requests and their requested reviewers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _whole(call: Call, pull: Pull) -> Json:
 
 @routes.get("/repos/{owner}/{repo}/pulls", "pull_requests:read")
 def list_pulls(call: Call) -> Answer:
-    """Newest first. `head` is `owner:branch`; without an owner GitHub does not filter by it."""
+    """Newest first. `head` is `owner:branch`; GitHub ignores it without an owner."""
     state, head, base = call.query.get("state", "open"), call.query.get("head", ""), call.query.get("base")
     found = [
         pull

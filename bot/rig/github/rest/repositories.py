@@ -1,4 +1,4 @@
-"""Repositories, who may do what in them, branches, commits, contents, comparisons."""
+"""Repositories, permissions, branches, commits, contents and comparisons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.rig.github.state import State
 
 routes = Routes()
 
-_LARGEST_INLINE = 1024 * 1024  # bytes of a file whose content is part of the answer
+_MAX_INLINE = 1024 * 1024  # bytes of a file whose content is included in the answer
 
 
 @routes.get("/repos/{owner}/{repo}", "metadata:read")
@@ -56,7 +56,7 @@ def commit_shape(call: Call, repo: Repository, oid: str) -> Json:
 
 
 def resolve_commit(call: Call, revision: str) -> str:
-    """A branch, tag or sha as a commit. Raises Refusal in GitHub's words."""
+    """A branch, tag or sha as a commit. Raises Refusal with GitHub's message."""
     bare = call.repo.bare
     found = bare.branch(revision) or bare.resolve(f"{revision}^{{commit}}")
     if found is None:
@@ -133,7 +133,7 @@ def get_comparison(call: Call) -> Answer:
 
 
 def as_text(call: Call, base: str, head: str) -> Answer | None:
-    """The difference as a diff or as mails, when the Accept header asks for one."""
+    """The comparison as a diff or patch if the Accept header asks for one; else None."""
     for kind, render in (("diff", diff.diff), ("patch", diff.patch)):
         if f"vnd.github.{kind}" in call.accept or f"vnd.github.v3.{kind}" in call.accept:
             text = render(call.repo.bare, base, head)
@@ -194,6 +194,6 @@ def _file(call: Call, entry: Entry, revision: str) -> Answer:
         return Answer(text=content, content_type="application/vnd.github.raw; charset=utf-8")
     if shape["type"] == "symlink":
         return Answer(body={**shape, "target": content.decode("utf-8", "replace")})
-    if len(content) > _LARGEST_INLINE:
+    if len(content) > _MAX_INLINE:
         return Answer(body={**shape, "content": "", "encoding": "none"})
     return Answer(body={**shape, "content": git.lines_of_base64(content), "encoding": "base64"})

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.rig.github.diff import compare
 from bot.rig.github.effects import reviews as effects
-from bot.rig.github.effects.reviews import Remark
+from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.records import Pull, Review, ReviewComment
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import NOTHING, Answer, Call, created
@@ -29,7 +29,7 @@ def _the_review(call: Call) -> Review:
 
 
 def _shown(call: Call, review: Review) -> bool:
-    """A pending review is its author's secret."""
+    """Only its author sees a pending review."""
     return review.state != "PENDING" or review.author.account is call.identity.account
 
 
@@ -51,7 +51,7 @@ def create_review(call: Call) -> Answer:
         body=call.string("body"),
         event=call.string_or_none("event") or None,
         commit=commit,
-        remarks=[_remark(pull, commit, row) for row in call.objects("comments")],
+        comments=[_draft(pull, commit, row) for row in call.objects("comments")],
     )
     return Answer(body=shapes.review(call.url, review))
 
@@ -133,8 +133,8 @@ def create_comment(call: Call) -> Answer:
         return _reply(call, pull, reply_to)
     call.require("body", "commit_id", "path")
     commit = call.string("commit_id")
-    remark = _remark(pull, commit, call.fields)
-    return created(_comment(call, effects.comment(call.state, pull, call.actor, remark, commit)))
+    draft = _draft(pull, commit, call.fields)
+    return created(_comment(call, effects.comment(call.state, pull, call.actor, draft, commit)))
 
 
 @routes.post("/repos/{owner}/{repo}/pulls/{pull_number}/comments/{comment_id}/replies", "pull_requests:write")
@@ -169,15 +169,15 @@ def delete_comment(call: Call) -> Answer:
     return NOTHING
 
 
-def _remark(pull: Pull, commit: str | None, row: Mapping[str, Any]) -> Remark:
-    """A comment as the body describes it: by line, by the older position, or for the whole file."""
+def _draft(pull: Pull, commit: str | None, row: Mapping[str, Any]) -> DraftComment:
+    """The comment in a body: by line, by the older `position`, or on the whole file."""
     path, body = row.get("path"), row.get("body")
     if not isinstance(path, str) or not isinstance(body, str):
         raise Refusal.unprocessable('Invalid request.\n\nNo subschema in "oneOf" matched.')
     line, side = row.get("line"), row.get("side") or "RIGHT"
     position = row.get("position")
     if row.get("subject_type") == "file":
-        return Remark(path, body, None)
+        return DraftComment(path, body, None)
     if line is None and position is not None:
         line, side = _line_at(pull, commit or pull.head_sha, path, position)
     if not isinstance(line, int) or side not in ("LEFT", "RIGHT"):
@@ -189,11 +189,11 @@ def _remark(pull: Pull, commit: str | None, row: Mapping[str, Any]) -> Remark:
                 "Pull request review thread diff hunk can't be blank",
             ],
         )
-    return Remark(path, body, line, side, row.get("start_line"), row.get("start_side"))
+    return DraftComment(path, body, line, side, row.get("start_line"), row.get("start_side"))
 
 
 def _line_at(pull: Pull, commit: str, path: str, position: int) -> tuple[int | None, str]:
-    """The line at a position, which counts a file's patch from its first hunk down."""
+    """The line at a `position`, which counts lines from the first hunk of a file's patch."""
     if pull.repository.bare.kind(commit) != "commit":
         return None, "RIGHT"
     for change in compare(pull.repository.bare, pull.base_sha, commit).files:

@@ -1,4 +1,4 @@
-"""From a path to its handler: who asks, how much, where, and with what right."""
+"""Finds the handler of a path; checks authentication, rate limits and permissions."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from bot.rig.github.state import State
 
 Handler = Callable[[Call], Answer]
 
-# Parameters that may hold slashes.
+# Parameters that may contain slashes.
 _LONG = ("ref", "path", "basehead", "branch")
 _WRITES = ("POST", "PATCH", "PUT", "DELETE")
-# POSTs that make nothing a person would see.
+# POSTs that create no content.
 _NO_CONTENT = re.compile(r"/access_tokens|/attempts")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """`needs` is who may come: `app`, `installation`, `anyone`, `login`, or a permission such as
-    `contents:write`. `conversation` stands for issues or pull_requests, whichever the number is."""
+    `contents:write`. `conversation` means issues or pull_requests, depending on the number."""
 
     method: str
     template: str
@@ -75,7 +75,7 @@ class Routes:
 @dataclass(frozen=True, slots=True)
 class Request:
     method: str
-    path: str  # still percent-encoded, below /api/v3
+    path: str  # below /api/v3, still percent-encoded
     query: str
     headers: Mapping[str, str]
     body: bytes
@@ -87,7 +87,7 @@ class Router:
         self.routes = routes
 
     def answer(self, request: Request) -> Answer:
-        """The whole way of one request. Every refusal comes back as an answer."""
+        """Answer a request. A Refusal becomes an error answer."""
         bucket, cost = "127.0.0.1", _cost(request)
         try:
             if not request.headers.get("user-agent"):
@@ -98,7 +98,7 @@ class Router:
             identity = identify(self._state, request.headers.get("authorization"))
             bucket = identity.bucket
             with self._state.meter.request(bucket):
-                if request.path != "/rate_limit":  # asking for the limit costs nothing
+                if request.path != "/rate_limit":  # requests for the rate limit are free
                     self._state.meter.charge(bucket, cost)
                 answer = self._serve(request, identity)
         except Refusal as refusal:
@@ -154,7 +154,7 @@ class Router:
     def _repository(self, request: Request, params: Mapping[str, str], identity: Identity) -> Repository:
         name = f"{params['owner']}/{params['repo']}"
         repo = self._state.repository(name)
-        # Before a JWT stands the whole installation, not a token's choice of repositories.
+        # A JWT reaches the whole installation, not only a token's repositories.
         seen = repo is not None and (identity.app is not None or identity.sees(repo))
         if repo is None or not seen:
             raise Refusal.not_found()
@@ -166,7 +166,7 @@ class Router:
         return repo
 
     def _admit(self, route: Route, call: Call) -> None:
-        """Raises Refusal unless the caller may use the route here."""
+        """Raises Refusal if the caller may not use this route."""
         identity = call.identity
         if route.needs == "app":
             if identity.app is None:
@@ -191,7 +191,7 @@ class Router:
             refuse_archived(call.repo)
 
     def _conditional(self, request: Request, answer: Answer, bucket: str, cost: Cost) -> Answer:
-        """ETags: what the client has already is not sent, nor counted, again."""
+        """Conditional requests: 304 if the client has the current version, and it is not counted."""
         if request.method != "GET" or answer.status != 200 or answer.text is not None:
             return answer
         etag = f'W/"{hashlib.sha256(json.dumps(answer.body, sort_keys=True).encode()).hexdigest()}"'
@@ -226,7 +226,7 @@ class _Moved(Refusal):
 def _pattern(template: str) -> re.Pattern[str]:
     def group(match: re.Match[str]) -> str:
         name = match[1]
-        if name in _LONG:  # the root folder is a path too
+        if name in _LONG:  # the path of the root folder is empty
             return f"(?P<{name}>.{'*' if name == 'path' else '+'}?)"
         return f"(?P<{name}>{r'[0-9]+' if name.endswith(('_id', '_number')) else '[^/]+'})"
 
@@ -249,7 +249,7 @@ def _parse(request: Request) -> Any:
 
 
 def _about_pull(call: Call) -> bool:
-    """Whether the conversation a path names is a pull request's."""
+    """Whether the number in the path is a pull request."""
     number = call.params.get("issue_number")
     if number is not None:
         issue = call.repo.issues.get(int(number))
@@ -272,4 +272,4 @@ def encode(answer: Answer) -> bytes:
         return answer.text.encode("utf-8", "replace")
     if answer.status in (204, 304):
         return b""
-    return json.dumps(answer.body, ensure_ascii=False).encode("utf-8", "replace")  # names may be no UTF-8
+    return json.dumps(answer.body, ensure_ascii=False).encode("utf-8", "replace")  # names may not be UTF-8

@@ -1,4 +1,4 @@
-"""Accounts, and what the server says of itself."""
+"""Accounts, and information on the server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def get_user_by_id(call: Call) -> Answer:
 
 @routes.get("/rate_limit", "anyone")
 def get_rate_limit(call: Call) -> Answer:
-    """Asking costs nothing: https://docs.github.com/en/rest/rate-limit/rate-limit"""
+    """Requests for the rate limit are free: https://docs.github.com/en/rest/rate-limit/rate-limit"""
     bucket = call.identity.bucket
     core = call.state.meter.standing(bucket, "core")
     graphql = call.state.meter.standing(bucket, "graphql")

@@ -1,4 +1,4 @@
-"""GitHub's JSON: what each thing looks like in an answer or a webhook's payload."""
+"""GitHub's JSON: the format of each record in answers and webhook payloads."""
 
 from __future__ import annotations
 

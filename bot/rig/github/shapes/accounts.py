@@ -10,11 +10,11 @@ from bot.rig.github.records import Account, App, Installation, Team
 from bot.rig.github.shapes import Json, moment, moment_or_none
 from bot.rig.github.webhooks import Delivery
 
-_GHOST = 10137  # GitHub's account in place of deleted ones
+_GHOST = 10137  # GitHub's account that replaces deleted ones
 
 
 def user(url: str, account: Account) -> Json:
-    """`simple-user`; a deleted account shows as the ghost."""
+    """`simple-user`; a deleted account is shown as `ghost`."""
     if account.deleted:
         account = Account(_GHOST, "ghost", "User", account.created_at)
     login = quote(account.login)
@@ -153,7 +153,7 @@ def installation(url: str, an_installation: Installation) -> Json:
 
 
 def delivery(a_delivery: Delivery) -> Json:
-    """`hook-delivery-item`, a row of the log."""
+    """`hook-delivery-item`, an entry of the log."""
     at = datetime.fromtimestamp(a_delivery.delivered_at, UTC)
     return {
         "id": a_delivery.id,

@@ -12,7 +12,7 @@ from bot.rig.github.shapes.repositories import api_url, html_url
 
 
 def association(repo: Repository, account: Account) -> str:
-    """How the account relates to the repository, as far as GitHub lets an App see."""
+    """The account's `author_association`, as far as an App can see it."""
     if account is repo.owner:
         return "OWNER"
     if repo.roles.get(account.id, "none") != "none":
@@ -44,7 +44,7 @@ def reaction(url: str, a_reaction: Reaction) -> Json:
 
 
 def rollup(api: str, reactions: list[Reaction]) -> Json:
-    """`reaction-rollup`: how many of each."""
+    """`reaction-rollup`: the count of each reaction."""
     counts = Counter(a_reaction.content for a_reaction in reactions)
     return {
         "url": f"{api}/reactions",
@@ -54,7 +54,7 @@ def rollup(api: str, reactions: list[Reaction]) -> Json:
 
 
 def page_of(url: str, an_issue: Issue) -> str:
-    """The address of the conversation for people."""
+    """The URL of the issue's page."""
     kind = "pull" if an_issue.pull else "issues"
     return f"{html_url(url, an_issue.repository)}/{kind}/{an_issue.number}"
 
@@ -106,7 +106,7 @@ def issue(url: str, an_issue: Issue) -> Json:
 
 
 def whole_issue(url: str, an_issue: Issue) -> Json:
-    """An issue as asked for by its number."""
+    """An issue as returned for its number."""
     return {**issue(url, an_issue), "closed_by": user_or_none(url, an_issue.closed_by)}
 
 
@@ -131,7 +131,7 @@ def comment(url: str, a_comment: Comment) -> Json:
 
 
 def issue_event(url: str, an_issue: Issue, event: IssueEvent) -> Json:
-    """A row of an issue's events or timeline."""
+    """An entry of an issue's events or timeline."""
     shape = {
         "id": event.id,
         "node_id": event.node_id,

@@ -11,7 +11,7 @@ from bot.rig.github.shapes.repositories import api_url, html_url, repository
 
 
 def pull(url: str, a_pull: Pull) -> Json:
-    """`pull-request-simple`, a row of a list."""
+    """`pull-request-simple`, an entry of a list."""
     issue = a_pull.issue
     repo = issue.repository
     api, html = f"{api_url(url, repo)}/pulls/{issue.number}", page_of(url, issue)
@@ -68,7 +68,7 @@ def pull(url: str, a_pull: Pull) -> Json:
 
 
 def whole_pull(url: str, a_pull: Pull, commits: int, changes: list[FileChange], mergeable: bool | None) -> Json:
-    """`pull-request`, asked for by its number. `mergeable` None: not worked out yet."""
+    """`pull-request`, as returned for its number. `mergeable` None: not computed yet."""
     state = {None: "unknown", True: "clean", False: "dirty"}[mergeable]
     return {
         **pull(url, a_pull),

@@ -1,0 +1,88 @@
+"""Every error of GitHub and E2B has one meaning for a run, and no other error is taken for one of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.context import Context
+from bot.github.errors import GitHubError, LimitedError, NotFoundError
+from bot.run import workflow
+from bot.run.errors import MEANINGS, StageError, meaning_of
+from bot.sandbox.errors import SandboxError
+from bot.store import runs
+from bot.store.runs import Run
+from bot.text import messages
+from tests.factory import run_request
+
+VendorError = GitHubError | SandboxError
+
+AT_WORK = StageError("the vendor's words", "amp:1", preparing=False)
+PREPARING = StageError("the vendor's words", "amp:1", preparing=True)
+
+REFUSED = ("github refused", messages.github_refused("the vendor's words"))
+GITHUB_DOWN = ("github trouble", messages.github_down())
+E2B_DOWN = ("sandbox trouble", messages.sandbox_lost_touch())
+GARBLED = ("sandbox garbled", messages.sandbox_garbled())
+
+EXPECTED = {
+    "GitHubError": GITHUB_DOWN,
+    "UnauthorizedError": REFUSED,
+    "ForbiddenError": REFUSED,
+    "NotFoundError": ("github shows nothing", messages.gone()),
+    "ConflictError": REFUSED,
+    "UnprocessableError": REFUSED,
+    "UnavailableError": GITHUB_DOWN,
+    "LimitedError": GITHUB_DOWN,
+    "SandboxError": E2B_DOWN,
+    "SandboxUnavailableError": E2B_DOWN,
+    "SandboxBusyError": E2B_DOWN,
+    "SandboxGoneError": ("sandbox gone", messages.sandbox_gone()),
+    "SandboxRefusedError": ("sandbox refused", messages.sandbox_refused("amp:1", "the vendor's words")),
+    "CommandTimeoutError": E2B_DOWN,
+    "OutputError": GARBLED,
+    "MissingFileError": GARBLED,
+}
+
+
+def family(error: type[VendorError]) -> set[type[VendorError]]:
+    return {error}.union(*(family(child) for child in error.__subclasses__()))
+
+
+VENDORS = sorted(family(GitHubError) | family(SandboxError), key=lambda error: error.__name__)
+
+
+def made(error: type[VendorError]) -> VendorError:
+    if issubclass(error, GitHubError):
+        return error(403, "x", 60.0) if issubclass(error, LimitedError) else error(403, "x")
+    return error("x")
+
+
+@pytest.mark.parametrize("error", VENDORS, ids=lambda error: error.__name__)
+def test_each_error_of_a_vendor_has_its_meaning(error: type[VendorError]) -> None:
+    assert error in MEANINGS
+    meaning = meaning_of(made(error))
+    assert (meaning.event, meaning.ending(AT_WORK)) == EXPECTED[error.__name__]
+
+
+def test_the_table_has_no_other_rows() -> None:
+    assert set(MEANINGS) == set(VENDORS)
+
+
+def test_a_subclass_without_a_row_means_what_its_nearest_ancestor_means() -> None:
+    hidden = type("HiddenError", (NotFoundError,), {})(404, "x")
+    assert meaning_of(hidden) is MEANINGS[NotFoundError]
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError("git"), RuntimeError("x")])
+async def test_any_other_error_is_a_bug(context: Context, error: Exception) -> None:
+    async def stage(_context: Context, _run: Run) -> None:
+        raise error
+
+    await context.database.write(runs.add, run_request())
+    assert await workflow.attempt(context, run_request().id, stage) is True
+    row = await context.database.read(runs.get, run_request().id)
+    assert row.ending == messages.internal_error(run_request().id)
+
+
+def test_before_amp_starts_there_is_only_no_sandbox() -> None:
+    assert MEANINGS[SandboxError].ending(PREPARING) == messages.sandbox_trouble()
