@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test check bench bench-live bench-receiver crash soak serve wheel format clean
+.PHONY: demo test quick check bench bench-live bench-receiver crash soak serve wheel format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -26,6 +26,11 @@ demo: $(STAMP)
 
 test: $(STAMP) $(CONTRACT)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+# Every test but those that take minutes: the stories of whole runs, many machines, the crash walk and the soak.
+SLOW := tests/stories tests/machines tests/rig/crash/test_walk.py tests/rig/soak/test_soak.py
+quick: $(STAMP) $(CONTRACT)
+	$(BIN)/pytest -n 3 --dist worksteal $(SLOW:%=--ignore=%) $(ARGS)
 
 check: wheel
 	$(BIN)/ruff format --check .

@@ -42,15 +42,9 @@ def create_redactor(settings: Settings) -> Redactor:
     return Redactor([*secrets, *settings.webhook_secrets])
 
 
-<<<<<<< HEAD
 def create_context(settings: Settings, ensure_lock_held: Callable[[], Awaitable[None]] | None = None) -> Context:
     """Build the services. No I/O. `ensure_lock_held`: see Context."""
     redact = create_redactor(settings)
-=======
-def create_context(settings: Settings, confirm: Callable[[], Awaitable[None]] | None = None) -> Context:
-    """Build the services; no connection is opened here. `confirm`: see Context."""
-    redact = redactor(settings)
->>>>>>> triggers
     database = Database(settings.database_url)
     context = Context(
         settings=settings,
@@ -180,17 +174,11 @@ class _Server(uvicorn.Server):
                 logger.info("listening", host=host, port=port)
 
 
-<<<<<<< HEAD
 def serve(settings: Settings, role: Role = Role.ALL) -> None:
-    """Run until SIGTERM or SIGINT. Raises: UnusableError if the database cannot be used."""
-    log.configure(settings.log_format, create_redactor(settings))
-=======
-def serve(settings: Settings, part: Part = Part.ALL) -> None:
     """Run until SIGTERM or SIGINT. Raises: UnusableError, HandlersError: each with a sentence for the operator."""
-    log.configure(settings.log_format, redactor(settings))
-    if part is not Part.WEB:  # which only stores what arrives
+    log.configure(settings.log_format, create_redactor(settings))
+    if role is not Role.WEB:  # which only stores what arrives
         offered.load().or_error()
->>>>>>> triggers
     with open_database(settings.database_url):
         _run(settings, role)
 

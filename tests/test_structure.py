@@ -183,6 +183,17 @@ def test_help_is_quick_for_it_loads_no_vendor() -> None:
     assert {vendor for vendor in ("github", "e2b", "dbos", "sqlalchemy", "starlette") if of(vendor, found)} == set()
 
 
+def test_no_test_is_imported_from_another() -> None:
+    """What tests share stands in a module that holds no tests, such as tests/factory.py."""
+    found = {
+        (named(path), name)
+        for path in TESTS
+        for name in imports(ast.parse(path.read_text()))
+        if name.startswith("tests.") and ".test_" in name
+    }
+    assert found == set()
+
+
 # --- order ------------------------------------------------------------------------------------------
 
 

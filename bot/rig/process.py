@@ -18,8 +18,9 @@ from typing import IO, Any, Protocol
 
 import httpx
 
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0
+# Ample, for a busy machine.
+START_SECONDS = 180.0
+STOP_SECONDS = 180.0
 
 
 class Process(Protocol):

@@ -25,6 +25,8 @@ T = TypeVar("T")
 SLUG = "ampbot"
 APP_ID = 424242
 AMP_KEY = "sgamp_rig_0000000000000000"
+# How long something that must come may take, in seconds. Ample: on a busy machine all is slow, and nothing is wrong.
+PATIENCE = 180.0
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ class Rig:
         self.bot.start()
         self.github.set_hook(self.app, f"{self.bot.url}/webhook", self.secret)
 
-    def wait(self, what: str, holds: Callable[[], T | None], seconds: float = 60) -> T:
+    def wait(self, what: str, holds: Callable[[], T | None], seconds: float = PATIENCE) -> T:
         """The first value of `holds` that is not None or False. Raises: TimeoutError with the bot's last log lines."""
         deadline = time.monotonic() + seconds
         while True:
@@ -107,7 +109,7 @@ class Rig:
                 raise TimeoutError(f"waited {seconds:.0f} s for {what}; the bot's last log lines:\n{last}")
             time.sleep(0.02)
 
-    def wait_idle(self, seconds: float = 60) -> None:
+    def wait_idle(self, seconds: float = PATIENCE) -> None:
         """Until every delivery is closed and every run has ended."""
         self.github.wait_deliveries()
         self.wait("the bot to be idle", self._idle, seconds)

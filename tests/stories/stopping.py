@@ -7,9 +7,10 @@ from threading import Event
 from bot.rig.e2b.state import Sandbox
 from bot.rig.github.records import Comment
 from bot.rig.http.faults import Fault, Request, Side
-from tests.stories.story import BOT, MAINTAINER, Story
+from bot.rig.rig import PATIENCE
+from tests.stories.story import BOT, ENDLESS, MAINTAINER, Story
 
-LONG = "/amp count to a hundred\n\n- create new.txt: new\n- wait 120\n- answer: Done.\n"
+LONG = f"/amp count to a hundred\n\n- create new.txt: new\n- {ENDLESS}\n- answer: Done.\n"
 NOTHING = "Nothing is running here."
 
 
@@ -55,7 +56,7 @@ class Gate:
 
     def __call__(self, _request: Request) -> None:
         self.reached.set()
-        assert self._open.wait(60)
+        assert self._open.wait(PATIENCE)
 
     def open(self) -> None:
         self._open.set()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot.rig.github.records import Comment, Installation, Pull, Repository, Review
-from bot.rig.rig import SLUG, Rig
+from bot.rig.rig import PATIENCE, SLUG, Rig
 
 MAINTAINER = "mona"
 STRANGER = "eve"
 BOT = f"{SLUG}[bot]"
 # Where a script says so, the agent stands still until the story settles: on a slow machine seconds are over too soon.
 HELD = "run: until [ -e ~/go ]; do sleep 0.1; done"
+# The agent never gets further: somebody ends it.
+ENDLESS = "wait 3000"
 
 FILES: Mapping[str, Any] = {
     "README.md": "# Pages\n",
@@ -56,7 +59,7 @@ class Story:
         self.rig.github.push_commit(self.repo, branch, files, MAINTAINER)
         return self.rig.github.open_pull(self.repo, MAINTAINER, branch, title, "What it does.")
 
-    def settle(self, seconds: float = 60) -> Story:
+    def settle(self, seconds: float = PATIENCE) -> Story:
         """Let the agents go on that are held, and wait until the bot is idle."""
         for sandbox in list(self.rig.e2b.sandboxes.values()):
             if sandbox.live and sandbox.options.metadata["repository"] == str(self.repo.id):
@@ -64,8 +67,14 @@ class Story:
         self.rig.wait_idle(seconds)
         return self
 
-    def until(self, what: str, holds: Callable[[], Any], seconds: float = 60) -> Any:
+    def until(self, what: str, holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         return self.rig.wait(what, holds, seconds)
+
+    def seconds_pass(self, count: int = 1) -> None:
+        """Until a time that GitHub tells, in whole seconds, is later by so many."""
+        until = int(time.time()) + count
+        while time.time() < until:
+            time.sleep(0.02)
 
     # --- looks ---
 

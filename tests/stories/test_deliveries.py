@@ -14,7 +14,8 @@ import pytest
 from bot.rig.contract.contract import Contract
 from bot.rig.github.webhooks import Handling, signature
 from bot.rig.http.faults import Fault, Request, Side
-from bot.rig.rig import Rig
+from bot.rig.rig import PATIENCE, Rig
+from tests.stories.conftest import LITTLE_LAG
 from tests.stories.redelivering import deliveries_of, redeliver
 from tests.stories.story import BOT, HELD, MAINTAINER, Story
 
@@ -136,7 +137,7 @@ def test_an_edit_that_overtakes_its_comment_does_not_run_it_twice(story: Story) 
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A rig whose bot these stories may end."""
-    with Rig(tmp_path_factory.mktemp("lonely")) as rig:
+    with Rig(tmp_path_factory.mktemp("lonely"), LITTLE_LAG) as rig:
         rig.serve()
         yield rig
 
@@ -196,7 +197,7 @@ def test_a_run_survives_kills_between_an_effect_and_its_answer(mortal: Story) ->
     rig.github.server.faults.add(*(Fault("call", Side.AFTER, method="POST", path=path, call=kill) for path in places))
     mortal.say(number, FIX)
     for deaths in (1, 2, 3):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while len(killed) < deaths:
             assert time.monotonic() < deadline, f"killed at {killed} only; {rig.bot.log[-5:]}"
             time.sleep(0.02)
@@ -216,7 +217,7 @@ def test_a_stop_while_the_agent_works_is_not_noticed_by_the_agent(mortal: Story)
     mortal.until("the agent's first action", (sandbox.home / "started").exists)
     rig.bot.stop()
     (sandbox.home / "go").touch()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not (sandbox.home / ".ampbot" / "agent" / "exit").exists():
         assert time.monotonic() < deadline, "the agent goes on without us"
         time.sleep(0.05)

@@ -16,9 +16,9 @@ from bot.rig.rig import AMP_KEY, Rig
 from tests.stories.conftest import RigWith
 from tests.stories.story import MAINTAINER, Story
 
-# Each far below the other: a slow machine must not make one strike in the other's place.
-QUICKLY_IDLE = {"AMPBOT_IDLE_MINUTES": "0.05"}
-QUICKLY_OVER = {"AMPBOT_RUN_MINUTES": "0.08"}
+# Each far below the other, and above what the agent needs to begin: a slow machine must not make the wrong one strike.
+QUICKLY_IDLE = {"AMPBOT_IDLE_MINUTES": "0.2"}
+QUICKLY_OVER = {"AMPBOT_RUN_MINUTES": "0.25"}
 
 
 def bare(home: Path) -> None:
@@ -42,9 +42,9 @@ def rebuilt(rig: Rig) -> Iterator[Callable[[Seed], None]]:
 
 
 @pytest.fixture
-def tight(rig_with: RigWith, request: pytest.FixtureRequest) -> Rig:
-    """A bot with a narrow limit, and with a template of its own name that E2B does not know yet."""
-    rig = rig_with(template="ours", **getattr(request, "param", QUICKLY_IDLE))
+def own_template(rig_with: RigWith, request: pytest.FixtureRequest) -> Rig:
+    """A bot with a template of its own name that E2B does not know yet. The parameter is a narrow limit."""
+    rig = rig_with(template="ours", **getattr(request, "param", {}))
     rig.e2b.clear()
     return rig
 
@@ -116,9 +116,9 @@ def test_without_a_usable_amp_there_is_a_sentence(
     assert (story.pulls(), list(story.branches())) == ([], ["main"])
 
 
-def test_an_unknown_template_is_named(tight: Rig) -> None:
-    with_key(tight, AMP_KEY)
-    story = Story.begin(tight)
+def test_an_unknown_template_is_named(own_template: Rig) -> None:
+    with_key(own_template, AMP_KEY)
+    story = Story.begin(own_template)
     answer = ask(story, "create new.txt: new")
     assert story.states() == ["failed"]
     assert "E2B would not start a sandbox from the template `ours`" in answer
@@ -128,17 +128,17 @@ def test_an_unknown_template_is_named(tight: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tight", "end", "says"),
+    ("own_template", "end", "says"),
     [
         (QUICKLY_IDLE, "hang", "Amp said nothing for too long and was ended. Ask again, perhaps for a smaller step."),
         (QUICKLY_OVER, "steps 600 0.5", "Amp did not finish in the time a run may take and was ended."),
     ],
-    indirect=["tight"],
+    indirect=["own_template"],
 )
-def test_an_agent_without_end_is_ended(tight: Rig, end: str, says: str) -> None:
-    with_key(tight, AMP_KEY)
-    tight.e2b.add_template("ours", amp)
-    story = Story.begin(tight)
+def test_an_agent_without_end_is_ended(own_template: Rig, end: str, says: str) -> None:
+    with_key(own_template, AMP_KEY)
+    own_template.e2b.add_template("ours", amp)
+    story = Story.begin(own_template)
     answer = ask(story, "append README.md: more", "run: sleep 600 &", end)
     assert story.states() == ["failed"]
     assert says in answer
@@ -157,10 +157,10 @@ def test_an_agent_without_end_is_ended(tight: Rig, end: str, says: str) -> None:
         ("sgamp_offline_is_far", amp, "The sandbox could not reach Amp. Ask again in a while."),
     ],
 )
-def test_what_amp_says_to_its_key_is_told(tight: Rig, key: str, seed: Seed, says: str) -> None:
-    with_key(tight, key)
-    tight.e2b.add_template("ours", seed)
-    story = Story.begin(tight)
+def test_what_amp_says_to_its_key_is_told(own_template: Rig, key: str, seed: Seed, says: str) -> None:
+    with_key(own_template, key)
+    own_template.e2b.add_template("ours", seed)
+    story = Story.begin(own_template)
     answer = ask(story, "create new.txt: new")
     assert story.states() == ["failed"]
     assert says in answer

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 
 from bot.rig.rig import Rig
@@ -63,8 +61,8 @@ def test_a_label_put_on_again_runs_again_though_githubs_list_lags(rig: Rig) -> N
     number = story.issue(body="Make it right.\n")
     story.rig.github.label(story.repo, number, MAINTAINER, "amp")
     story.settle()
-    time.sleep(2.1)  # GitHub's times are whole seconds: gestures closer than that are one
-    rig.github.settings.list_lag_seconds = 6.0
+    story.seconds_pass(2)  # gestures closer than that are one
+    rig.github.settings.list_lag_seconds = 2.0
     try:
         story.rig.github.label(story.repo, number, MAINTAINER, "amp")
         story.settle()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.webhooks import Handling
 from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
+from tests.stories.conftest import LITTLE_LAG
 from tests.stories.story import BOT, MAINTAINER, STRANGER, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
@@ -23,7 +23,7 @@ HELPED = "What you can ask of ampbot here"
 @pytest.fixture
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A rig of its own: its bot is ended, and its database is looked at as a whole."""
-    with Rig(tmp_path_factory.mktemp("missed"), {"AMPBOT_REVIEWERS": "amp-reviewer"}) as rig:
+    with Rig(tmp_path_factory.mktemp("missed"), LITTLE_LAG | {"AMPBOT_REVIEWERS": "amp-reviewer"}) as rig:
         rig.serve()
         yield rig
         rig.github.handle_deliveries(Handling())
@@ -45,8 +45,8 @@ def wake(rig: Rig) -> None:
     """Start, and wait until the sweep at the start is over and everything it found is done."""
     before = rig.query("SELECT value FROM marks WHERE name = 'alive'")
     rig.bot.start()
-    rig.wait("the sweep", lambda: rig.query("SELECT value FROM marks WHERE name = 'alive'") != before, 120)
-    rig.wait_idle(120)
+    rig.wait("the sweep", lambda: rig.query("SELECT value FROM marks WHERE name = 'alive'") != before)
+    rig.wait_idle()
 
 
 def never_delivered(rig: Rig) -> None:
@@ -186,7 +186,7 @@ def test_what_was_asked_before_the_database_was_made_is_left_alone(rig: Rig) -> 
     delivered(rig)
     for path in rig.folder.glob("ampbot.sqlite3*"):
         path.unlink()
-    time.sleep(1.1)  # GitHub's times are whole seconds
+    story.seconds_pass()
     rig.bot.start()
     sleep(rig)
     wake(rig)

@@ -52,7 +52,7 @@ def test_archived_while_the_agent_works(story: Story) -> None:
 
 def test_an_end_that_github_refused_to_show_is_shown_once_it_is_let(rig_with: RigWith) -> None:
     """The sweep tries it again after an hour, which is made to have passed."""
-    rig = rig_with(AMPBOT_SWEEP_MINUTES="5")
+    rig = rig_with.mortal()
     story = Story.begin(rig)
     number = at_work(story)
     rig.github.archive(story.repo)

@@ -13,7 +13,9 @@ import pytest
 
 from bot.rig.contract.contract import Contract
 from bot.rig.e2b.state import Sandbox
-from bot.rig.rig import Rig
+from bot.rig.rig import PATIENCE, Rig
+from tests.stories.conftest import LITTLE_LAG
+from tests.stories.stopping import Gate
 from tests.stories.story import Story
 
 STARTS = "# Starts the agent, once"
@@ -31,7 +33,7 @@ FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A rig whose bot these stories may end."""
-    with Rig(tmp_path_factory.mktemp("restarted"), {"AMPBOT_PROGRESS_SECONDS": "10"}) as rig:
+    with Rig(tmp_path_factory.mktemp("restarted"), LITTLE_LAG | {"AMPBOT_PROGRESS_SECONDS": "10"}) as rig:
         rig.serve()
         yield rig
 
@@ -40,7 +42,7 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def mortal(lonely: Rig) -> Iterator[Story]:
     mark = len(lonely.github.server.request_log.entries)
     yield Story.begin(lonely)
-    lonely.wait_idle(120)
+    lonely.wait_idle()
     contract = Contract.load()
     entries = lonely.github.server.request_log.since(mark)
     assert [found for entry in entries for found in contract.check(entry)] == []
@@ -82,7 +84,7 @@ def in_transcript(story: Story, part: int) -> None:
     story.until(f"part {part} in the transcript", lambda: any(said(part) in line for line in lines(story)))
 
 
-def until(what: str, holds: Callable[[], bool], seconds: float = 60) -> None:
+def until(what: str, holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """For when there is no bot to be asked for its last words."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -94,11 +96,16 @@ def output(sandbox: Sandbox) -> str:
     return (sandbox.home / ".ampbot" / "agent" / "out").read_text()
 
 
-def keep_output(story: Story, sandbox: Sandbox) -> str:
-    """What the agent said from first to last, read just before its sandbox goes."""
-    ended = sandbox.home / ".ampbot" / "agent" / "exit"
-    story.until("the agent's end", ended.exists)
-    return output(sandbox)
+def finish(story: Story, sandbox: Sandbox, *parts: int) -> tuple[str, str]:
+    """Let the agent say the rest. All it said, and how often it was started: read before its sandbox can be deleted."""
+    gate = Gate()
+    story.rig.e2b.server.faults.add(gate.fault("DELETE", rf"^/sandboxes/{sandbox.id}$"))
+    try:
+        let(sandbox, *parts)
+        until("the agent's end", (sandbox.home / ".ampbot" / "agent" / "exit").exists)
+        return output(sandbox), (sandbox.home / "started").read_text()
+    finally:
+        gate.open()
 
 
 def assert_undisturbed(story: Story, number: int, sandbox: Sandbox, output: str) -> None:
@@ -125,10 +132,6 @@ def agents(sandbox: Sandbox) -> list[str]:
     return [command.status for command in sandbox.commands if STARTS in command.text]
 
 
-def started(sandbox: Sandbox) -> str:
-    return (sandbox.home / "started").read_text()
-
-
 def test_killed_while_amp_works_the_bot_reattaches_and_amp_notices_nothing(mortal: Story) -> None:
     rig, number = mortal.rig, mortal.issue()
     sandbox = sandbox_at_work(mortal, number)
@@ -142,8 +145,7 @@ def test_killed_while_amp_works_the_bot_reattaches_and_amp_notices_nothing(morta
     let(sandbox, 2)
     in_transcript(mortal, 2)
     assert mortal.states() == ["working"]
-    let(sandbox, 3)
-    whole, times = keep_output(mortal, sandbox), started(sandbox)
+    whole, times = finish(mortal, sandbox, 3)
     mortal.settle()
     assert times == "started\n", "no second agent was started"
     assert len(agents(sandbox)) == 2, "before the kill and after it the agent was asked for"
@@ -156,10 +158,10 @@ def test_killed_again_and_again_while_amp_works(mortal: Story) -> None:
     for part in (1, 2, 3):
         rig.bot.kill()
         rig.bot.start()
-        let(sandbox, part)
         if part < 3:
+            let(sandbox, part)
             in_transcript(mortal, part)
-    whole, times = keep_output(mortal, sandbox), started(sandbox)
+    whole, times = finish(mortal, sandbox, 3)
     mortal.settle()
     assert times == "started\n", "no second agent was started"
     assert_undisturbed(mortal, number, sandbox, whole)
@@ -175,8 +177,7 @@ def test_the_progress_comment_goes_on_after_a_kill(mortal: Story) -> None:
     let(sandbox, 2)
     mortal.until("what is said now in the comment", lambda: said(2) in mortal.only_answer(number))
     assert mortal.states() == ["working"]
-    let(sandbox, 3)
-    whole = keep_output(mortal, sandbox)
+    whole, _ = finish(mortal, sandbox, 3)
     mortal.settle()
     assert_undisturbed(mortal, number, sandbox, whole)
 
@@ -191,8 +192,7 @@ def test_stopped_in_order_while_amp_works_it_restarts_into_it(mortal: Story) -> 
     until("Amp to go on without us", lambda: said(1) in output(sandbox))
     rig.bot.start()
     in_transcript(mortal, 1)
-    let(sandbox, 2, 3)
-    whole, times = keep_output(mortal, sandbox), started(sandbox)
+    whole, times = finish(mortal, sandbox, 2, 3)
     mortal.settle()
     assert times == "started\n", "no second agent was started"
     assert_undisturbed(mortal, number, sandbox, whole)

@@ -7,7 +7,7 @@ import re
 from tests.stories.conftest import RigWith
 from tests.stories.redelivering import deliveries_of, redeliver
 from tests.stories.stopping import Gate, asked
-from tests.stories.story import BOT, HELD, MAINTAINER, STRANGER, Story
+from tests.stories.story import BOT, ENDLESS, HELD, MAINTAINER, STRANGER, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 FIXED = {"app.py": ("100644", b"def answer():\n    return 42\n")}
@@ -66,8 +66,9 @@ def test_a_review_is_done_again_as_a_review(story: Story) -> None:
 
 def test_after_a_stop_in_the_same_comment(story: Story) -> None:
     number = story.issue()
-    asked(story, number, "/amp go\n\n- create new.txt: new\n- wait 6\n")
+    asked(story, number, f"/amp go\n\n- create new.txt: new\n- {HELD}\n")
     story.say(number, "/amp stop\n\n/amp retry")
+    story.until("the retry to be at work", lambda: story.states() == ["stopped", "working"])
     story.settle()
     assert story.states() == ["stopped", "published"]
     assert story.change() == {"new.txt": ("100644", b"new\n")}
@@ -87,7 +88,7 @@ def test_redelivered_it_is_one_run(story: Story) -> None:
 
 
 def test_killed_while_it_is_taken_it_is_one_run(rig_with: RigWith, gate: Gate) -> None:
-    rig = rig_with(AMPBOT_INSTANCE="retried")
+    rig = rig_with.mortal()
     story = Story.begin(rig)
     number = story.issue()
     story.say(number, FIX)
@@ -172,7 +173,7 @@ def test_status_where_nothing_was_asked_for(story: Story) -> None:
 def test_status_from_first_to_last(story: Story, gate: Gate) -> None:
     number = story.issue()
     story.rig.github.server.faults.add(gate.fault("POST", rf"/{story.repo.full_name}\.git/git-upload-pack"))
-    story.say(number, "/amp first\n\n- create one.txt: 1\n- wait 120\n")
+    story.say(number, f"/amp first\n\n- create one.txt: 1\n- {ENDLESS}\n")
     story.until("the fetch", gate.reached.is_set)
     first = story.runs()[0]["id"]
     assert status(story, number) == (

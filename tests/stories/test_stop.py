@@ -13,7 +13,7 @@ from bot.rig.http.faults import Fault, Side
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
 from tests.stories.stopping import LONG, NOTHING, Gate, asked, assert_stopped, changed, sandboxes, taken
-from tests.stories.story import BOT, HELD, STRANGER, Story
+from tests.stories.story import BOT, ENDLESS, HELD, STRANGER, Story
 
 # --- wherever the run is ----------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ def test_what_was_asked_for_before_and_arrives_after_is_stopped_too(story: Story
 
 @pytest.mark.parametrize("text", ["/amp stop", "/amp stop keep"])
 def test_a_stop_outlives_a_crash(rig_with: RigWith, gate: Gate, text: str) -> None:
-    rig = rig_with(AMPBOT_INSTANCE="stopped")
+    rig = rig_with.mortal()
     story = Story.begin(rig)
     number = story.issue()
     asked(story, number)
@@ -249,7 +249,7 @@ def test_a_stop_outlives_a_crash(rig_with: RigWith, gate: Gate, text: str) -> No
     rig.bot.kill()
     gate.open()
     rig.serve()
-    story.settle(60)
+    story.settle()
     assert story.states() == ["stopped"]
     assert len(story.from_bot(number)) == 1
     assert [pull.draft for pull in story.pulls()] == ([True] if "keep" in text else [])
@@ -271,7 +271,7 @@ def test_how_long_it_takes(rig: Rig, record_property: Callable[[str, object], No
     for _ in range(20):
         story = Story.begin(rig)
         number = story.issue()
-        asked(story, number, "/amp count\n\n- wait 600\n")
+        asked(story, number, f"/amp count\n\n- {ENDLESS}\n")
         begun = time.monotonic()
         story.say(number, "/amp stop")
         story.until("the end", partial(over, story, number))

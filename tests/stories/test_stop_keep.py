@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.stories.stopping import LONG, Gate, asked, assert_stopped, changed, taken
-from tests.stories.story import BOT, Story
+from tests.stories.story import BOT, ENDLESS, Story
 
 
 def test_keep_publishes_what_exists_as_a_draft(story: Story) -> None:
@@ -28,7 +28,7 @@ def test_keep_publishes_what_exists_as_a_draft(story: Story) -> None:
 
 def test_keep_where_nothing_was_changed(story: Story) -> None:
     number = story.issue()
-    asked(story, number, "/amp think\n\n- wait 120\n")
+    asked(story, number, f"/amp think\n\n- {ENDLESS}\n")
     stop = story.say(number, "/amp stop keep")
     story.settle()
     assert_stopped(story, number, "Amp had changed nothing by then", stop)
@@ -39,7 +39,7 @@ def test_keep_just_before_the_agent_begins(story: Story, gate: Gate) -> None:
     number = story.issue()
     # The fetch, the look for Amp and the checkout come first.
     story.rig.e2b.server.faults.add(replace(gate.fault("POST", r"/process\.Process/Start"), skip=3))
-    story.say(number, "/amp think\n\n- wait 120\n- create new.txt: new\n")
+    story.say(number, f"/amp think\n\n- {ENDLESS}\n- create new.txt: new\n")
     story.until("the agent's start", gate.reached.is_set)
     assert story.states() == ["working"]
     stop = story.say(number, "/amp stop keep")
