@@ -37,15 +37,15 @@ async def collect(context: Context, run: Run) -> Ending | None:
     if not await context.database.write(runs.set_state, run.id, RunState.COLLECTING):
         return None
     sandbox = await context.sandboxes.open(run.sandbox)
-    most = limits(context.settings)
+    limit = limits(context.settings)
     env = {
         "AMPBOT_TREE": run.pinned.base_tree,
-        "AMPBOT_MAX_FILES": str(most.files),
-        "AMPBOT_MAX_BYTES": str(most.total_bytes),
+        "AMPBOT_MAX_FILES": str(limit.files),
+        "AMPBOT_MAX_BYTES": str(limit.total_bytes),
     }
     ran = await sandbox.run(_WHERE + script("collect"), env=env, seconds=COLLECT_SECONDS)
     trouble = changeset.parse_status(ran.stdout)
-    archive = await sandbox.read(ARCHIVE, most=most.archive_bytes) if trouble is None else None
+    archive = await sandbox.read(ARCHIVE, max_bytes=limit.archive_bytes) if trouble is None else None
     if archive is None:
         trouble = trouble or Problem("The change is too large.")
         log.warning("not collected", run=run.id, why=trouble.detail or trouble.message)

@@ -103,7 +103,7 @@ async def _resolve_base(context: Context, run: Run, repository: Repository) -> t
     """What the run is measured against, read and written down while the sandbox is still being made."""
     request = run.request
     conversation = await read_conversation(
-        repository, request.issue.number, until=request.at, without=request.trigger.comment
+        repository, request.issue.number, until=request.at, exclude=request.trigger.comment
     )
     if conversation is None:
         return messages.gone()
@@ -221,7 +221,7 @@ async def _check_out(context: Context, run: Run, sandbox: Sandbox, pinned: Pinne
     if ran.exit_code != 0:
         log.warning("checkout failed", run=run.id, git=context.redact(ran.stderr)[-500:])
         return False
-    names = await sandbox.read(PATHS, most=MAX_PATHS)
+    names = await sandbox.read(PATHS, max_bytes=MAX_PATHS)
     if names is not None:
         await context.database.write(runs.save_artifact, run.id, BASE_PATHS, names)
     return True

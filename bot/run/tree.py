@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bot.changes.changeset import Change, ChangeSet
 from bot.context import Context
 from bot.github.app import Token
-from bot.github.repository import Entry, Repository
+from bot.github.repository import Repository, TreeEntry
 from bot.model import PinnedBase
 from bot.run import pack
 
@@ -60,9 +60,9 @@ def _text(content: bytes) -> str | None:
     return None if "\0" in text else text
 
 
-def _batches(changes: Sequence[Change]) -> Iterator[list[Entry]]:
+def _batches(changes: Sequence[Change]) -> Iterator[list[TreeEntry]]:
     """In one request where that can be. A file that stands where a folder was, or the reverse, waits for its turn."""
-    batch: list[Entry] = []
+    batch: list[TreeEntry] = []
     size = 0
     ordered = sorted(changes, key=lambda change: change.content is not None)
     turns = _first_added(ordered) if _swaps(changes) else None
@@ -79,11 +79,15 @@ def _batches(changes: Sequence[Change]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _entry(change: Change) -> Entry:
+def _entry(change: Change) -> TreeEntry:
     if change.content is None:
-        return Entry(change.path, change.old_mode or "100644")
+        return TreeEntry(change.path, change.old_mode or "100644")
     text = _text(change.content)
-    return Entry(change.path, change.mode, blob=change.blob) if text is None else Entry(change.path, change.mode, text)
+    return (
+        TreeEntry(change.path, change.mode, blob=change.blob)
+        if text is None
+        else TreeEntry(change.path, change.mode, text)
+    )
 
 
 def _first_added(ordered: Sequence[Change]) -> int:
