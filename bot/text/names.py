@@ -1,4 +1,4 @@
-"""The deterministic names of what a run makes on GitHub. Never a name that an agent chose."""
+"""The names of branches: deterministic, and safe in a shell."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ MAX_SLUG = 40
 
 
 def branch(request: RunRequest, title: str) -> str:
-    """`amp/<number>-<slug>-<run>`: safe as a ref and in a shell."""
+    """`amp/<number>-<slug>-<run>`. `title`: for an issue without one."""
     parts = (str(request.issue.number), slug(request.issue.title or title), request.id.replace("-", "")[:8])
     return f"amp/{'-'.join(filter(None, parts))}"
 
 
 def slug(text: str) -> str:
-    """Lower-case ASCII letters, digits and single dashes; may be empty."""
+    """The text as lower-case ASCII letters, digits and single dashes; may be empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG].rstrip("-")
