@@ -30,7 +30,7 @@ from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
 from bot.store.database import Database
 from bot.store.open_db import open_database
-from bot.sweep.loop import sweep_for_ever
+from bot.sweep.loop import sweep_forever
 from bot.text.redact import Redactor
 from bot.web.app import Lifespan, create_app
 
@@ -145,7 +145,7 @@ def _worker_lifespan(context: Context, lock: WorkerLock | None) -> Lifespan:
 
 def _background_tasks(context: Context, engine: Engine, lock: WorkerLock | None) -> Iterator[Coroutine[Any, Any, None]]:
     yield inbox.dispatch_forever(context, engine)
-    yield sweep_for_ever(context, engine)
+    yield sweep_forever(context, engine)
     if lock is not None:
         yield lock.listen(context.work)
         yield takeover.heartbeat(context, engine)

@@ -127,7 +127,7 @@ async def _sandbox(context: Context) -> tuple[Finding, ...]:
         if isinstance(found, Problem):
             return (*findings, Finding("Amp", "not usable", found))
         findings.append(
-            Finding("Amp", f"{found.version} ({found.era.name})" + (f". {found.note}" if found.note else ""))
+            Finding("Amp", f"{found.version} ({found.cli.name})" + (f". {found.note}" if found.note else ""))
         )
         return (*findings, await _amp_key(context, sandbox, found))
     except SandboxError as error:

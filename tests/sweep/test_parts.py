@@ -293,7 +293,7 @@ class Refusing:
 async def test_an_end_that_is_refused_again_rests_for_an_hour(
     context: Context, monkeypatch: pytest.MonkeyPatch, error: Exception, again: bool
 ) -> None:
-    monkeypatch.setattr(endings, "SAY_SECONDS", 0.2 if isinstance(error, UnavailableError) else 20.0)
+    monkeypatch.setattr(endings, "REPORT_SECONDS", 0.2 if isinstance(error, UnavailableError) else 20.0)
     context = replace(context, github=Refusing(error))  # type: ignore[arg-type]  # as much of GitHub as is needed
     await context.database.write(runs.add, run_request("one", 1))
     await context.database.write(runs.set_comment, "one", 5)
