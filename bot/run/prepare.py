@@ -154,10 +154,10 @@ async def _revoke(context: Context, tokens: list[Token]) -> None:
 async def _fetch(context: Context, sandbox: Sandbox, pinned: PinnedBase, repo: Repo, tokens: list[Token]) -> bool:
     """Fetch the pinned commits by id. Each further attempt gets a new token: the last one may have expired."""
     for wait in (*FETCH_WAITS, None):
-        ran = await sandbox.run(script("fetch"), env=_fetch_env(context, pinned, tokens[-1]), seconds=FETCH_SECONDS)
-        if ran.exit_code == 0:
+        result = await sandbox.run(script("fetch"), env=_fetch_env(context, pinned, tokens[-1]), seconds=FETCH_SECONDS)
+        if result.exit_code == 0:
             return True
-        log.warning("fetch failed", repository=pinned.repo_name, git=context.redact(ran.stderr)[-500:])
+        log.warning("fetch failed", repository=pinned.repo_name, git=context.redact(result.stderr)[-500:])
         if wait is not None:
             await context.sleep(wait)
             tokens.append(await context.github.mint(repo, CLONE))
@@ -218,9 +218,9 @@ async def _check_out(context: Context, run: Run, sandbox: Sandbox, pinned: Pinne
         "AMPBOT_TREE": pinned.base_tree,
         "AMPBOT_BRANCH": "amp-work",
     }
-    ran = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
-    if ran.exit_code != 0:
-        log.warning("checkout failed", run=run.id, git=context.redact(ran.stderr)[-500:])
+    result = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
+    if result.exit_code != 0:
+        log.warning("checkout failed", run=run.id, git=context.redact(result.stderr)[-500:])
         return False
     names = await sandbox.read(PATHS, max_bytes=MAX_PATHS)
     if names is not None:
