@@ -1,4 +1,4 @@
-"""Chooses the base commit and prepares a sandbox with a checkout of it. At the end no token is left in there."""
+"""Chooses the base commit and prepares a sandbox with a checkout of it. At the end the sandbox has no token."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _fetch_env(context: Context, pinned: PinnedBase, token: Token) -> dict[str, 
 async def _write_inputs(
     run: Run, sandbox: Sandbox, pinned: PinnedBase, conversation: Conversation, repository: Repository
 ) -> amp_cli.Installation | Problem:
-    """Write the agent's files: the prompt, the settings, the command line, and a pull request's diff."""
+    """Write the prompt, the settings, the command line and a pull request's diff. Return the Amp CLI found there."""
     if conversation.pull is not None:
         changes = await _diff(repository, pinned)
         await sandbox.write(PULL_DIFF, changes.encode("utf-8", "replace"))
