@@ -1,4 +1,4 @@
-"""Chooses the base commit and prepares a sandbox with a checkout of it. At the end no token is left in there."""
+"""Chooses the base commit and prepares a sandbox with a checkout of it. At the end the sandbox has no token."""
 
 from __future__ import annotations
 
@@ -157,10 +157,10 @@ async def _revoke(context: Context, tokens: list[Token]) -> None:
 async def _fetch(context: Context, sandbox: Sandbox, pinned: PinnedBase, repo: Repo, tokens: list[Token]) -> bool:
     """Fetch the pinned commits by id. Each further attempt gets a new token: the last one may have expired."""
     for wait in (*FETCH_WAITS, None):
-        ran = await sandbox.run(script("fetch"), env=_fetch_env(context, pinned, tokens[-1]), seconds=FETCH_SECONDS)
-        if ran.exit_code == 0:
+        result = await sandbox.run(script("fetch"), env=_fetch_env(context, pinned, tokens[-1]), seconds=FETCH_SECONDS)
+        if result.exit_code == 0:
             return True
-        log.warning("fetch failed", repository=pinned.repo_name, git=context.redact(ran.stderr)[-500:])
+        log.warning("fetch failed", repository=pinned.repo_name, git=context.redact(result.stderr)[-500:])
         if wait is not None:
             await context.sleep(wait)
             tokens.append(await context.github.mint(repo, CLONE))
@@ -184,7 +184,7 @@ def _fetch_env(context: Context, pinned: PinnedBase, token: Token) -> dict[str, 
 async def _write_inputs(
     run: Run, sandbox: Sandbox, pinned: PinnedBase, conversation: Conversation, repository: Repository
 ) -> amp_cli.Installation | Problem:
-    """Write the agent's files: the prompt, the settings, the command line, and a pull request's diff."""
+    """Write the prompt, the settings, the command line and a pull request's diff. Return the Amp CLI found there."""
     if conversation.pull is not None:
         changes = await _diff(repository, pinned)
         await sandbox.write(PULL_DIFF, changes.encode("utf-8", "replace"))
@@ -221,9 +221,9 @@ async def _check_out(context: Context, run: Run, sandbox: Sandbox, pinned: Pinne
         "AMPBOT_TREE": pinned.base_tree,
         "AMPBOT_BRANCH": "amp-work",
     }
-    ran = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
-    if ran.exit_code != 0:
-        log.warning("checkout failed", run=run.id, git=context.redact(ran.stderr)[-500:])
+    result = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
+    if result.exit_code != 0:
+        log.warning("checkout failed", run=run.id, git=context.redact(result.stderr)[-500:])
         return False
     names = await sandbox.read(PATHS, max_bytes=MAX_PATHS)
     if names is not None:

@@ -190,8 +190,8 @@ async def _poll_once(sandbox: Sandbox, offset: int, wait: int, gather: float) ->
         "AMPBOT_GATHER": str(int(gather * 1000)),
         "AMPBOT_MOST": str(POLL_BYTES),
     }
-    ran = await sandbox.run(script("follow"), env=env, seconds=POLL_SECONDS + gather + 45)
-    polled = _POLLED.fullmatch(ran.stdout)
+    result = await sandbox.run(script("follow"), env=env, seconds=POLL_SECONDS + gather + 45)
+    polled = _POLLED.fullmatch(result.stdout)
     if polled is None:
         raise OutputError("a poll of the agent's output is malformed")
     try:
@@ -202,8 +202,8 @@ async def _poll_once(sandbox: Sandbox, offset: int, wait: int, gather: float) ->
 
 async def _stderr_tail(sandbox: Sandbox) -> str:
     """The end of the agent's standard error."""
-    ran = await sandbox.run(f'tail -c {MAX_STDERR} "$HOME/{AGENT_ERRORS}"', seconds=30)
-    return ran.stdout if ran.exit_code == 0 else ""
+    result = await sandbox.run(f'tail -c {MAX_STDERR} "$HOME/{AGENT_ERRORS}"', seconds=30)
+    return result.stdout if result.exit_code == 0 else ""
 
 
 async def _show_progress(context: Context, run: Run, reader: _OutputReader) -> None:

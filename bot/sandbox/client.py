@@ -136,7 +136,7 @@ class Sandbox:
         await self._retry(attempt)
 
     async def read(self, path: str, *, max_bytes: int) -> bytes | None:
-        """A file's content; None if it is longer. Raises: MissingFileError and other kinds of SandboxError."""
+        """A file's content; None if it is longer than `max_bytes`. Raises: SandboxError, such as MissingFileError."""
 
         async def attempt() -> bytes | None:
             stream = await self._sandbox.files.read(path, format="stream", request_timeout=REQUEST_SECONDS)

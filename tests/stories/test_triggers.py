@@ -115,8 +115,9 @@ def declared() -> Iterator[Case]:
         yield Case(text.name, WRITE[text.name])
     for on in [on for handler in ALL for on in handler.on]:
         for subject in on.trigger.subjects:
-            us = TEAM if subject.field == "requested_team" else USER
-            yield by_issue_event(subject.field, on.subject or us, on.pulls)
+            yield by_issue_event(
+                subject.field, on.subject or (TEAM if subject.field == "requested_team" else USER), on.pulls
+            )
 
 
 CASES = tuple(declared())
