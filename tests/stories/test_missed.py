@@ -14,6 +14,7 @@ from bot.rig.github.webhooks import Handling
 from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.conftest import LITTLE_LAG
+from tests.stories.sleeping import sleep, wake
 from tests.stories.story import BOT, MAINTAINER, STRANGER, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
@@ -32,21 +33,6 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         entries = rig.github.server.request_log.entries
         assert [found for entry in entries for found in contract.check(entry)] == []
         assert dict(rig.e2b.sandboxes) == {}, "a sandbox outlived its run"
-
-
-def sleep(rig: Rig) -> None:
-    """The bot has swept once, so it knows until when it lived; then it is stopped."""
-    rig.wait_idle()
-    rig.wait("the first sweep", lambda: bool(rig.query("SELECT 1 FROM marks WHERE name = 'alive'")))
-    rig.bot.stop()
-
-
-def wake(rig: Rig) -> None:
-    """Start, and wait until the sweep at the start is over and everything it found is done."""
-    before = rig.query("SELECT value FROM marks WHERE name = 'alive'")
-    rig.bot.start()
-    rig.wait("the sweep", lambda: rig.query("SELECT value FROM marks WHERE name = 'alive'") != before)
-    rig.wait_idle()
 
 
 def never_delivered(rig: Rig) -> None:

@@ -18,8 +18,8 @@ from bot.rig.rig import Rig
 from handlers import HANDLERS
 from tests.stories.other_triggers import HANDLER
 from tests.stories.package import install
+from tests.stories.sleeping import sleep, wake
 from tests.stories.story import FILES, MAINTAINER, Story
-from tests.stories.test_missed import sleep, wake
 
 ROOT = Path(__file__).parents[2]
 # A request in text, and what the agent is told where there is none.
