@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test quick check bench bench-live bench-receiver crash soak serve format clean
+.PHONY: demo test quick check bench bench-live bench-receiver crash soak serve wheel format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -32,11 +32,16 @@ SLOW := tests/stories tests/machines tests/rig/crash/test_walk.py tests/rig/soak
 quick: $(STAMP) $(CONTRACT)
 	$(BIN)/pytest -n 3 --dist worksteal $(SLOW:%=--ignore=%) $(ARGS)
 
-check: $(STAMP)
+check: wheel
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Built from the source distribution, so that nothing stale in the checkout gets into it.
+wheel: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --quiet --no-isolation
 
 bench: $(STAMP)
 	$(BIN)/python -m bot.rig.bench.overhead $(ARGS)
@@ -64,4 +69,4 @@ serve: $(STAMP)
 	$(BIN)/ampbot serve
 
 clean:
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .cache dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""What the effects need: the rooms of the outside world, and nothing else."""
+"""The services that effects and run stages use: settings, database, GitHub, E2B."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bot.events.handler import Handler
 from bot.github.app import App
 from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
@@ -14,24 +15,26 @@ from bot.store.transcripts import Transcripts
 from bot.text.redact import Redactor
 
 
-async def _alone() -> None:
-    """On SQLite there is one process, and nobody to lose anything to."""
+async def _no_lock() -> None:
+    """On SQLite there is one process and no worker lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Handed to every effect and stage; tests may replace any part."""
+    """Passed to every effect and stage. Tests may replace any field."""
 
     settings: Settings
     database: Database
     github: App
     sandboxes: Sandboxes
     redact: Redactor
-    # Returns if this process still owns its work, else never: asked before each outside write.
-    confirm: Callable[[], Awaitable[None]] = _alone
+    # What people can ask for here.
+    handlers: tuple[Handler, ...] = ()
+    # The fencing check before each outside write: returns while we hold the worker lock, else blocks until we exit.
+    ensure_lock_held: Callable[[], Awaitable[None]] = _no_lock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     transcripts: Transcripts = field(default_factory=Transcripts)
-    # Set when a delivery or a run waits to be taken up; the inbox sleeps on it.
+    # Set when a delivery or a run is ready to start; wakes the inbox.
     work: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -1,4 +1,4 @@
-"""Room in this process for as many runs at once as the settings allow. No vendor may be loaded before it is made."""
+"""Process limits for the configured number of parallel runs. Call this before the E2B SDK is imported."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import resource
 
 from bot.settings import Settings
 
-# Each live run holds one stream to its sandbox, and asks for a little more now and then. Where the far end speaks
-# HTTP/2 a hundred streams share a connection; this is for where it does not.
+# Each run holds one stream to its sandbox and makes a few short requests. This is for servers without HTTP/2, which
+# need a connection for each.
 SPARE_CONNECTIONS = 200
-# Descriptors for all else: the database, GitHub, webhooks.
+# File descriptors for the database, GitHub and webhooks.
 SPARE_FILES = 1000
 
 
-def make_room(settings: Settings) -> None:
-    """Size E2B's pool, which its SDK reads from the environment when it is loaded, and the limit of open files."""
+def raise_limits(settings: Settings) -> None:
+    """Raise the limit of open files, and E2B's connection limit: its SDK reads the environment when imported."""
     connections = settings.max_runs + SPARE_CONNECTIONS
     os.environ.setdefault("E2B_MAX_CONNECTIONS", str(connections))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

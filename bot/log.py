@@ -1,4 +1,4 @@
-"""One line for each thing that happened: ids only, never payloads, prompts or tokens."""
+"""Structured logging. Lines hold ids, never payloads, prompts or tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.text.redact import Redactor
 
 
 def configure(form: Literal["console", "json"], redact: Redactor) -> None:
-    """Send our lines and the libraries' warnings to standard error, every string redacted."""
+    """Log our events and the libraries' warnings to standard error, with every string redacted."""
 
     def redacted(_logger: Any, _method: str, event: Any) -> Any:
         return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}

@@ -1,4 +1,4 @@
-"""The nouns of the program: frozen values, the only things that travel between its packages."""
+"""The values that the packages exchange. All are frozen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Wrong input as a value: a sentence its author can act on, and detail for the operator's log."""
+    """Wrong input: a sentence for its author, and detail for the operator's log."""
 
     message: str
     detail: str = ""
@@ -22,7 +22,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Repo:
-    """A repository as a signed payload names it. The id is the key: names move, ids do not."""
+    """A repository as a delivery describes it. The id is the key: names can change, ids cannot."""
 
     id: int
     owner: str
@@ -51,7 +51,7 @@ class Actor:
 
 
 class CommentKind(StrEnum):
-    """Which of GitHub's comment collections holds the triggering text."""
+    """The kind of text that triggered a run; each kind has its own endpoints."""
 
     ISSUE = "issue"  # the conversation of an issue or a pull request
     LINE = "line"  # an inline review comment on a pull request's diff
@@ -61,25 +61,25 @@ class CommentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IssueRef:
-    """The conversation something happened in: an issue or a pull request, as of the delivery."""
+    """An issue or a pull request, as it was at the time of the delivery."""
 
     repo: Repo
     number: int
     is_pull: bool
     title: str
     body: str
-    author: str  # login of whoever opened it; "" when the account was deleted
-    url: str  # html address; shown, never fetched
+    author: str  # login; "" if the account was deleted
+    url: str  # of the web page; shown, never fetched
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery whose signature held. GUID and event name come from headers, which GitHub does not sign."""
+    """A delivery with a valid signature. GitHub does not sign the headers with GUID and event name."""
 
     guid: str
     event: str
-    digest: str  # sha256 hex of event, NUL, raw body: the same body sent again under a new GUID is recognised
-    body: bytes  # the JSON text, not parsed yet
+    digest: str  # sha256, hex, of event, NUL, body: recognises the same body under a new GUID
+    body: bytes  # JSON, not parsed yet
 
 
 # --- what happened --------------------------------------------------------------------------------
@@ -87,18 +87,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class CommentEvent:
-    """Somebody wrote or edited text that may hold commands."""
+    """Somebody wrote or edited text that may contain commands."""
 
     issue: IssueRef
     actor: Actor
     text: str
     kind: CommentKind
-    comment: int  # id of the comment or review; for BODY the issue's id
-    at: str  # RFC 3339 time of writing (of the edit, when edited)
-    before: str | None = None  # the text before the edit; None when newly written
-    path: str | None = None  # of the diff line, LINE only
-    line: int | None = None  # of the diff line, LINE only
-    via_app: int | None = None  # id of the GitHub App that wrote it, on its own or for a user
+    comment: int  # id of the comment or review; for BODY of the issue
+    at: str  # RFC 3339; if edited, the time of the edit
+    before: str | None = None  # the text before the edit; None if new
+    path: str | None = None  # for LINE: the file of the commented line
+    line: int | None = None  # for LINE: its number
+    via_app: int | None = None  # id of the GitHub App that wrote it, for itself or for a user
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class LabelEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReviewRequestEvent:
-    """A review was asked of `user` (a login) or of `team` (a slug): one of them is set."""
+    """A review was requested from `user` (a login) or from `team` (a slug). One of them is set."""
 
     issue: IssueRef
     actor: Actor
@@ -138,7 +138,7 @@ class CloseEvent:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A delivery that asks nothing of us; the reason is for the log and the delivery's row."""
+    """A delivery that we ignore; the reason is for the log and the database."""
 
     reason: str
 
@@ -148,7 +148,7 @@ Event = CommentEvent | LabelEvent | ReviewRequestEvent | AssignEvent | CloseEven
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """An earlier comment of a conversation. `bot` marks authors that are not people."""
+    """An earlier comment on an issue. `bot`: the author is not a person."""
 
     id: int
     author: str
@@ -162,11 +162,10 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command in a text. `verb` is a verb of the grammar, or "run" for a free request.
+    """One command in a text. `verb` is a known verb, or "run" for a free request.
 
-    `text` is the request verbatim (without the `/amp`), empty for verbs without arguments.
-    `index` tells equal commands of one text apart, from 0; it is part of the run's id, so it must not change when
-    another command is written above.
+    `text` is the request without the `/amp`, empty for verbs without arguments. `index` counts equal commands of one
+    text from 0. It is part of the run's id, so it must not change if another command is inserted above.
     """
 
     verb: str
@@ -209,7 +208,7 @@ class RunState(StrEnum):
     WORKING = "working"
     COLLECTING = "collecting"
     PUBLISHING = "publishing"
-    # The ends: each has exactly one visible sentence.
+    # The endings.
     PUBLISHED = "published"
     ANSWERED = "answered"
     REVIEWED = "reviewed"
@@ -236,7 +235,7 @@ _ENDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CommentRef:
-    """What to react to: a comment of some kind, or the issue itself (BODY)."""
+    """The text to react to: a comment, or the issue itself (BODY)."""
 
     kind: CommentKind
     comment: int
@@ -244,7 +243,7 @@ class CommentRef:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What somebody asked for, as it stood in the signed delivery."""
+    """A request for a run, as it was in the delivery."""
 
     id: str  # uuid5 of repository, cause, command and attempt
     kind: RunKind
@@ -252,31 +251,31 @@ class RunRequest:
     actor: Actor
     trigger: CommentRef
     text: str
-    at: str  # RFC 3339; nothing written later may reach the prompt
-    path: str | None = None  # the diff line the request was written on
+    at: str  # RFC 3339; the prompt contains nothing written later
+    path: str | None = None  # for a request in a review comment: the file and line it is on
     line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedBase:
-    """What the run is measured against, read as it leaves the queue."""
+    """The commit that a run starts from and is compared with, read when it leaves the queue."""
 
-    repo_name: str  # owner/name at that moment: repositories are renamed
+    repo_name: str  # owner/name at that time: repositories can be renamed
     base_sha: str  # the commit the agent starts from
     base_tree: str
-    base_branch: str  # where a pull request goes
-    head_branch: str | None = None  # pull requests of the same repository: where a commit goes
-    merge_base: str | None = None  # pull requests
+    base_branch: str  # the base of the pull request we open
+    head_branch: str | None = None  # for a pull request that is not from a fork: we push to it
+    merge_base: str | None = None  # for a pull request
 
     @property
     def from_fork(self) -> bool:
-        """A pull request whose branch is not ours to push to."""
+        """Whether it is a pull request from a fork: we cannot push to it."""
         return self.merge_base is not None and self.head_branch is None
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: its state, and the sentence its progress comment closes with (Markdown)."""
+    """How a run ended: its state, and the sentence for its comment (Markdown)."""
 
     state: RunState
     message: Annotated[str, Field(alias="say")]  # stored under its older name

@@ -1,4 +1,4 @@
-"""Puts the rooms together and keeps the service going: web and worker, in one process or in many."""
+"""Builds the services and runs them: web and worker, in one process or in many."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from bot import log
 from bot.context import Context
-from bot.dispatch import inbox, takeover
+from bot.dispatch import inbox, offered, takeover
 from bot.dispatch.delivery import dispatch
 from bot.engine.lock import WorkerLock
 from bot.engine.workflows import Engine
@@ -30,27 +30,27 @@ from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
 from bot.store.database import Database
 from bot.store.open_db import open_database
-from bot.sweep.loop import sweep_for_ever
+from bot.sweep.loop import sweep_forever
 from bot.text.redact import Redactor
 from bot.web.app import Lifespan, create_app
 
 logger = structlog.get_logger()
 
 
-def redactor(settings: Settings) -> Redactor:
+def create_redactor(settings: Settings) -> Redactor:
     secrets = [settings.amp_api_key.get_secret_value(), settings.e2b_api_key.get_secret_value()]
     return Redactor([*secrets, *settings.webhook_secrets])
 
 
-def create_context(settings: Settings, confirm: Callable[[], Awaitable[None]] | None = None) -> Context:
-    """Build the services; no I/O happens here. `confirm`: see Context."""
-    redact = redactor(settings)
+def create_context(settings: Settings, ensure_lock_held: Callable[[], Awaitable[None]] | None = None) -> Context:
+    """Build the services. No I/O. `ensure_lock_held`: see Context."""
+    redact = create_redactor(settings)
     database = Database(settings.database_url)
     context = Context(
         settings=settings,
-        database=database.fenced(confirm) if confirm is not None else database,
+        database=database.with_lock_check(ensure_lock_held) if ensure_lock_held is not None else database,
         github=App(
-            GitHubApi(settings.github_api_url, RateLimit(), redact, confirm=confirm),
+            GitHubApi(settings.github_api_url, RateLimit(), redact, ensure_lock_held=ensure_lock_held),
             settings.github_app_id,
             settings.private_key(),
         ),
@@ -59,60 +59,61 @@ def create_context(settings: Settings, confirm: Callable[[], Awaitable[None]] | 
             instance=settings.instance,
             api_url=settings.e2b_api_url,
             sandbox_url=settings.e2b_sandbox_url,
-            confirm=confirm,
+            ensure_lock_held=ensure_lock_held,
         ),
         redact=redact,
+        handlers=offered.load().handlers,
     )
-    return replace(context, confirm=confirm) if confirm is not None else context
+    return replace(context, ensure_lock_held=ensure_lock_held) if ensure_lock_held is not None else context
 
 
 def poll_seconds(settings: Settings) -> float:
-    """How often the queue is looked at. A look asks for each installation that waits: many runs make it dear."""
+    """Seconds between two polls of the run queue. A poll's cost grows with the number of queued installations."""
     return min(0.5, max(0.1, settings.max_runs / 2000))
 
 
 def create_engine(context: Context, executor: str = "ampbot") -> Engine:
-    """The engine with our workflows. Their names carry their shape: runs begun by old code must end well."""
+    """The engine with our workflows. Old versions stay registered until their runs have ended."""
     engine = Engine(context.settings.database_url, executor=executor, poll_seconds=poll_seconds(context.settings))
-    for shape in inbox.DISPATCHES:
-        engine.workflow(shape.workflow, lambda guid: dispatch(context, engine, guid))
+    for version in inbox.DISPATCHES:
+        engine.workflow(version.workflow, lambda guid: dispatch(context, engine, guid))
         if context.settings.is_postgres:
-            engine.queue(shape.queue, poll_seconds=1.0)  # used after a takeover only
-    for shape in inbox.RUNS:
-        engine.workflow(shape.workflow, lambda run: execute(context, engine, run))
+            engine.queue(version.queue, poll_seconds=1.0)  # used after a takeover only
+    for version in inbox.RUNS:
+        engine.workflow(version.workflow, lambda run: execute(context, engine, run))
         engine.queue(
-            shape.queue,
-            at_once=context.settings.max_runs,
-            # The engine refuses a share that is larger than the whole.
-            at_once_per_partition=min(context.settings.max_runs_per_installation, context.settings.max_runs),
+            version.queue,
+            concurrency=context.settings.max_runs,
+            # DBOS rejects a partition limit above the global one.
+            partition_concurrency=min(context.settings.max_runs_per_installation, context.settings.max_runs),
         )
     return engine
 
 
-class Part(StrEnum):
-    """What a process does. The halves meet in the database, which is PostgreSQL then."""
+class Role(StrEnum):
+    """What a process does. WEB and WORKER share a PostgreSQL database."""
 
     ALL = "serve"
     WEB = "web"
     WORKER = "worker"
 
 
-def create_service(settings: Settings, part: Part = Part.ALL) -> Starlette:
-    """Over a database that is open: the receiver, and behind it the engine in the same loop; or one of them."""
-    # One process on SQLite has nobody to lose its work to, and a web works on nothing.
-    lock = WorkerLock(settings.database_url) if settings.is_postgres and part is not Part.WEB else None
-    context = create_context(settings, lock.confirm if lock is not None else None)
-    # What GitHub delivers is stored also by one that has just lost its work.
+def create_service(settings: Settings, role: Role = Role.ALL) -> Starlette:
+    """The ASGI app of `role`. A worker's engine runs in its event loop. The database must be migrated."""
+    # On SQLite there is one process, and a web process runs no workflows: neither needs the lock.
+    lock = WorkerLock(settings.database_url) if settings.is_postgres and role is not Role.WEB else None
+    context = create_context(settings, lock.ensure_held if lock is not None else None)
+    # Deliveries are stored even after the lock is lost.
     web = create_app(
-        replace(context, database=context.database.fenced(None)),
-        _working(context, lock) if part is not Part.WEB else _receiving(context),
-        receives=part is not Part.WORKER,
+        replace(context, database=context.database.with_lock_check(None)),
+        _worker_lifespan(context, lock) if role is not Role.WEB else _web_lifespan(context),
+        receives=role is not Role.WORKER,
     )
-    logger.info("serving", part=part, database=settings.database_url.split("://", 1)[0], template=settings.e2b_template)
+    logger.info("serving", role=role, database=settings.database_url.split("://", 1)[0], template=settings.e2b_template)
     return web
 
 
-def _receiving(context: Context) -> Lifespan:
+def _web_lifespan(context: Context) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
@@ -121,71 +122,73 @@ def _receiving(context: Context) -> Lifespan:
     return lifespan
 
 
-def _working(context: Context, lock: WorkerLock | None) -> Lifespan:
+def _worker_lifespan(context: Context, lock: WorkerLock | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if lock is not None:
-            await lock.take()
+            await lock.acquire()
         engine = create_engine(context, lock.executor if lock is not None else "ampbot")
         await engine.start()
-        watching = [asyncio.create_task(task) for task in _watches(context, engine, lock)]
+        tasks = [asyncio.create_task(task) for task in _background_tasks(context, engine, lock)]
         try:
             yield
         finally:
-            for task in watching:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await engine.stop()
             context.database.close()
-            # The lock goes with the process: until then what is in flight here may still write.
+            # Keep the lock until the process exits: requests in flight may still write.
 
     return lifespan
 
 
-def _watches(context: Context, engine: Engine, lock: WorkerLock | None) -> Iterator[Coroutine[Any, Any, None]]:
-    yield inbox.watch(context, engine)
-    yield sweep_for_ever(context, engine)
+def _background_tasks(context: Context, engine: Engine, lock: WorkerLock | None) -> Iterator[Coroutine[Any, Any, None]]:
+    yield inbox.dispatch_forever(context, engine)
+    yield sweep_forever(context, engine)
     if lock is not None:
         yield lock.listen(context.work)
         yield takeover.heartbeat(context, engine)
-        yield takeover.watch(context, engine, lock)
-        yield _renewed(lock)
+        yield takeover.watch_workers(context, engine, lock)
+        yield _restart_when_lost(lock)
 
 
-async def _renewed(lock: WorkerLock) -> None:
-    """Once the lock is lost, nothing here may write any more: the process starts itself anew, under a new name."""
-    await lock.watch()
-    await lock.until_reachable()
+async def _restart_when_lost(lock: WorkerLock) -> None:
+    """Replace this process once the lock is lost, since it may no longer write. The new one gets a new executor id."""
+    await lock.wait_lost()
+    await lock.wait_until_reachable()
     logger.warning("starting anew", executor=lock.executor)
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - our own command line
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens: the port may have been left to the system."""
+    """Logs the bound address (the port may be 0)."""
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         for server in self.servers:
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]
-                # Should it start itself anew, then under the address it is known by.
+                # Keep this port if the process replaces itself.
                 os.environ["AMPBOT_PORT"] = str(port)
                 logger.info("listening", host=host, port=port)
 
 
-def serve(settings: Settings, part: Part = Part.ALL) -> None:
-    """Run until SIGTERM or SIGINT. Raises: UnusableError with a sentence about the database."""
-    log.configure(settings.log_format, redactor(settings))
+def serve(settings: Settings, role: Role = Role.ALL) -> None:
+    """Run until SIGTERM or SIGINT. Raises: UnusableError, HandlersError: each with a sentence for the operator."""
+    log.configure(settings.log_format, create_redactor(settings))
+    if role is not Role.WEB:  # which only stores what arrives
+        offered.load().or_error()
     with open_database(settings.database_url):
-        _run(settings, part)
+        _run(settings, role)
 
 
-def _run(settings: Settings, part: Part) -> None:
-    _Server(uvicorn_config(create_service(settings, part), settings.host, settings.port)).run()
+def _run(settings: Settings, role: Role) -> None:
+    _Server(uvicorn_config(create_service(settings, role), settings.host, settings.port)).run()
 
 
 def uvicorn_config(app: Starlette, host: str, port: int) -> uvicorn.Config:
-    """How we serve: on uvloop and httptools, where the system has them."""
+    """`auto` takes uvloop and httptools where they are installed."""
     return uvicorn.Config(
         app,
         host=host,

@@ -1,4 +1,4 @@
-"""The operator's settings, from the environment or `.env`. Every problem is reported at once; secrets never print."""
+"""The operator's settings, from the environment or `.env`. Secrets are never printed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|^[-/]|(^|/)\.|\
 
 
 class Settings(BaseSettings):
-    """One field per setting. The environment's name is in `validation_alias`, or AMPBOT_ and the field's name."""
+    """One field per setting. Its variable is `validation_alias`, else AMPBOT_ and the field's name in capitals."""
 
     model_config = SettingsConfigDict(
         env_prefix="AMPBOT_",
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     amp_url: str = Field("https://ampcode.com", description="Where links to Amp threads lead")
 
     # This service
-    # Not shown: a PostgreSQL address may hold a password.
+    # Not in repr(): a PostgreSQL address may hold a password.
     database_url: str = Field("sqlite:///ampbot.sqlite3", repr=False, description="SQLite file or PostgreSQL address")
     host: str = Field("127.0.0.1", description="The address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="The port to listen on")
@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         return value
 
     def private_key(self) -> RSAPrivateKey:
-        """The App's key, parsed. Raises: ValueError where the file has gone bad since the start."""
+        """The App's key, parsed. Raises: ValueError if the file has become invalid since it was loaded."""
         return _parsed_key(self.github_private_key, self.github_private_key_file)
 
     @property
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
 
 def _parsed_key(given: SecretStr | None, path: Path | None) -> RSAPrivateKey:
     if given is not None:
-        # One-line environments carry the PEM with \n written out.
+        # In a one-line variable, the PEM's line ends are written as \n.
         pem = given.get_secret_value().replace("\\n", "\n").encode()
     else:
         try:
@@ -183,7 +183,7 @@ def environment_name(field: str) -> str:
 
 
 def load(**overrides: Any) -> Settings | tuple[Problem, ...]:
-    """The settings, or every problem with them, each a sentence that names the variable and never its value."""
+    """The settings, or all problems with them. A problem names the variable, never its value."""
     try:
         return Settings(**overrides)
     except (OSError, UnicodeDecodeError) as error:

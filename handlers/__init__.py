@@ -6,4 +6,10 @@ from handlers import label, retry, review, run, status, stop
 
 _HANDLERS = (run.HANDLER, review.HANDLER, label.HANDLER, stop.HANDLER, retry.HANDLER, status.HANDLER)
 
-HANDLERS: tuple[Handler, ...] = (*_HANDLERS, help_.handler(_HANDLERS))
+
+def with_others(*others: Handler) -> tuple[Handler, ...]:
+    """Ours, those of other packages, and last the help on all of them."""
+    return (*_HANDLERS, *others, help_.handler((*_HANDLERS, *others)))
+
+
+HANDLERS = with_others()

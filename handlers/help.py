@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bot.events.commands import Verb
 from bot.events.effects import Effect
 from bot.events.handler import Handler, HandlerContext, reply
 
@@ -15,7 +16,12 @@ def handler(others: Sequence[Handler]) -> Handler:
         return (reply(context.invocation.event, context.event_key, text),)
 
     itself = Handler(
-        name="help", usage="/amp help", summary="Shows this list.", examples=("/amp help",), plan=plan, verb="help"
+        name="help",
+        usage="/amp help",
+        summary="Shows this list.",
+        examples=("/amp help",),
+        plan=plan,
+        verb=Verb("help"),
     )
     return itself
 

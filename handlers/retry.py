@@ -1,5 +1,6 @@
 """`/amp retry`: what was asked for last and has ended, once more, from the branch as it is now."""
 
+from bot.events.commands import Verb
 from bot.events.effects import Action, React, RetryRun
 from bot.events.handler import Handler, HandlerContext
 from bot.model import RunKind
@@ -16,5 +17,5 @@ HANDLER = Handler(
     summary="Repeats the latest finished request here, with a fresh checkout and everything that was said since then.",
     examples=("/amp retry",),
     plan=plan,
-    verb="retry",
+    verb=Verb("retry"),
 )

@@ -1,5 +1,6 @@
 """`/amp review`, the label `amp:review`, or a review requested of ampbot: Amp reads, nothing is pushed."""
 
+from bot.events.commands import Verb
 from bot.events.effects import Effect, React, RemoveLabel, StartRun
 from bot.events.handler import Handler, HandlerContext, On, reply
 from bot.events.triggers import LABELED, REVIEW_REQUESTED
@@ -26,6 +27,6 @@ HANDLER = Handler(
     ),
     examples=("/amp review",),
     plan=plan,
-    verb="review",
+    verb=Verb("review"),
     on=(On(LABELED, LABEL), On(REVIEW_REQUESTED)),
 )

@@ -1,5 +1,6 @@
 """`/amp <request>`: Amp works on it, and what it changes becomes a pull request (or a commit on the one it is in)."""
 
+from bot.events.commands import REQUEST
 from bot.events.effects import Effect, React, StartRun
 from bot.events.handler import Handler, HandlerContext
 from bot.model import RunKind
@@ -20,5 +21,5 @@ HANDLER = Handler(
     ),
     examples=("/amp fix the flaky login test", "/amp why does `page_count` return one too many?"),
     plan=plan,
-    verb="run",
+    verb=REQUEST,
 )

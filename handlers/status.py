@@ -1,5 +1,6 @@
 """`/amp status`: what runs and waits in this conversation, and how the last run ended."""
 
+from bot.events.commands import Verb
 from bot.events.effects import Action, React, ShowStatus
 from bot.events.handler import Handler, HandlerContext
 
@@ -15,5 +16,5 @@ HANDLER = Handler(
     summary="Shows what is running here and since when, what is queued, and the last run's result, time and tokens.",
     examples=("/amp status",),
     plan=plan,
-    verb="status",
+    verb=Verb("status"),
 )

@@ -1,5 +1,6 @@
 """`/amp stop`: every run of this conversation ends at once; `/amp stop keep` publishes what exists as a draft."""
 
+from bot.events.commands import Verb
 from bot.events.effects import Action, React, StopRuns
 from bot.events.handler import Handler, HandlerContext
 
@@ -21,5 +22,5 @@ HANDLER = Handler(
     ),
     examples=("/amp stop", "/amp stop keep"),
     plan=plan,
-    verb="stop",
+    verb=Verb("stop", options=("keep",)),
 )

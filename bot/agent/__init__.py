@@ -1,1 +1,1 @@
-"""Amp seen from outside, as data: its command line, its stream, how a run went, what the answer holds."""
+"""Everything about Amp, without I/O: its command line, its output stream, its result, its answer, and our prompt."""

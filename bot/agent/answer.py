@@ -1,4 +1,4 @@
-"""The final answer of a run, split into its words and the blocks that the prompt asks for at its end."""
+"""Splits Amp's final answer into its text and the blocks at its end that the prompt asks for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Side = Literal["LEFT", "RIGHT"]
 
 @dataclass(frozen=True, slots=True)
 class LineComment:
-    """A remark on lines of a diff; whether the diff has them is for the caller to check."""
+    """A review comment. The caller checks that its lines are in the diff."""
 
     path: str
     line: int
@@ -35,7 +35,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` is what remains of the answer without the blocks that were understood."""
+    """`text` is the answer without the blocks that we could parse."""
 
     text: str
     pull_request: tuple[str, str] | None = None  # title, body
@@ -51,25 +51,25 @@ class _Block:
 
 
 _FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
-_ASKED = ("pull-request", "review")
+_BLOCK_TYPES = ("pull-request", "review")
 
 
 def split_answer(text: str) -> Answer:
-    """Takes the `pull-request` and `review` blocks off the end. One that makes no sense stays in the text."""
+    """Remove the `pull-request` and `review` blocks from the end. A block that cannot be parsed stays in the text."""
     lines = text.replace("\r\n", "\n").split("\n")
     answer = Answer("")
     end = len(lines)
     for block in reversed(_blocks(lines)):
         if any(line.strip() for line in lines[block.after : end]):
             break
-        with_block = _understood(block, answer)
-        if with_block is None:
+        extended = _with_block(answer, block)
+        if extended is None:
             break
-        answer, end = with_block, block.first
+        answer, end = extended, block.first
     return replace(answer, text="\n".join(lines[:end]).strip())
 
 
-def _understood(block: _Block, answer: Answer) -> Answer | None:
+def _with_block(answer: Answer, block: _Block) -> Answer | None:
     if block.info == "pull-request" and answer.pull_request is None:
         title, _, body = block.content.strip().partition("\n")
         if title := title.strip()[:TITLE_CAP]:
@@ -80,8 +80,8 @@ def _understood(block: _Block, answer: Answer) -> Answer | None:
 
 
 def _blocks(lines: list[str]) -> list[_Block]:
-    """The fenced blocks of a Markdown text, those in other blocks left out."""
-    found: list[_Block] = []
+    """The fenced blocks of a Markdown text, without those inside other blocks."""
+    blocks: list[_Block] = []
     at = 0
     while at < len(lines):
         fence = _FENCE.fullmatch(lines[at])
@@ -89,18 +89,18 @@ def _blocks(lines: list[str]) -> list[_Block]:
             at += 1
             continue
         info = (fence["info"].split() or [""])[0].lower()
-        close = _closing(lines, at, fence["marks"], nests=info in _ASKED)
+        close = _closing(lines, at, fence["marks"], nests=info in _BLOCK_TYPES)
         content = "\n".join(lines[at + 1 : close])
-        found.append(_Block(at, close + 1, info, content))
+        blocks.append(_Block(at, close + 1, info, content))
         at = close + 1
-    return found
+    return blocks
 
 
 def _closing(lines: list[str], opening: int, marks: str, *, nests: bool) -> int:
-    """The index of the line that closes a block; past the end when none does, as in Markdown.
+    """The index of the line that closes a block, or the number of lines: Markdown closes it at the end of the text.
 
-    `nests`: models put blocks with an info string inside one whose fence is no longer than theirs. Markdown
-    would end the outer one at their end.
+    `nests`: count inner blocks that have an info string. Models write them with the same fence as the outer block;
+    Markdown would close the outer block at the end of the first inner one.
     """
     depth = 0
     for index in range(opening + 1, len(lines)):
@@ -118,13 +118,13 @@ def _closing(lines: list[str], opening: int, marks: str, *, nests: bool) -> int:
 
 def _review(content: str) -> Review | None:
     try:
-        told = json.loads(content)
+        data = json.loads(content)
     except (ValueError, RecursionError):  # RecursionError: brackets nested thousands deep
         return None
-    if not isinstance(told, dict):
+    if not isinstance(data, dict):
         return None
-    summary = told.get("summary")
-    comments = told.get("comments")
+    summary = data.get("summary")
+    comments = data.get("comments")
     return Review(
         cleaned(summary).strip() if isinstance(summary, str) else "",
         tuple(

@@ -1,4 +1,4 @@
-"""How a run of Amp went: success is what its last result line says, all else is a failure with a name."""
+"""The result of an Amp process: a success only if its last result line says so, otherwise a failure with a reason."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from bot.agent.stream import Stream, Usage, cleaned
 
 
 class Failure(StrEnum):
-    """Why there is no answer, where that can be told. IDLE, WALL, FLOOD and STOPPED are the caller's doing."""
+    """Why there is no answer. IDLE, TIMEOUT, OUTPUT_LIMIT and STOPPED: we ended Amp. The values are stored."""
 
-    NO_KEY = "no key"  # it wanted somebody to log in
+    NO_KEY = "no key"  # it asks for a login
     KEY = "key refused"
     CREDITS = "out of credits"
     RATE = "rate limit"
     BUSY = "model overloaded"
-    ACCOUNT = "account refused"  # by the server, with a code nobody has documented
+    ACCOUNT = "account refused"  # by the server, with an undocumented code
     OFFLINE = "offline"
     SERVER = "server error"
     OPTION = "unknown option"
     NO_MESSAGE = "no message"
     THREAD = "unknown thread"
-    APPROVAL = "approval needed"  # a tool was not allowed, and nobody is there to allow it
-    INTERNAL = "internal error"  # on a continued thread also what a refused key gets
-    MUTE = "ended without a word"  # what older versions do when the key is refused
+    APPROVAL = "approval needed"  # a tool was not allowed, and nobody can allow it
+    INTERNAL = "internal error"  # on a continued thread also when the key is refused
+    NO_OUTPUT = "ended without a word"  # older versions do this when the key is refused
     KILLED = "killed"
     NO_RESULT = "no result"
     IDLE = "idle limit"
-    WALL = "time limit"
-    FLOOD = "output limit"
+    TIMEOUT = "time limit"
+    OUTPUT_LIMIT = "output limit"
     STOPPED = "stopped"
 
 
-# In this order: the first that matches names the failure. The text is all there is; every exit code is 1.
-_WORDS = (
+# The first pattern that matches names the failure. Only the text tells: the exit code is always 1.
+_PATTERNS = (
     (Failure.NO_KEY, r"no api key found|starting login flow"),
     (Failure.KEY, r"invalid or missing api key|invalid api key|not logged in|\bunauthorized\b"),
     (Failure.CREDITS, r"out of credits|insufficient.credit|credit balance|payment.required"),
@@ -54,14 +54,14 @@ _WORDS = (
     (Failure.INTERNAL, r"unexpected error inside amp cli"),
 )
 
-ERROR_CAP = 4_000  # characters of Amp's last words that are kept
+ERROR_CAP = 4_000  # characters kept of Amp's error message
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`answer` is Amp's final text. If not `ok`, `error` is Amp's last words and `failure` names the reason.
+    """`answer` is Amp's final text. If not `ok`, `error` is Amp's error message and `failure` the reason.
 
-    `failure` is None when the turn itself failed for a reason that only `error` tells.
+    `failure` is None when Amp reports an error that we do not recognise.
     """
 
     ok: bool
@@ -74,44 +74,44 @@ class Outcome:
     duration_ms: int
 
 
-def conclude(stream: Stream, exit_code: int | None, stderr_tail: str, *, stopped: Failure | None = None) -> Outcome:
-    """What came of a run whose output went through `stream` and is finished.
+def conclude(stream: Stream, exit_code: int | None, stderr_tail: str, *, ended_by: Failure | None = None) -> Outcome:
+    """The outcome of a process whose whole output went through `stream`.
 
-    `exit_code` is None when nobody saw it; a result line outweighs it, as exit 0 comes with failed turns too.
-    `stopped` says why the caller ended the run, if it did.
+    `exit_code` is None if it is unknown. A result line takes precedence: failed turns, too, can exit with 0.
+    `ended_by`: why the caller ended the process, if it did.
     """
     ended = stream.ended
     ok = ended is not None and ended.ok
     answer, error, failure = "", "", None
     if ended is None:
-        # Once it has started, what is no JSON on its output is some tool's noise, not its reason.
+        # After the start, output that is no JSON comes from some tool and does not tell why Amp failed.
         error = redacted(stderr_tail if stream.started else f"{stderr_tail}\n{stream.stray}")
-        failure = _without_result(stream, exit_code, error, stopped)
+        failure = _without_result(stream, exit_code, error, ended_by)
     elif ended.ok:
         answer = ended.text
     else:
         error = redacted(ended.text or stderr_tail)
-        failure = _classified(error)
+        failure = _classify(error)
     turns, duration_ms = (ended.turns, ended.duration_ms) if ended else (0, 0)
     return Outcome(ok, answer, error, failure, stream.thread, stream.usage, turns, duration_ms)
 
 
-def _without_result(stream: Stream, exit_code: int | None, words: str, stopped: Failure | None) -> Failure:
-    if named := _classified(words):
+def _without_result(stream: Stream, exit_code: int | None, error: str, ended_by: Failure | None) -> Failure:
+    if named := _classify(error):
         return named
-    if stopped is not None:
-        return stopped
+    if ended_by is not None:
+        return ended_by
     if exit_code is not None and (exit_code < 0 or exit_code > 128):
         return Failure.KILLED
-    if exit_code == 1 and not stream.started and not words:
-        return Failure.MUTE
+    if exit_code == 1 and not stream.started and not error:
+        return Failure.NO_OUTPUT
     return Failure.NO_RESULT
 
 
-def _classified(words: str) -> Failure | None:
-    return next((kind for kind, pattern in _WORDS if re.search(pattern, words, re.IGNORECASE)), None)
+def _classify(error: str) -> Failure | None:
+    return next((kind for kind, pattern in _PATTERNS if re.search(pattern, error, re.IGNORECASE)), None)
 
 
 def redacted(text: str) -> str:
-    """The end of a text of Amp's, without login tokens and terminal escapes."""
+    """The end of Amp's text, without login tokens and terminal escapes."""
     return re.sub(r"(authToken=)[^\s&\"'<>]*", r"\1***", cleaned(text)).strip()[-ERROR_CAP:]

@@ -1,4 +1,4 @@
-"""What Amp is told. Everybody's words are laid out as labelled data; only the request speaks as an instruction."""
+"""The prompt. Text that people wrote is marked as data; only the request is an instruction."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import assert_never
 
 from bot.model import Comment, RunKind, RunRequest
 
-# Together with the request these stay well inside a model's context.
+# Limits in characters: with the request, all of it fits easily into a model's context.
 MAX_BODY = 20_000
-MAX_REMARK = 8_000
-MAX_REMARKS = 60_000
+MAX_COMMENT = 8_000
+MAX_ALL_COMMENTS = 60_000
 
 _WORK = """\
 You are working in a fresh checkout of {repo} at commit {sha}{branch}. Do what the request below asks for.
@@ -54,7 +54,7 @@ def compose(
     diff: str | None,
     from_fork: bool = False,
 ) -> str:
-    """The whole prompt. `nonce` makes the section marks unguessable for the text inside them; `diff` is a path."""
+    """The whole prompt. With `nonce`, text inside a section cannot forge the section's end. `diff` is a path."""
     issue = request.issue
     match request.kind:
         case RunKind.REVIEW:
@@ -80,7 +80,7 @@ def compose(
         _section(
             f"context-{nonce}",
             f'kind="comment" author="{_attribute(comment.author)}" at="{comment.at}"',
-            _cut(comment.body, MAX_REMARK),
+            _cut(comment.body, MAX_COMMENT),
         )
         for comment in _newest(comments)
     ]
@@ -105,12 +105,12 @@ def _default(request: RunRequest) -> str:
 
 
 def _newest(comments: tuple[Comment, ...]) -> tuple[Comment, ...]:
-    """The newest people's remarks that fit, in the order they were written."""
+    """The newest comments by people that fit into the limit, oldest first."""
     chosen: list[Comment] = []
-    room = MAX_REMARKS
+    left = MAX_ALL_COMMENTS
     for comment in reversed([comment for comment in comments if not comment.bot]):
-        room -= min(len(comment.body), MAX_REMARK)
-        if room < 0:
+        left -= min(len(comment.body), MAX_COMMENT)
+        if left < 0:
             break
         chosen.append(comment)
     return tuple(reversed(chosen))
@@ -124,5 +124,7 @@ def _attribute(text: str) -> str:
     return "".join(character for character in text if character.isprintable() and character not in '<>"')[:200]
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}\n[… {len(text) - most} more characters left out]"
+def _cut(text: str, max_chars: int) -> str:
+    return (
+        text if len(text) <= max_chars else f"{text[:max_chars]}\n[… {len(text) - max_chars} more characters left out]"
+    )

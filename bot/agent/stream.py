@@ -1,4 +1,4 @@
-"""Reads Amp's stream-json from chunks of bytes: sans I/O, for output that may be cut, huge, or hostile."""
+"""Parses Amp's --stream-json output from chunks of bytes. The output may be cut off, huge, or hostile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ THREAD_ID = re.compile(r"T-[0-9a-f-]{36}")
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Amp said who it is. `thread` is None when what it gave is no thread id."""
+    """Amp has started. `thread` is None if it gave no valid thread id."""
 
     thread: str | None
     tools: tuple[str, ...]
@@ -23,7 +23,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words of the agent; `nested`: of one of its sub-agents."""
+    """Text of the agent; `nested`: of one of its sub-agents."""
 
     text: str
     nested: bool
@@ -31,7 +31,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """A tool is called. `summary` is the telling argument on one line: the command, the path."""
+    """A tool is called. `summary` is its main argument on one line, such as the command or the path."""
 
     name: str
     summary: str
@@ -47,7 +47,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Amp's own last word: `text` is the answer if `ok`, else what went wrong."""
+    """Amp's result line. `text` is the answer if `ok`, else the error."""
 
     ok: bool
     text: str
@@ -57,7 +57,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A line longer than the cap went by unread."""
+    """A line was longer than the cap and was not read."""
 
     bytes: int
 
@@ -67,7 +67,7 @@ AgentEvent = Started | Text | ToolUse | ToolResult | Ended | Dropped
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, summed over the messages that tell them."""
+    """Tokens, summed over all messages that report them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -84,24 +84,24 @@ class Usage:
 
 
 class Stream:
-    """Turns bytes into events. Never raises, whatever the bytes, and never holds more than one line."""
+    """Turns bytes into events. Never raises, whatever the bytes, and never keeps more than one line."""
 
     def __init__(self, line_cap: int = LINE_CAP) -> None:
-        self.thread: str | None = None  # the first valid thread id that any line carried
+        self.thread: str | None = None  # the first valid thread id in any line
         self.usage = Usage()
         self.started = False
-        self.ended: Ended | None = None  # what the last result line said
+        self.ended: Ended | None = None  # from the last result line
         self.dropped = 0  # bytes of lines over the cap
-        self.stray = ""  # the end of what was not JSON, such as a login prompt
+        self.stray = ""  # the end of the output that is not JSON, such as a login prompt
         self._cap = line_cap
         self._line = bytearray()
         self._length = 0
 
     def feed(self, data: bytes) -> tuple[AgentEvent, ...]:
         """The events that `data` completes."""
-        *ends, rest = data.split(b"\n")
+        *line_ends, rest = data.split(b"\n")
         events: list[AgentEvent] = []
-        for piece in ends:
+        for piece in line_ends:
             self._hold(piece)
             events += self._take()
         self._hold(rest)
@@ -149,18 +149,18 @@ class Stream:
                 yield Started(thread if _is_thread(thread) else None, names)
             case {"type": "assistant", "message": {"content": list(blocks), **message}}:
                 self.usage += _usage(message.get("usage"))
-                yield from _said(blocks, nested)
+                yield from _assistant_events(blocks, nested)
             case {"type": "user", "message": {"content": list(blocks)}}:
-                yield from _results(blocks, nested)
+                yield from _tool_results(blocks, nested)
             case {"type": "result"} if not nested:
                 ok = event.get("is_error") is False
-                words = event.get("result") if ok else event.get("error") or event.get("result")
-                text = cleaned(words) if isinstance(words, str) else ""
+                result = event.get("result") if ok else event.get("error") or event.get("result")
+                text = cleaned(result) if isinstance(result, str) else ""
                 self.ended = Ended(ok, text, _count(event.get("num_turns")), _count(event.get("duration_ms")))
                 yield self.ended
 
 
-def _said(blocks: list[object], nested: bool) -> Iterator[AgentEvent]:
+def _assistant_events(blocks: list[object], nested: bool) -> Iterator[AgentEvent]:
     for block in blocks:
         match block:
             case {"type": "text", "text": str(text)} if text := cleaned(text):
@@ -170,7 +170,7 @@ def _said(blocks: list[object], nested: bool) -> Iterator[AgentEvent]:
                 yield ToolUse(cleaned(name)[:100], _summary(arguments), nested)
 
 
-def _results(blocks: list[object], nested: bool) -> Iterator[AgentEvent]:
+def _tool_results(blocks: list[object], nested: bool) -> Iterator[AgentEvent]:
     for block in blocks:
         match block:
             case {"type": "tool_result", "content": content, **rest}:
@@ -178,7 +178,7 @@ def _results(blocks: list[object], nested: bool) -> Iterator[AgentEvent]:
 
 
 def _flat(content: object) -> str:
-    """A tool result's text: Amp sends strings, Claude Code also lists of blocks."""
+    """The text of a tool result. Amp sends a string; the format also allows a list of blocks."""
     if isinstance(content, str):
         return content
     texts = (block.get("text") for block in _list(content) if isinstance(block, dict))
@@ -196,14 +196,14 @@ def _summary(arguments: object) -> str:
     return ""
 
 
-def _usage(told: object) -> Usage:
-    if not isinstance(told, dict):
+def _usage(usage: object) -> Usage:
+    if not isinstance(usage, dict):
         return Usage()
     return Usage(
-        _count(told.get("input_tokens")),
-        _count(told.get("output_tokens")),
-        _count(told.get("cache_read_input_tokens")),
-        _count(told.get("cache_creation_input_tokens")),
+        _count(usage.get("input_tokens")),
+        _count(usage.get("output_tokens")),
+        _count(usage.get("cache_read_input_tokens")),
+        _count(usage.get("cache_creation_input_tokens")),
     )
 
 
@@ -223,16 +223,17 @@ def _is_thread(value: object) -> bool:
 _ESCAPES = re.compile(
     r"\x1b(?:"
     r"\[[0-?]*[ -/]*[@-~]?"  # control sequence
-    r"|[\]PX^_](?:[^\x07\x1b]*(?:\x07|\x1b\\))?"  # window title, hyperlink and their like
+    r"|[\]PX^_](?:[^\x07\x1b]*(?:\x07|\x1b\\))?"  # window title, hyperlink and so on
     r"|[ -/]*[0-~]"
     r")?"
 )
-# Controls but tab and newline; and marks that show text in another order than it stands (CVE-2021-42574).
+# Control characters except tab and newline, and marks that change the visible order of text:
+# https://nvd.nist.gov/vuln/detail/CVE-2021-42574
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 def cleaned(text: str) -> str:
-    """The text without terminal escapes and control characters, and fit to be encoded as UTF-8."""
+    """The text without terminal escapes, control characters, and surrogates that UTF-8 cannot encode."""
     text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
     return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", text))

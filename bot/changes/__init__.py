@@ -1,1 +1,1 @@
-"""What leaves the sandbox is validated here: the archive, its paths, the rules, diffs. Pure."""
+"""Validates what leaves the sandbox: the archive, its paths, the rules for changes. Also parses diffs. No I/O."""

@@ -1,7 +1,7 @@
-"""What a run changed: the archive of `templates/collect.sh` becomes a ChangeSet, and rules judge it.
+"""Parses the archive that bot/sandbox/shell/collect.sh made into a ChangeSet, and validates it. No I/O.
 
-Pure, and the border guard: the archive comes from a machine that a stranger's text controlled. What the
-database keeps of a change set is the archive itself; `read` it again with the limits of its run.
+The archive is untrusted: a stranger's text may have controlled the sandbox. The database stores the archive itself;
+`read` it again with the limits of its run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.changes import paths
-from bot.changes.archive import MalformedError, demand, read_members
+from bot.changes.archive import MalformedError, read_members, require
 from bot.model import Problem
 
 Status = Literal["added", "modified", "deleted", "type changed"]
@@ -43,7 +43,7 @@ class Limits:
 
     @property
     def archive_bytes(self) -> int:
-        """Of the archive unpacked: the contents, and each path in up to four members with some framing."""
+        """Limit for the unpacked archive: the contents, and each path in up to four members with a header."""
         return self.total_bytes + (self.files + 2) * 5 * paths.MAX_BYTES
 
 
@@ -54,48 +54,48 @@ DEFAULT_LIMITS = Limits()
 class Change:
     """One path of the change set.
 
-    Of a deletion, `mode` is "000000" and `blob` what was there. Where the name is not UTF-8, `path` holds
-    surrogates (`surrogateescape`), which `check` refuses.
+    For a deletion, `mode` is "000000" and `blob` the old one. If the name is not UTF-8, `path` contains surrogates
+    (`surrogateescape`), which `check` refuses.
     """
 
     path: str
     mode: str
     old_mode: str | None  # None when added
-    blob: str  # for a submodule, the commit
-    content: bytes | None  # of a symlink, its target; None for a deletion and for a submodule
+    blob: str  # of a submodule: the commit
+    content: bytes | None  # of a symlink: its target; None for a deletion or a submodule
     status: Status
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """Every difference between the pinned tree and what the agent left, in the order of the paths' bytes."""
+    """Every difference between the pinned tree and the worktree after the agent's work, sorted by the paths' bytes."""
 
-    tree: str  # git's id of the whole new tree; what is published must come out as this
+    tree: str  # git's id of the whole new tree; the published tree must have the same
     base_tree: str
     changes: tuple[Change, ...]
-    lfs: frozenset[str]  # changed paths that are Git LFS by `.gitattributes`, before or after the change
-    left_out: tuple[str, ...]  # paths that git could not take; a folder ends in a slash
+    lfs: frozenset[str]  # changed paths that `.gitattributes` puts into Git LFS, before or after the change
+    left_out: tuple[str, ...]  # paths that git could not add; a folder ends in a slash
     digest: str  # sha-256, hex, over all of the above
 
     @property
     def total_bytes(self) -> int:
-        """Of the contents, each counted once."""
+        """The size of all contents; equal ones count once."""
         return sum({change.blob: len(change.content or b"") for change in self.changes}.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Why a change set is refused. `reason` continues a sentence that begins with the path ("is below …")."""
+    """Why a change set is refused. `reason` is a phrase after the path ("is below …")."""
 
-    path: str  # fit for display; "" when it is about the change set as a whole
+    path: str  # printable; "" if the reason is about the whole change set
     reason: str
 
 
 def parse_status(status: str) -> Problem | None:
-    """What the collecting script's status line says; None when the archive is there to be read."""
+    """Parse the status line of collect.sh. None: the archive can be read."""
     match = _STATUS.fullmatch(status.strip())
     if match is None or match[4] is not None:
-        detail = paths.shown(match[4] if match else status, 400)
+        detail = paths.printable(match[4] if match else status, 400)
         return Problem("The changes could not be collected from the sandbox.", detail)
     if match[1] == "ok":
         return None
@@ -110,7 +110,7 @@ def _too_large(amount: int, unit: str, limit: int) -> Problem:
 
 
 def read(archive: bytes, *, base_tree: str, limits: Limits = DEFAULT_LIMITS) -> ChangeSet | Problem:
-    """The change set in an archive, every blob id recomputed. Takes twice the unpacked size in memory."""
+    """The change set in an archive. Checks every blob id. Needs twice the unpacked size in memory."""
     if not _SHA1.fullmatch(base_tree):
         return Problem("Repositories with SHA-256 object ids are not supported yet.", f"tree {base_tree!r}")
     try:
@@ -122,13 +122,13 @@ def read(archive: bytes, *, base_tree: str, limits: Limits = DEFAULT_LIMITS) -> 
 def _read(archive: bytes, base_tree: str, limits: Limits) -> ChangeSet | Problem:
     members = read_members(archive, _MEMBERS, limits.archive_bytes)
     tree = members["tree"].decode("latin-1").removesuffix("\n")
-    demand(_SHA1.fullmatch(tree), "no id of a tree")
+    require(_SHA1.fullmatch(tree), "no id of a tree")
     blobs = _blobs(members["blobs"])
     changes = sorted(_changes(members["raw"], blobs), key=lambda change: _bytes(change.path))
-    demand(len({change.path for change in changes}) == len(changes), "a path twice")
-    demand((tree == base_tree) == (not changes), "the tree and the list of changes disagree")
+    require(len({change.path for change in changes}) == len(changes), "a path twice")
+    require((tree == base_tree) == (not changes), "the tree and the list of changes disagree")
     named = {change.blob for change in changes if change.content is not None}
-    demand(named == blobs.keys(), "a blob that no path names")
+    require(named == blobs.keys(), "a blob that no path names")
     left_out = tuple(dict.fromkeys(map(_text, _fields(members["left"]))))
     if (amount := len(changes) + len(left_out)) > limits.files:
         return _too_large(amount, "files", limits.files)
@@ -153,11 +153,11 @@ def _blobs(data: bytes) -> dict[str, bytes]:
             raise MalformedError("a blob without a header, or a missing one")
         end = start + int(head[2])
         content = data[start:end]
-        demand(data[end : end + 1] == b"\n", "a blob that is cut short")
+        require(data[end : end + 1] == b"\n", "a blob that is cut short")
         blob = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
         blob.update(content)
-        demand(blob.hexdigest().encode() == head[1], "a blob whose content is not what its id says")
-        demand(blob.hexdigest() not in blobs, "a blob twice")
+        require(blob.hexdigest().encode() == head[1], "a blob whose content is not what its id says")
+        require(blob.hexdigest() not in blobs, "a blob twice")
         blobs[blob.hexdigest()] = content
         at = end + 1
     return blobs
@@ -166,20 +166,23 @@ def _blobs(data: bytes) -> dict[str, bytes]:
 def _changes(raw: bytes, blobs: dict[str, bytes]) -> Iterator[Change]:
     """From the output of `git diff-tree -r --raw -z`."""
     fields = _fields(raw)
-    demand(len(fields) % 2 == 0, "an entry without a path")
+    require(len(fields) % 2 == 0, "an entry without a path")
     for entry, path in zip(fields[::2], fields[1::2], strict=True):
         match = _ENTRY.fullmatch(entry)
         if match is None:
-            raise MalformedError("an entry that is none")
+            raise MalformedError("a malformed entry")
         old_mode, mode, old_id, new_id, letter = (group.decode() for group in match.groups())
         status = _status(old_mode, mode)
-        demand({old_mode, mode} <= _MODES, f"mode {old_mode} or {mode}")
-        demand((old_mode, old_id) != (mode, new_id) and letter == status[0].upper(), "a change that is none")
-        demand((old_mode == ABSENT) == (old_id == _NO_ID) and (mode == ABSENT) == (new_id == _NO_ID), "an id")
+        require({old_mode, mode} <= _MODES, f"mode {old_mode} or {mode}")
+        require(
+            (old_mode, old_id) != (mode, new_id) and letter == status[0].upper(),
+            "an entry that changes nothing, or another status",
+        )
+        require((old_mode == ABSENT) == (old_id == _NO_ID) and (mode == ABSENT) == (new_id == _NO_ID), "an id")
         content = None
         if mode not in (ABSENT, SUBMODULE):
             content = blobs.get(new_id)
-            demand(content is not None, "a path without its blob")
+            require(content is not None, "a path without its blob")
         blob = old_id if status == "deleted" else new_id
         yield Change(_text(path), mode, None if old_mode == ABSENT else old_mode, blob, content, status)
 
@@ -195,13 +198,13 @@ def _status(old_mode: str, mode: str) -> Status:
 def _lfs(attrs: bytes) -> frozenset[str]:
     """From the output of `git check-attr -z filter`: path, attribute, value."""
     fields = _fields(attrs)
-    demand(len(fields) % 3 == 0, "an attribute without a value")
+    require(len(fields) % 3 == 0, "an attribute without a value")
     values = zip(fields[::3], fields[2::3], strict=True)
     return frozenset(_text(path) for path, value in values if value == b"lfs")
 
 
 def _fields(data: bytes) -> list[bytes]:
-    demand(not data or data.endswith(b"\0"), "a list that is cut short")
+    require(not data or data.endswith(b"\0"), "a list that is cut short")
     return data.split(b"\0")[:-1]
 
 
@@ -224,34 +227,34 @@ def check(
     base_paths: Iterable[str] = (),
     leaks: Callable[[bytes], object] = lambda _: False,
 ) -> tuple[Violation, ...]:
-    """Why this may not be published; empty when it may.
+    """Why the change set may not be published; empty if it may.
 
-    The rules apply to what the change set adds or alters. `base_paths` are the files of the pinned tree, for
-    names that collide with an unchanged one; `leaks` tells whether bytes hold a secret of ours.
+    The rules apply to what it adds or changes. `base_paths`: the files of the pinned tree, to find names that collide
+    with unchanged ones. `leaks`: whether bytes contain a secret of ours.
     """
     entries = changes.changes
     if any(leaks(_bytes(path)) for path in (*changes.left_out, *(change.path for change in entries))):
-        return (Violation("", "the name of a file holds a secret of this installation"),)  # so: name none
-    found = [Violation(paths.shown(path), _left_out_reason(path)) for path in changes.left_out]
+        return (Violation("", "the name of a file holds a secret of this installation"),)  # do not show any name
+    violations = [Violation(paths.printable(path), _left_out_reason(path)) for path in changes.left_out]
     for change in entries:
         reason = _reason(change, changes.lfs, limits, symlinks)
         if reason is None and leaks(change.content or b""):
             reason = "holds a secret of this installation"
         if reason:
-            found.append(Violation(paths.shown(change.path), reason))
+            violations.append(Violation(paths.printable(change.path), reason))
     before = {*base_paths, *(change.path for change in entries if change.old_mode is not None)}
     deleted = {change.path for change in entries if change.status == "deleted"}
     after = (before - deleted) | {change.path for change in entries if change.status == "added"}
-    found += [Violation(paths.shown(path), reason) for path, reason in paths.collisions(before, after)]
+    violations += [Violation(paths.printable(path), reason) for path, reason in paths.collisions(before, after)]
     if entries and changes.tree == EMPTY_TREE:
-        found.append(Violation("", "nothing would be left in the repository"))
-    return tuple(found)
+        violations.append(Violation("", "nothing would be left in the repository"))
+    return tuple(violations)
 
 
 def _left_out_reason(path: str) -> str:
     if path.endswith("/"):
         return "is a repository of its own, or a submodule"
-    return paths.fault(path) or "is no regular file, or cannot be read"
+    return paths.path_problem(path) or "is no regular file, or cannot be read"
 
 
 def _reason(change: Change, lfs: frozenset[str], limits: Limits, symlinks: SymlinkRule) -> str | None:
@@ -260,14 +263,14 @@ def _reason(change: Change, lfs: frozenset[str], limits: Limits, symlinks: Symli
         return "is a submodule, or a repository of its own"
     if reason := paths.protected(path):
         return reason
-    if content is None:  # deleted: an odd name may go, if GitHub can be told it at all
-        return None if paths.is_text(path) else paths.fault(path)
-    if reason := paths.fault(path):
+    if content is None:  # a file with a bad name may be deleted, but GitHub accepts only UTF-8
+        return None if paths.is_text(path) else paths.path_problem(path)
+    if reason := paths.path_problem(path):
         return reason
     if change.mode == SYMLINK:
         if symlinks == "refuse":
             return "is a symbolic link"
-        if reason := paths.link_fault(path, _text(content)):
+        if reason := paths.link_problem(path, _text(content)):
             return f"is a symbolic link whose target {reason}"
     if path in lfs:
         return "is stored in Git LFS"
@@ -277,7 +280,7 @@ def _reason(change: Change, lfs: frozenset[str], limits: Limits, symlinks: Symli
 
 
 def names(compressed: bytes) -> tuple[str, ...]:
-    """File names of a tree, as `templates/checkout.sh` packs them; none where there is nothing, or too much."""
+    """File names of a tree, as bot/sandbox/shell/checkout.sh packs them; empty if damaged or too long."""
     unpacker = zlib.decompressobj(wbits=31)
     try:
         data = unpacker.decompress(compressed, MAX_NAMES)

@@ -1,6 +1,6 @@
-"""A pull request's diff as GitHub gives it: which lines can carry a review comment, and how to cut it.
+"""Parses a pull request's diff: which lines can have a review comment, and how to shorten it.
 
-Pure and tolerant: text that is no diff is a Diff without files, never an exception.
+It never raises: text that is no diff becomes a Diff without files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 Side = Literal["LEFT", "RIGHT"]
 Status = Literal["added", "modified", "deleted", "renamed", "copied"]
 
-MAX_CHARS = 20_000_000  # far above what GitHub gives; what is behind is not read
+MAX_CHARS = 20_000_000  # far more than GitHub returns; the rest is not parsed
 
 _FILE = re.compile(r"^diff --git ", re.MULTILINE)
 _HUNK = re.compile(r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@")
@@ -24,7 +24,7 @@ _LETTERS = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Lines with their mark (space, plus, minus; backslash for a note), and the file lines they stand for."""
+    """Lines with their marks (space, plus, minus; backslash for a note), and their line numbers in both files."""
 
     old: range
     new: range
@@ -36,7 +36,7 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    path: str  # of the new file; of the old one when it was deleted
+    path: str  # of the new file; if deleted, of the old one
     old_path: str | None  # None when added
     status: Status
     binary: bool
@@ -52,42 +52,42 @@ class Diff:
         return cls(tuple(file for part in _split(text[:MAX_CHARS])[1] if (file := _file(part))))
 
     def accepts(self, path: str, line: int, side: Side = "RIGHT", start_line: int | None = None) -> bool:
-        """Whether GitHub takes a review comment on this line, or on the lines from `start_line` to it.
+        """Whether GitHub accepts a review comment on this line, or on the lines from `start_line` to it.
 
-        A range ends behind its start and stays within one hunk; on one line, leave `start_line` out.
+        A range must have at least two lines and stay in one hunk. For one line, omit `start_line`.
         """
         hunk = self._hunk(path, line, side)
         return hunk is not None and (start_line is None or (start_line < line and hunk.covers(start_line, side)))
 
     def _hunk(self, path: str, line: int, side: Side) -> Hunk | None:
-        # A file that became a symbolic link stands twice in a diff: deleted, then added.
+        # A file that became a symbolic link is in the diff twice: deleted, then added.
         hunks = (hunk for file in self.files if file.path == path for hunk in file.hunks)
         return next((hunk for hunk in hunks if hunk.covers(line, side)), None)
 
 
 def text_limit(text: str, max_chars: int) -> str:
-    """The diff in at most `max_chars`: whole files from the front, and a note on those left out.
+    """The first files of the diff that fit into `max_chars`, and a note about the others.
 
-    Of a first file that is too long alone, the beginning is kept.
+    If even the first file is too long, its beginning.
     """
     if len(text) <= max_chars:
         return text
     head, parts = _split(text)
     note = "\n[The diff is cut here: {} of {} files are left out or shown in part.]\n"
-    room = max_chars - len(note.format(len(parts), len(parts)))
-    if room <= 0:
+    available = max_chars - len(note.format(len(parts), len(parts)))
+    if available <= 0:
         return text[:max_chars]
     kept, size = 0, len(head)
-    while kept < len(parts) and size + len(parts[kept]) <= room:
+    while kept < len(parts) and size + len(parts[kept]) <= available:
         size += len(parts[kept])
         kept += 1
     if kept == 0:
-        size = text.rfind("\n", 0, room) + 1 or room
+        size = text.rfind("\n", 0, available) + 1 or available
     return text[:size] + note.format(len(parts) - kept, len(parts))
 
 
 def _split(text: str) -> tuple[str, list[str]]:
-    """What stands before the first file, and the text of each file."""
+    """The text before the first file, and the text of each file."""
     starts = [match.start() for match in _FILE.finditer(text)]
     edges = [*starts, len(text)]
     return text[: edges[0]], [text[start:end] for start, end in pairwise(edges)]
@@ -137,7 +137,7 @@ def _hunks(lines: list[str], at: int) -> Iterator[Hunk]:
         old_start, old_count, new_start, new_count = (1 if n is None else int(n) for n in head.groups())
         old = new = 0
         start = at
-        # The counts decide where a hunk ends, not how the lines look: a removed "-- x" reads "--- x".
+        # The counts say where a hunk ends, not the lines: a removed line "-- x" looks like a header, "--- x".
         while at < len(lines) and (old < old_count or new < new_count):
             mark = lines[at][:1]
             if mark not in ("", " ", "+", "-", "\\"):
@@ -149,7 +149,7 @@ def _hunks(lines: list[str], at: int) -> Iterator[Hunk]:
 
 
 def _header_names(text: str) -> tuple[str, str] | None:
-    """Both names of a `diff --git` line; where nothing else names the file (a new mode), they are equal."""
+    """Both names in a `diff --git` line. Only a change of mode has no other line with them; then they are equal."""
     if text.endswith('"') and (middle := text.find(' "b/')) > 0:
         return _strip(_unquoted(text[:middle])), _strip(_unquoted(text[middle + 1 :]))
     half, odd = divmod(len(text), 2)
@@ -159,7 +159,7 @@ def _header_names(text: str) -> tuple[str, str] | None:
 
 
 def _side_name(text: str, otherwise: str) -> str:
-    """The name in a `---` or `+++` line; git ends it with a tab when it holds a space."""
+    """The name in a `---` or `+++` line. If it contains a space, git adds a tab after it."""
     text = text.removesuffix("\t")
     return otherwise if text == "/dev/null" else _strip(_unquoted(text))
 
@@ -169,7 +169,7 @@ def _strip(name: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """A name as git writes it: in quotes with C escapes when it holds odd characters."""
+    """Decode a name. Git writes unusual characters as C escapes, in quotes."""
     if len(text) < 2 or not (text.startswith('"') and text.endswith('"')):
         return text
     return _ESCAPE.sub(_unescaped, text[1:-1].encode("utf-8", "surrogatepass")).decode("utf-8", "replace")

@@ -1,6 +1,6 @@
-"""Which path names a change set may carry, and which places of a repository it may not touch. Pure.
+"""Which paths a change set may contain, and which files of a repository it may not change. No I/O.
 
-Names that only Windows reserves (`aux.c`, `con`) pass: well-known Linux repositories hold them.
+Names that only Windows reserves (`aux.c`, `con`) are allowed: well-known repositories contain them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Set as AbstractSet
 MAX_BYTES = 4096  # PATH_MAX
 MAX_PART_BYTES = 255  # NAME_MAX
 
-# NTFS drops trailing dots and spaces, names streams behind a colon, and knows `.git` as `git~1` as well:
+# On NTFS, trailing dots and spaces do not count, a colon begins a stream's name, and `git~1` can mean `.git`:
 # https://github.com/git/git/blob/v2.39.5/path.c (is_ntfs_dotgit)
 _DOT_GIT = re.compile(r"(\.git|git~[0-9]+)[. ]*(:.*)?", re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:")
 _UNPRINTABLE = frozenset({"Cc", "Zl", "Zp"})
 
 
-def fault(path: bytes | str) -> str | None:
-    """The first reason why nothing may be added or altered here, as a phrase; None when the path is fine."""
+def path_problem(path: bytes | str) -> str | None:
+    """Why no file may be added or changed at this path, as a phrase after the path; None if it may."""
     raw = path if isinstance(path, bytes) else path.encode("utf-8", "surrogatepass")
     try:
         text = raw.decode("utf-8")
@@ -39,12 +39,12 @@ def fault(path: bytes | str) -> str | None:
     if text.startswith("/") or _DRIVE.match(text):
         return "is an absolute path"
     for part in text.split("/"):
-        if reason := _part_fault(part):
+        if reason := _part_problem(part):
             return reason
     return None
 
 
-def _part_fault(part: str) -> str | None:
+def _part_problem(part: str) -> str | None:
     if part == "":
         return "has an empty part in its path"
     if part in (".", ".."):
@@ -59,12 +59,15 @@ def _part_fault(part: str) -> str | None:
 
 
 def is_dot_git(part: str) -> bool:
-    """Whether some file system would take this name for `.git`."""
+    """Whether this name means `.git` on some file system."""
     return _DOT_GIT.fullmatch(_plain(part)) is not None
 
 
 def protected(path: str) -> str | None:
-    """Why a run may not add, alter or delete this path although its name is fine (D16); None when it may."""
+    """Why a run may not add, change or delete this file, as a phrase after the path; None if it may.
+
+    These files decide who must review, what CI runs, and which other repositories are fetched.
+    """
     parts = [_plain(part).rstrip(". ") for part in path.split("/")]
     if parts[-1] == ".gitmodules":
         return "configures submodules"
@@ -75,10 +78,10 @@ def protected(path: str) -> str | None:
     return None
 
 
-def link_fault(path: str, target: str) -> str | None:
-    """Why a symbolic link at `path` may not have this target; None when it stays in the tree.
+def link_problem(path: str, target: str) -> str | None:
+    """Why a symbolic link at `path` may not have this target; None if it may.
 
-    `..` is taken at the start alone: there it leaves real folders, behind a name perhaps another link's.
+    `..` is allowed only at the start. After a name, it could leave the target of another link.
     """
     if target.startswith("/") or _DRIVE.match(target):
         return "leaves the repository"
@@ -88,11 +91,11 @@ def link_fault(path: str, target: str) -> str | None:
         if not folders:
             return "leaves the repository"
         del parts[0], folders[-1]
-    return fault("/".join(folders + parts)) if parts else None
+    return path_problem("/".join(folders + parts)) if parts else None
 
 
 def collisions(before: AbstractSet[str], after: AbstractSet[str]) -> Iterator[tuple[str, str]]:
-    """Paths that a change brings into conflict, with the reason; `before` and `after` are the known files."""
+    """Paths that collide after a change, with the reason. `before` and `after`: all known files."""
     old, files, folders = before | _folders(before), after, _folders(after)
     for path in sorted(files & folders):
         yield path, "is both a file and a folder"
@@ -103,7 +106,7 @@ def collisions(before: AbstractSet[str], after: AbstractSet[str]) -> Iterator[tu
         for name in sorted(names if len(names) > 1 else ()):
             if name not in old:
                 other = min(other for other in names if other != name)
-                yield name, f"is the same as `{shown(other)}` where letter case and Unicode form do not count"
+                yield name, f"is the same as `{printable(other)}` where letter case and Unicode form do not count"
 
 
 def _folders(files: AbstractSet[str]) -> set[str]:
@@ -111,14 +114,14 @@ def _folders(files: AbstractSet[str]) -> set[str]:
 
 
 def folded(path: str) -> str:
-    """Equal for paths that a case-insensitive or normalising file system cannot tell apart."""
+    """A key that is equal for paths that mean the same file if case or Unicode form does not count."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
-def shown(path: str, max_chars: int = 200) -> str:
-    """The path for a human to read: one line of valid UTF-8, odd characters escaped, cut in the middle."""
+def printable(path: str, max_chars: int = 200) -> str:
+    """The path for people to read: one line of valid UTF-8, unusual characters escaped, shortened in the middle."""
     text = "".join(char if _is_plain(char) else char.encode("unicode_escape").decode() for char in path)
     if len(text) <= max_chars:
         return text
@@ -127,7 +130,7 @@ def shown(path: str, max_chars: int = 200) -> str:
 
 
 def is_text(path: str) -> bool:
-    """Whether the path can be written as UTF-8; one read from git's bytes with `surrogateescape` may not."""
+    """Whether the path can be encoded as UTF-8. One decoded with `surrogateescape` may not."""
     return not any(unicodedata.category(char) == "Cs" for char in path)
 
 
@@ -136,5 +139,5 @@ def _is_plain(char: str) -> bool:
 
 
 def _plain(part: str) -> str:
-    """Without letter case and format characters (zero-width joiners and the like), which HFS+ ignores."""
+    """Lower case, without format characters such as zero-width joiners: HFS+ ignores both."""
     return "".join(char for char in part if unicodedata.category(char) != "Cf").casefold()

@@ -1,4 +1,4 @@
-"""`ampbot check`: every setting, key and permission tried at once; each problem comes with its cure."""
+"""`ampbot check`: tries every setting, key and permission. Each problem says what to do."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bot.agent import cli as amp_cli
 from bot.agent.cli import Installation
 from bot.agent.outcome import redacted
 from bot.context import Context
+from bot.dispatch import offered
 from bot.github import manifest
 from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError
 from bot.model import Problem
@@ -22,13 +23,13 @@ from bot.sandbox.client import Sandbox
 from bot.sandbox.errors import SandboxError
 from bot.store.upgrade import migrate
 
-# How long Amp may take to answer a question that costs nothing.
-AMP_SECONDS = 40
+# Seconds for Amp to list threads.
+AMP_TIMEOUT = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was tried. `problem` is None where it is as it should be."""
+    """The result of one check. `problem` is None if it passed."""
 
     name: str
     found: str
@@ -36,9 +37,9 @@ class Finding:
 
 
 async def check(context: Context) -> tuple[Finding, ...]:
-    """Try everything, at once. Starts one sandbox for a few seconds, and ends it."""
-    parts: tuple[Callable[[Context], Awaitable[tuple[Finding, ...]]], ...] = (_database, _github, _sandbox)
-    results = await asyncio.gather(*(part(context) for part in parts))
+    """Run all checks in parallel. One starts a sandbox, for a few seconds."""
+    checks: tuple[Callable[[Context], Awaitable[tuple[Finding, ...]]], ...] = (_database, _github, _sandbox, _handlers)
+    results = await asyncio.gather(*(run(context) for run in checks))
     return tuple(finding for result in results for finding in result)
 
 
@@ -103,6 +104,15 @@ async def _webhook(context: Context) -> Finding:
     return Finding("webhook", url)
 
 
+async def _handlers(_context: Context) -> tuple[Finding, ...]:
+    """Those of other packages: there is nothing to try about ours."""
+    found = offered.load()
+    return (
+        *(Finding("handler", f"{name} ({package})") for name, package in found.packages),
+        *(Finding("handler", "not usable", problem) for problem in found.problems),
+    )
+
+
 async def _sandbox(context: Context) -> tuple[Finding, ...]:
     template = context.settings.e2b_template
     try:
@@ -117,7 +127,7 @@ async def _sandbox(context: Context) -> tuple[Finding, ...]:
         if isinstance(found, Problem):
             return (*findings, Finding("Amp", "not usable", found))
         findings.append(
-            Finding("Amp", f"{found.version} ({found.era.name})" + (f". {found.note}" if found.note else ""))
+            Finding("Amp", f"{found.version} ({found.cli.name})" + (f". {found.note}" if found.note else ""))
         )
         return (*findings, await _amp_key(context, sandbox, found))
     except SandboxError as error:
@@ -128,8 +138,8 @@ async def _sandbox(context: Context) -> tuple[Finding, ...]:
 
 
 async def _amp_key(context: Context, sandbox: Sandbox, amp: Installation) -> Finding:
-    """Listing threads needs the key and costs nothing; the CLI waits for a login for ever when it has none."""
-    line = f"timeout {AMP_SECONDS} {shlex.quote(amp.binary)} threads list < /dev/null"
+    """List threads: that needs the key and costs nothing. Without a valid key the CLI may wait for a login for ever."""
+    line = f"timeout {AMP_TIMEOUT} {shlex.quote(amp.binary)} threads list < /dev/null"
     ran = await sandbox.run(line, env={"AMP_API_KEY": context.settings.amp_api_key.get_secret_value()}, seconds=60)
     if ran.exit_code == 0:
         return Finding("Amp key", "accepted")

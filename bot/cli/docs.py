@@ -1,4 +1,4 @@
-"""Writes the tables in the documentation that are made from code: `python -m bot.cli.docs`. A test compares them."""
+"""Generates tables in the documentation: `python -m bot.cli.docs`. A test checks that they are current."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def handlers_table() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {"settings": settings_table, "handlers": handlers_table}
-"""A page marks the place of a table with `<!-- name -->` and `<!-- /name -->`, each on a line of its own."""
+"""A table stands between the lines `<!-- name -->` and `<!-- /name -->`."""
 
 
 def rewritten(page: str) -> str:

@@ -1,4 +1,4 @@
-"""The settings as every command loads them."""
+"""Loads the settings for a command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.settings import Settings
 
 
 def load_settings() -> Settings:
-    """The settings; or every problem on standard error and exit code 2."""
+    """The settings. If there are problems, prints them all on standard error and exits with code 2."""
     loaded = configuration.load()
     if isinstance(loaded, Settings):
         return loaded

@@ -23,7 +23,7 @@ app.add_typer(runs, name="runs")
 
 
 def _language() -> str | None:
-    """What the scripted agent obeys: part of `ampbot rig --help`, and loaded for that alone."""
+    """The scripted agent's language, for `ampbot rig --help`. Loaded only for `rig`: it imports slowly."""
     if "rig" not in sys.argv[1:2]:
         return None
     from rich.markup import escape
@@ -72,16 +72,17 @@ def _serve(name: str) -> None:
             err=True,
         )
         raise typer.Exit(2)
-    from bot.limits import make_room
+    from bot.dispatch.offered import HandlersError
+    from bot.limits import raise_limits
 
-    make_room(settings)
-    from bot.service import Part
+    raise_limits(settings)
+    from bot.service import Role
     from bot.service import serve as serve_with
     from bot.store.upgrade import UnusableError
 
     try:
-        serve_with(settings, Part(name))
-    except UnusableError as error:
+        serve_with(settings, Role(name))
+    except (UnusableError, HandlersError) as error:
         typer.echo(f"ampbot cannot start. {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -94,13 +95,13 @@ def check() -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from bot.cli.check import check as try_everything
+    from bot.cli.check import check as run_checks
     from bot.service import create_context
 
     settings = load_settings()
     console = Console()
     context = create_context(settings)
-    findings = asyncio.run(try_everything(context))
+    findings = asyncio.run(run_checks(context))
     context.database.close()
     for finding in findings:
         mark = "[green]ok[/]  " if finding.problem is None else "[red]bad[/] "

@@ -1,4 +1,4 @@
-"""Runs as lines for an operator's terminal. Nothing an agent wrote reaches the terminal as a command to it."""
+"""Formats runs for a terminal. Control characters in agents' output are removed or escaped."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.store.runs import Run
 
 MAX_RESULT_LINES = 12
 
-# C0 but tab, DEL, C1, and the marks that turn the reading direction: each as JSON writes it.
-_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0 except tab, DEL, C1, bidirectional controls and surrogates.
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def listed(found: Iterable[Run], now: float) -> Iterator[str]:
-    """A line for each run, below a line of headings."""
+def run_table(found: Iterable[Run], now: float) -> Iterator[str]:
+    """A line for each run, after a line of headings. `now`: epoch seconds."""
     rows = [("RUN", "WHERE", "STATE", "AGE", "TOOK", "PR", "REQUEST")]
     for run in found:
         issue = run.request.issue
@@ -32,8 +32,8 @@ def listed(found: Iterable[Run], now: float) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def detailed(run: Run, events: Iterable[RunEvent], kept: Iterable[tuple[str, int]], thread_url: str | None) -> str:
-    """Everything that is known of one run. `kept`: what can be asked for, and its size in bytes."""
+def run_details(run: Run, events: Iterable[RunEvent], kept: Iterable[tuple[str, int]], thread_url: str | None) -> str:
+    """Everything about one run. `kept`: (what is stored, its size in the unit it names)."""
     issue, request = run.request.issue, run.request
     context: list[tuple[str, object]] = [
         ("run", run.id),
@@ -41,9 +41,9 @@ def detailed(run: Run, events: Iterable[RunEvent], kept: Iterable[tuple[str, int
         ("where", f"{issue.repo.full_name}#{issue.number}  {issue.url}"),
         ("asked by", f"{request.actor.login} at {request.at}"),
         ("request", request.text),
-        ("asked for", stamp(run.created_at)),
-        ("started", run.started_at and stamp(run.started_at)),
-        ("ended", run.ended_at and stamp(run.ended_at)),
+        ("asked for", timestamp(run.created_at)),
+        ("started", run.started_at and timestamp(run.started_at)),
+        ("ended", run.ended_at and timestamp(run.ended_at)),
         ("base", run.pinned and f"{run.pinned.base_sha} ({run.pinned.base_branch})"),
         ("sandbox", run.sandbox),
         ("thread", thread_url),
@@ -54,13 +54,13 @@ def detailed(run: Run, events: Iterable[RunEvent], kept: Iterable[tuple[str, int
     ]
     lines = [f"{name:<13} {_indented(str(value), 14)}" for name, value in context if value]
     lines += ["", "what happened"]
-    lines += [f"  {stamp(one.at)}  {one.event:<11} {_line(one.detail)}".rstrip() for one in events]
+    lines += [f"  {timestamp(one.at)}  {one.event:<11} {_line(one.detail)}".rstrip() for one in events]
     lines += ["", "kept", *(f"  {name}: {size:,}" for name, size in kept)]
     return "\n".join(lines)
 
 
 def transcript(line: str) -> Iterator[str]:
-    """What one line of Amp's stream says, for reading; nothing where it says nothing."""
+    """One line of Amp's stream as readable lines; none if it has nothing to show."""
     stream = Stream()
     for event in (*stream.feed(line.encode("utf-8", "replace") + b"\n"), *stream.finish()):
         match event:
@@ -84,12 +84,12 @@ def transcript(line: str) -> Iterator[str]:
 
 
 def raw(line: str) -> str:
-    """The line as it is kept, fit for a terminal: of JSON, the same JSON."""
-    return _UNFIT.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
+    """The stored line with control characters as JSON escapes, so JSON keeps its meaning."""
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 def diff(changes: ChangeSet) -> Iterator[str]:
-    """The change set as far as it is kept: new contents in full. The old ones are in the repository."""
+    """The change set, with new contents in full. Old contents are not stored."""
     for change in changes.changes:
         path = cleaned(_text(change.path)).replace("\n", " ")
         old, new = change.old_mode or "000000", change.mode
@@ -119,7 +119,7 @@ def _content(change: Change) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """Such as 42s, 5m 03s, 2h 10m, 3d 4h."""
+    """Seconds as 42s, 5m 03s, 2h 10m or 3d 4h."""
     whole = max(0, int(seconds))
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if not minutes:
@@ -129,7 +129,8 @@ def duration(seconds: float) -> str:
     return f"{hours}h {minutes % 60:02}m" if not days else f"{days}d {hours % 24}h"
 
 
-def stamp(at: float) -> str:
+def timestamp(at: float) -> str:
+    """Epoch seconds as UTC date and time."""
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
 
 
@@ -150,9 +151,9 @@ def _indented(text: str, by: int, *, first: bool = False) -> str:
     return " " * by + shown if first else shown
 
 
-def _line(text: str, most: int = 60) -> str:
+def _line(text: str, limit: int = 60) -> str:
     line = " ".join(cleaned(text).split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def _text(path: str) -> str:

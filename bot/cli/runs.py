@@ -1,4 +1,4 @@
-"""`ampbot runs`: what an operator looks up, while the bot runs or after. It only reads."""
+"""`ampbot runs`: shows stored runs, also while the bot is running. Read-only."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or as much of its beginning as is unique.")
 ]
 
-SHORTEST = 4
-LOOK_SECONDS = 1.0
+MIN_PREFIX = 4
+POLL_SECONDS = 1.0
 
 
 @runs.command("list")
@@ -35,9 +35,9 @@ def list_runs(limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="H
     from bot.store import history
     from bot.store.database import now
 
-    with _reading(load_settings()) as connection:
+    with _open_view(load_settings()) as connection:
         found = history.latest(connection, limit)
-    _print(render.listed(found, now()) if found else ["No runs yet."])
+    _print(render.run_table(found, now()) if found else ["No runs yet."])
 
 
 @runs.command("show")
@@ -49,14 +49,14 @@ def show_run(run: RunArgument) -> None:
     from bot.store import runs as store
 
     settings = load_settings()
-    with _reading(settings) as connection:
-        row = _found(connection, run)
+    with _open_view(settings) as connection:
+        row = _find_run(connection, run)
         archive = store.load_artifact(connection, row.id, CHANGES)
         kept = [("lines of the transcript", len(store.transcript_lines(connection, row.id)))]
         if archive is not None:
             kept.append(("bytes of its changes, packed", len(archive)))
         thread = row.outcome.thread if row.outcome is not None else None
-        _print([render.detailed(row, history.events(connection, row.id), kept, settings.thread_url(thread))])
+        _print([render.run_details(row, history.events(connection, row.id), kept, settings.thread_url(thread))])
 
 
 @runs.command("diff")
@@ -78,8 +78,8 @@ def diff_run(
     from bot.store import runs as store
 
     settings = load_settings()
-    with _reading(settings) as connection:
-        row = _found(connection, run)
+    with _open_view(settings) as connection:
+        row = _find_run(connection, run)
         archive = store.load_artifact(connection, row.id, CHANGES)
     if archive is None or row.pinned is None:
         _fail(f"Run {row.id[:8]} has no collected changes: it is {row.state}.")
@@ -97,10 +97,10 @@ def diff_run(
     if repo is None:
         _print(render.diff(read) if read.changes or read.left_out else ["Nothing was changed."])
         return
-    made = patch.against(repo, read)
+    made = patch.make_patch(repo, read)
     if isinstance(made, Problem):
         _fail(made.message)
-    # Bytes for `git apply`; on a terminal, only what is fit for one.
+    # Unchanged bytes for `git apply`; on a terminal, control characters escaped.
     if sys.stdout.isatty():
         _print(map(render.raw, made.decode("utf-8", "replace").splitlines()))
     else:
@@ -122,8 +122,8 @@ def log_run(
     settings = load_settings()
     since = 0
     while True:
-        with _reading(settings) as connection:
-            row = _found(connection, run)  # before the lines: none comes after the end
+        with _open_view(settings) as connection:
+            row = _find_run(connection, run)  # read before the lines: once it has ended, no line follows
             lines = store.transcript_lines(connection, row.id, since)
         for line in lines:
             _print([render.raw(line)] if json else render.transcript(line))
@@ -131,7 +131,7 @@ def log_run(
         if not follow or row.ended_at is not None:
             break
         try:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
             break
     if since == 0 and not json:
@@ -139,8 +139,8 @@ def log_run(
 
 
 @contextmanager
-def _reading(settings: Settings) -> Iterator[Connection]:
-    """One view of the bot's database as it is; trouble is one sentence and exit code 1."""
+def _open_view(settings: Settings) -> Iterator[Connection]:
+    """A read-only connection to the database. On an error, prints a message and exits with code 1."""
     import sqlalchemy as sa
 
     from bot.store.database import Database
@@ -162,12 +162,12 @@ def _reading(settings: Settings) -> Iterator[Connection]:
         database.close()
 
 
-def _found(connection: Connection, prefix: str) -> Run:
+def _find_run(connection: Connection, prefix: str) -> Run:
     from bot.store import history
     from bot.store import runs as store
 
-    if len(prefix) < SHORTEST:
-        _fail(f"{prefix!r} is too short for a run's id: give at least {SHORTEST} characters.")
+    if len(prefix) < MIN_PREFIX:
+        _fail(f"{prefix!r} is too short for a run's id: give at least {MIN_PREFIX} characters.")
     ids = history.ids_with_prefix(connection, prefix, 5)
     if not ids:
         _fail(f"No run's id begins with {prefix!r}. `ampbot runs list` shows the latest.")
@@ -181,6 +181,6 @@ def _print(lines: Iterable[str]) -> None:
         typer.echo(line)
 
 
-def _fail(say: str) -> NoReturn:
-    typer.echo(say, err=True)
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
     raise typer.Exit(1)

@@ -17,7 +17,7 @@ from bot.engine.retry import retry_github
 from bot.engine.workflows import Engine
 from bot.events import commands, effects, payloads, policy, triggers
 from bot.events.effects import Action, Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun
-from bot.events.handler import HandlerContext, Invocation, reply
+from bot.events.handler import HandlerContext, Invocation, reply, verbs
 from bot.github.app import Identity
 from bot.github.errors import TRANSIENT, GitHubError
 from bot.github.repository import Repository
@@ -29,7 +29,6 @@ from bot.store import idempotency as effects_made
 from bot.store.database import now
 from bot.store.deliveries import RECOVERED_PREFIX
 from bot.text import messages
-from handlers import HANDLERS
 
 log = structlog.get_logger()
 
@@ -128,7 +127,7 @@ async def _invocations(
     if isinstance(event, Problem):
         return f"unreadable: {event.message}"
     me = await context.github.identity()
-    invocations = tuple(invocations_in(event, me, our_names(context, me)))
+    invocations = tuple(invocations_in(context, event, me))
     if len(invocations) > MAX_INVOCATIONS:
         invocations = (*invocations[:MAX_INVOCATIONS], Problem(messages.too_many_asks(MAX_INVOCATIONS)))
     if not invocations:
@@ -156,7 +155,7 @@ async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[
         return said, f"denied: {verdict.reason}"
     if datetime.fromisoformat(event.at).timestamp() < now() - OLDEST_DAYS * 86400:
         return (reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old"
-    planned = [effect for invocation in invocations for effect in _planned(event, invocation, event_key)]
+    planned = [effect for invocation in invocations for effect in _planned(context, event, invocation, event_key)]
     return tuple(planned), f"{len(planned)} effects"
 
 
@@ -165,20 +164,21 @@ def our_names(context: Context, me: Identity) -> frozenset[str]:
     return frozenset({me.slug.lower(), me.login.lower(), *(name.lower() for name in context.settings.reviewers)})
 
 
-def invocations_in(event: Event, me: Identity, names: frozenset[str]) -> Iterator[Invocation | Problem]:
+def invocations_in(context: Context, event: Event, me: Identity) -> Iterator[Invocation | Problem]:
     """The things asked for in an event; a Problem is text that meant us but could not be understood."""
+    names = our_names(context, me)
     if isinstance(event, CommentEvent):
-        for command in commands.new_commands(event.text, event.before, names=(me.slug,)):
+        for command in commands.new_commands(event.text, event.before, (me.slug,), verbs(context.handlers)):
             yield command if isinstance(command, Problem) else Invocation(event, command, names)
         return
     invocation = Invocation(event, None, names)
-    if any(handler.matches(invocation) for handler in HANDLERS):
+    if any(handler.matches(invocation) for handler in context.handlers):
         yield invocation
 
 
-def _planned(event: Event, invocation: Invocation | Problem, event_key: str) -> tuple[Action, ...]:
+def _planned(context: Context, event: Event, invocation: Invocation | Problem, event_key: str) -> tuple[Action, ...]:
     if isinstance(invocation, Invocation):
-        for handler in HANDLERS:
+        for handler in context.handlers:
             if handler.matches(invocation):
                 return handler.plan(HandlerContext(invocation, event_key))
     say = (

@@ -1,6 +1,6 @@
-"""What wishes come to, as our rows stand: decided in the transaction that writes the plan down, so once.
+"""Turns requested actions into effects, in the transaction that stores the plan.
 
-Runs get into line here, in the order of the text that asks for them, and those that are to stop get their end.
+Runs are queued here, in the order of the text that requests them, and runs to be stopped get their ending.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bot.text import stop_messages
 
 
 def resolve(connection: Connection, context: Context, action: Action) -> tuple[Effect, ...]:
-    """The effects of one wish."""
+    """The effects of one action."""
     match action:
         case StopRuns():
             return _stop(connection, action)
@@ -59,19 +59,21 @@ def resolve(connection: Connection, context: Context, action: Action) -> tuple[E
 
 def _stop(connection: Connection, action: StopRuns) -> tuple[Effect, ...]:
     issue, login = action.issue, action.actor.login
-    # The same gesture may come in two deliveries; to the second there would be nothing left to stop.
-    gesture = f"stopped:{action.event_key}:{action.at}:{action.keep}"
-    if not isinstance(idempotency.reserve(connection, gesture), idempotency.New):
+    # Two deliveries may hold the same command. The second would answer that there is nothing to stop.
+    key = f"stopped:{action.event_key}:{action.at}:{action.keep}"
+    if not isinstance(idempotency.reserve(connection, key), idempotency.New):
         return ()
-    idempotency.complete(connection, gesture, "")
+    idempotency.complete(connection, key, "")
     runs.lock_queue(connection, issue.repo.id, issue.number)
-    _remember(connection, action)
-    met: dict[StopResult, list[str]] = {each: [] for each in StopResult}
+    _save_stop(connection, action)
+    by_result: dict[StopResult, list[str]] = {result: [] for result in StopResult}
     for run in stops.unended(connection, issue.repo.id, issue.number):
         if _before(run.request, action.at, action.trigger):
             ending = partial(stop_messages.stopped, login)
-            met[stops.stop(connection, run.id, login, keep=action.keep, ending=ending)].append(run.id)
-    dropped, kept, late = (tuple(met[each]) for each in (StopResult.DROPPED, StopResult.KEPT, StopResult.LATE))
+            by_result[stops.stop(connection, run.id, login, keep=action.keep, ending=ending)].append(run.id)
+    dropped, kept, late = (
+        tuple(by_result[result]) for result in (StopResult.DROPPED, StopResult.KEPT, StopResult.TOO_LATE)
+    )
     planned: list[Effect] = []
     if dropped or kept:
         planned.append(FinalizeStopped(issue, action.trigger, dropped, kept))
@@ -85,31 +87,31 @@ def _answer(action: StopRuns, text: str) -> Reply:
 
 
 def _before(request: RunRequest, at: str, trigger: CommentRef) -> bool:
-    """Was the run asked for before the word to stop? What the same text asks for is meant to come instead."""
-    asked, said = datetime.fromisoformat(request.at), datetime.fromisoformat(at)
-    if asked != said:
-        return asked < said
+    """Was the run requested before the stop command? A run requested in the same text replaces the stopped ones."""
+    requested, stopped = datetime.fromisoformat(request.at), datetime.fromisoformat(at)
+    if requested != stopped:
+        return requested < stopped
     if request.trigger.kind is trigger.kind:
         return request.trigger.comment < trigger.comment
     return True
 
 
-def _mark(repository: int, number: int) -> str:
+def _stop_key(repository: int, number: int) -> str:
     return f"stop:{repository}:{number}"
 
 
-def _remember(connection: Connection, action: StopRuns) -> None:
-    """Deliveries come in any order: what was asked for before this, and arrives after it, is to stop all the same."""
-    name = _mark(action.issue.repo.id, action.issue.number)
+def _save_stop(connection: Connection, action: StopRuns) -> None:
+    """Store the latest stop command: an older request may be delivered later, and must be stopped too."""
+    name = _stop_key(action.issue.repo.id, action.issue.number)
     known = kv.get(connection, name)
     if known is None or datetime.fromisoformat(json.loads(known)[0]) <= datetime.fromisoformat(action.at):
-        said = [action.at, action.trigger.kind, action.trigger.comment, action.actor.login]
-        kv.put(connection, name, json.dumps(said))
+        value = [action.at, action.trigger.kind, action.trigger.comment, action.actor.login]
+        kv.put(connection, name, json.dumps(value))
 
 
 def _start(connection: Connection, request: RunRequest) -> None:
     runs.add(connection, request)
-    known = kv.get(connection, _mark(request.issue.repo.id, request.issue.number))
+    known = kv.get(connection, _stop_key(request.issue.repo.id, request.issue.number))
     if known is not None:
         at, kind, comment, login = json.loads(known)
         if _before(request, at, CommentRef(CommentKind(kind), comment)):
@@ -121,7 +123,7 @@ def _start(connection: Connection, request: RunRequest) -> None:
 
 def _retry(connection: Connection, action: RetryRun) -> tuple[Effect, ...]:
     issue = action.request.issue
-    known = _known(connection, action.request.id)
+    known = _find_run(connection, action.request.id)
     if known is not None:
         return (StartRun(known.request),)
     last = stops.latest_ended(connection, issue.repo.id, issue.number)
@@ -134,7 +136,7 @@ def _retry(connection: Connection, action: RetryRun) -> tuple[Effect, ...]:
     return (StartRun(request),)
 
 
-def _known(connection: Connection, run: str) -> Run | None:
+def _find_run(connection: Connection, run: str) -> Run | None:
     try:
         return runs.get(connection, run)
     except sa.exc.NoResultFound:

@@ -1,4 +1,4 @@
-"""The state of a conversation, read from our rows alone."""
+"""The state of an issue's runs, from the database only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.text import stop_messages
 from bot.text.messages import RunCost
 from bot.text.stop_messages import Last, Running
 
-# Amp names its thread in its first lines; a transcript may be long, and nobody shall wait for its reading.
-NAMED_BY = 5
+# Amp names its thread in its first lines: do not read a long transcript.
+MAX_THREAD_LINES = 5
 
 
 def of(connection: Connection, context: Context, issue: IssueRef) -> str:
-    """What `/amp status` answers."""
+    """The Markdown answer to `/amp status`."""
     waiting = stops.unended(connection, issue.repo.id, issue.number)
     active = next((run for run in waiting if run.active), None)
     last = stops.latest_ended(connection, issue.repo.id, issue.number)
@@ -33,7 +33,7 @@ def of(connection: Connection, context: Context, issue: IssueRef) -> str:
 
 def _running(connection: Connection, context: Context, run: Run) -> Running:
     stream = Stream()
-    for line in runs.transcript_lines(connection, run.id, most=NAMED_BY):
+    for line in runs.transcript_lines(connection, run.id, limit=MAX_THREAD_LINES):
         stream.feed(line.encode() + b"\n")
     return Running(run.request, run.state, run.started_at or run.created_at, _url(context, stream.thread))
 

@@ -1,7 +1,7 @@
-"""Many machines: the living finish what the dead began. PostgreSQL only; on SQLite a restart recovers everything.
+"""Workers take over the workflows of dead workers. PostgreSQL only; on SQLite a restart recovers them.
 
-Dead is an executor whose advisory lock is free. One that still holds its lock, but whose work gives no sign of life
-(frozen, or cut off from us alone), is ended first: its session, hence its lock.
+An executor is dead when its advisory lock is free. If it holds the lock but its work has no heartbeat (it is frozen, or
+cut off), we first terminate the session of its lock.
 """
 
 from __future__ import annotations
@@ -16,83 +16,83 @@ from bot.context import Context
 from bot.dispatch import inbox
 from bot.dispatch.inbox import WorkflowVersion
 from bot.engine.lock import WorkerLock
-from bot.engine.workflows import Engine, Pending
+from bot.engine.workflows import Engine, PendingWorkflow
 from bot.store import deliveries, runs
 from bot.text import messages
 
 log = structlog.get_logger()
 
-# A run that outlives so many of its workers is what ends them.
+# A run that was taken over more often probably crashes its workers: fail it.
 MAX_TAKEOVERS = 10
 
 
 async def heartbeat(context: Context, engine: Engine) -> None:
-    """Write down, for ever, that the work of this process goes on."""
+    """Store heartbeats for the workflows of this process, for ever."""
     while True:
         await asyncio.sleep(context.settings.silent_seconds / 4)
-        at_work = _under_way(engine, inbox.RUNS)
-        dispatched = _under_way(engine, inbox.DISPATCHES)
+        active_runs = _running(engine, inbox.RUNS)
+        dispatched = _running(engine, inbox.DISPATCHES)
         try:
-            await context.database.write(runs.heartbeat, at_work)
+            await context.database.write(runs.heartbeat, active_runs)
             await context.database.write(deliveries.heartbeat, dispatched)
         except sa.exc.SQLAlchemyError as error:
             log.warning("no pulse", error=type(error).__name__)
-        except Exception:  # without a pulse the others would take a healthy worker for a frozen one
+        except Exception:  # without heartbeats other workers would end this one
             log.exception("no pulse")
 
 
-def _under_way(engine: Engine, shapes: tuple[WorkflowVersion, ...]) -> frozenset[str]:
-    under_way = engine.under_way
-    return frozenset[str]().union(*(under_way[shape.workflow] for shape in shapes))
+def _running(engine: Engine, versions: tuple[WorkflowVersion, ...]) -> frozenset[str]:
+    running = engine.running
+    return frozenset[str]().union(*(running[version.workflow] for version in versions))
 
 
-async def watch(context: Context, engine: Engine, lock: WorkerLock) -> None:
-    """Look after the others, for ever."""
+async def watch_workers(context: Context, engine: Engine, lock: WorkerLock) -> None:
+    """Watch other workers, and take over their work when they die, for ever."""
     silent: frozenset[tuple[str, float]] = frozenset()
     while True:
         try:
-            pending = [each for each in await engine.pending() if each.executor != lock.executor]
-            for executor in {each.executor for each in pending}:
+            pending = [workflow for workflow in await engine.list_pending() if workflow.executor != lock.executor]
+            for executor in {workflow.executor for workflow in pending}:
                 await _take_over(context, engine, lock, executor)
             silent = await _fence_stale(context, lock, pending, silent)
         except sa.exc.SQLAlchemyError as error:
             log.warning("could not look after the others", error=type(error).__name__)
-        except Exception:  # whatever it was, the dead must not stay unnoticed for ever
+        except Exception:  # a bug must not end the loop
             log.exception("could not look after the others")
         await asyncio.sleep(min(2.0, context.settings.silent_seconds / 4))
 
 
 async def _take_over(context: Context, engine: Engine, lock: WorkerLock, executor: str) -> None:
-    async with lock.of(executor) as dead:
+    async with lock.try_lock(executor) as dead:
         if not dead:
             return
-        # Read again under its lock: another survivor may have been here.
-        left = [each for each in await engine.pending() if each.executor == executor]
-        for shape in (*inbox.RUNS, *inbox.DISPATCHES):
-            found = [each for each in left if each.workflow == shape.workflow]
-            keys, ids = [each.key for each in found], [each.argument for each in found]
-            if shape in inbox.RUNS and keys:
+        # Read again under the lock: another worker may have taken them over.
+        left = [workflow for workflow in await engine.list_pending() if workflow.executor == executor]
+        for version in (*inbox.RUNS, *inbox.DISPATCHES):
+            found = [workflow for workflow in left if workflow.workflow == version.workflow]
+            keys, ids = [workflow.key for workflow in found], [workflow.argument for workflow in found]
+            if version in inbox.RUNS and keys:
                 hopeless = await context.database.write(runs.count_takeover, ids, MAX_TAKEOVERS)
                 for run in hopeless:
                     await context.database.write(runs.end, run, messages.internal_error(run))
             if keys:
-                await engine.resume(keys, queue=shape.queue)
-                log.warning("taken over", executor=executor, workflow=shape.workflow, count=len(keys))
+                await engine.resume(keys, queue=version.queue)
+                log.warning("taken over", executor=executor, workflow=version.workflow, count=len(keys))
 
 
 async def _fence_stale(
-    context: Context, lock: WorkerLock, pending: list[Pending], before: frozenset[tuple[str, float]]
+    context: Context, lock: WorkerLock, pending: list[PendingWorkflow], before: frozenset[tuple[str, float]]
 ) -> frozenset[tuple[str, float]]:
-    """End those whose work was silent at the last look too: what has just left the queue has not spoken yet."""
-    executors = {each.argument: each.executor for each in pending}
+    """Terminate executors whose work was stale at the last check too: what just left the queue has no heartbeat yet."""
+    executors = {workflow.argument: workflow.executor for workflow in pending}
     seconds = context.settings.silent_seconds
     found = await context.database.read(_stale, seconds)
-    silent = frozenset(each for each in found if each[0] in executors)
+    silent = frozenset(item for item in found if item[0] in executors)
     for executor in {executors[argument] for argument, _ in silent & before}:
-        log.warning("silent", executor=executor, ended=await lock.end(executor))
+        log.warning("silent", executor=executor, ended=await lock.terminate(executor))
     return silent
 
 
 def _stale(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
-    """(run or delivery, time of its last heartbeat) of the work that has been silent for so long."""
+    """(run or delivery, last heartbeat) of the work without a heartbeat for `seconds`."""
     return (*runs.stale(connection, seconds), *deliveries.stale(connection, seconds))

@@ -1,1 +1,1 @@
-"""Durable execution: DBOS workflows, the worker's lock, retries, and effects that happen once."""
+"""Durable execution: DBOS workflows, the worker's lock, retries, and idempotent effects."""

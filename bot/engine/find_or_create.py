@@ -1,4 +1,4 @@
-"""Effects that GitHub would do twice are done once: an intent row first, and a search before any second attempt."""
+"""Idempotent creation on GitHub: reserve a key in the database, and search GitHub before a second attempt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.context import Context
 from bot.github.errors import UnavailableError
 from bot.store import idempotency
 
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 
 async def find_or_create(
@@ -18,26 +18,25 @@ async def find_or_create(
     find: Callable[[], Awaitable[str | None]],
     create: Callable[[], Awaitable[str]],
 ) -> str:
-    """The result of the effect named `key`: from memory, found outside, or made now.
+    """Return the result stored under `key`, or that of `find`, or that of `create`.
 
     Raises:
-        GitHubError: it was refused, or its outcome is still unknown after every attempt.
+        GitHubError: GitHub refused it, or the outcome is still unknown after MAX_ATTEMPTS.
     """
-    for attempt in range(ATTEMPTS):
-        claim = await context.database.write(idempotency.reserve, key)
-        if isinstance(claim, idempotency.Completed):
-            return claim.result
+    for attempt in range(MAX_ATTEMPTS):
+        reservation = await context.database.write(idempotency.reserve, key)
+        if isinstance(reservation, idempotency.Completed):
+            return reservation.result
         result = None
-        if isinstance(claim, idempotency.InDoubt):
-            # Lists may lag behind a write, and the last attempt's may have waited for its turn: the look is taken only
-            # this long after we know that none is under way.
+        if isinstance(reservation, idempotency.InDoubt):
+            # No other attempt is running now. Wait for GitHub's lists to catch up before searching.
             await context.sleep(context.settings.list_lag_seconds)
             result = await find()
         if result is None:
             try:
                 result = await create()
             except UnavailableError:
-                if attempt == ATTEMPTS - 1:
+                if attempt == MAX_ATTEMPTS - 1:
                     raise
                 continue
         await context.database.write(idempotency.complete, key=key, result=result)

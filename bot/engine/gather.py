@@ -1,4 +1,4 @@
-"""Overlapping work that is waited for as a whole: no part is left running, or cut short, because another failed."""
+"""asyncio.gather that waits for all: when one fails, the others are neither cancelled nor left running."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ C = TypeVar("C")
 async def gather_all(a: Awaitable[A], b: Awaitable[B], /) -> tuple[A, B]: ...
 @overload
 async def gather_all(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> tuple[A, B, C]: ...
-async def gather_all(*parts: Awaitable[Any]) -> tuple[Any, ...]:
-    """Every part's result, once all have ended. Raises: the first part's exception, in the order given."""
-    results = await asyncio.gather(*parts, return_exceptions=True)
+async def gather_all(*awaitables: Awaitable[Any]) -> tuple[Any, ...]:
+    """Every result, once all have ended. Raises: the first exception in argument order."""
+    results = await asyncio.gather(*awaitables, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result

@@ -1,4 +1,5 @@
-"""Retries that outlast an outage of GitHub or E2B. The clients retry each request too, but only for a short time."""
+"""Retries during outages, on top of the clients' own: of GitHub for some twenty minutes or for ever, of E2B until the
+sandbox's timeout."""
 
 from __future__ import annotations
 
@@ -23,12 +24,12 @@ WAITS = (10.0, 60.0, 300.0, 900.0)
 async def retry_github(
     sleep: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[T]], *, forever: bool = False
 ) -> T:
-    """Return the result of `work`; call it again after each transient error. It must be safe to run twice.
+    """Call `work` until it succeeds, and return its result. `work` must be idempotent.
 
-    `forever`: repeat the last wait until it succeeds.
+    `forever`: never give up; repeat the last wait.
 
     Raises:
-        GitHubError: the error is not transient, or all attempts failed.
+        GitHubError: the error is not transient, or the waits are used up.
     """
     for wait in chain(WAITS, repeat(WAITS[-1]) if forever else ()):
         try:
@@ -39,7 +40,7 @@ async def retry_github(
     return await work()
 
 
-# Seconds between attempts, in addition to the retries in bot/sandbox/client.py.
+# Seconds between two attempts. Each call also retries by itself (bot/sandbox/client.py).
 E2B_WAIT = 15.0
 
 
@@ -50,12 +51,12 @@ async def retry_e2b(
     until: float,
     clock: Callable[[], float] = now,
 ) -> T:
-    """Return the result of `work`; call it again after each transient error. It must be safe to run twice.
+    """Call `work` until it succeeds, and return its result. `work` must be idempotent.
 
-    `until`: when the sandbox reaches its timeout, in epoch seconds. There is no reason to wait longer.
+    `until`: when the sandbox reaches its timeout, in epoch seconds.
 
     Raises:
-        SandboxError: the error is not transient, or `until` was reached.
+        SandboxError: the error is not transient, or another attempt would come after `until`.
     """
     while True:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -20,9 +20,21 @@ from markdown_it.rules_block import StateBlock, blockquote
 
 from bot.model import Command, Problem
 
-VERBS: Final = ("help", "status", "stop", "retry", "review")
 # GitHub's own limit for a comment, in characters; what is beyond is not read.
 MOST: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A word that is a command by itself, or with what it takes. With anything else behind it, it begins a request."""
+
+    word: str  # in small letters
+    options: tuple[str, ...] = ()  # the words of which one may follow, as in `stop keep`
+    takes_text: bool = False  # whatever follows is the command's text, as it was written
+
+
+# The command that is no other: its text is what somebody wants done.
+REQUEST: Final = Verb("run")
 
 _NOTHING_ASKED = Problem(
     "Nothing was asked, so nothing was started. Write what you want after `/amp`, "
@@ -32,22 +44,23 @@ _NOTHING_ASKED = Problem(
 _Found = tuple[Command | Problem, ...]
 
 
-def parse(text: str, *, names: Sequence[str]) -> _Found:
+def parse(text: str, *, names: Sequence[str], verbs: Sequence[Verb] = ()) -> _Found:
     """The commands of a newly written text, in order, with at most one Problem among them. Never raises.
 
-    `names` are the logins by which the bot is mentioned, without @ and without [bot].
+    `names` are the logins by which the bot is mentioned, without @ and without [bot]. `verbs` are those of the
+    handlers; without one, every command is a request.
     """
-    return _with_one_problem(_read(text, names))
+    return _with_one_problem(_read(text, names, verbs))
 
 
-def new_commands(text: str, before: str | None, names: Sequence[str]) -> _Found:
+def new_commands(text: str, before: str | None, names: Sequence[str], verbs: Sequence[Verb] = ()) -> _Found:
     """The commands of an edited text that were not in it before the edit; indexes are those of `text`.
 
     Two equal commands are told apart by their number alone: the first ones are the old ones.
     """
-    old = Counter(map(_identity, _read(before or "", names)))
+    old = Counter(map(_identity, _read(before or "", names, verbs)))
     new = []
-    for found in _read(text, names):
+    for found in _read(text, names, verbs):
         if old[_identity(found)] > 0:
             old[_identity(found)] -= 1
         else:
@@ -68,13 +81,13 @@ def _with_one_problem(found: Iterable[Command | Problem]) -> _Found:
     return tuple(kept)
 
 
-def _read(text: str, names: Sequence[str]) -> Iterator[Command | Problem]:
+def _read(text: str, names: Sequence[str], verbs: Sequence[Verb]) -> Iterator[Command | Problem]:
     # Editing a comment in the browser turns all its line ends into CRLF; that must not make its commands new.
     lines = text[:MOST].replace("\r\n", "\n").replace("\r", "\n").split("\n")
     starts = [*_starts(lines, names), (len(lines), 0)]
     seen: Counter[tuple[str, str]] = Counter()
     for (line, column), (end, _) in pairwise(starts):
-        found = _understand("\n".join([lines[line][column:], *lines[line + 1 : end]]).strip())
+        found = _understand("\n".join([lines[line][column:], *lines[line + 1 : end]]).strip(), verbs)
         if isinstance(found, Command):
             found = replace(found, index=seen[_identity(found)])
             seen[_identity(found)] += 1
@@ -84,19 +97,22 @@ def _read(text: str, names: Sequence[str]) -> Iterator[Command | Problem]:
 # --- what is asked ---------------------------------------------------------------------------------
 
 
-def _understand(asked: str) -> Command | Problem:
-    match asked.lower().split(maxsplit=2):
-        case []:
-            return _NOTHING_ASKED
-        case ["stop", "keep"]:
-            return Command("stop", "keep")
-        case [word] if word in VERBS:
-            return Command(word, "")
-        case [word] if meant := next((verb for verb in VERBS if _one_edit_apart(word, verb)), None):
-            return Problem(
-                f"Nothing was started: did you mean `/amp {meant}`? If it is a request, say it in a few words more."
-            )
-    return Command("run", asked)
+def _understand(asked: str, verbs: Sequence[Verb]) -> Command | Problem:
+    word, text, *_ = (*asked.split(maxsplit=1), "", "")
+    if not word:
+        return _NOTHING_ASKED
+    option = " ".join(text.lower().split())
+    for verb in verbs:
+        if verb.word == word.lower() and (verb.takes_text or not text):
+            return Command(verb.word, text)
+        if verb.word == word.lower() and option in verb.options:
+            return Command(verb.word, option)
+    meant = next((verb.word for verb in verbs if _one_edit_apart(word.lower(), verb.word)), None)
+    if not text and meant is not None:
+        return Problem(
+            f"Nothing was started: did you mean `/amp {meant}`? If it is a request, say it in a few words more."
+        )
+    return Command(REQUEST.word, asked)
 
 
 def _one_edit_apart(one: str, other: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.events.commands import REQUEST, Verb
 from bot.events.effects import Action, Reply
 from bot.events.triggers import IssueEventTrigger
 from bot.model import Command, CommentEvent, CommentKind, CommentRef, Event, IssueRef, RunKind, RunRequest
@@ -99,13 +100,18 @@ class Handler:
     summary: str
     examples: tuple[str, ...]
     plan: Callable[[HandlerContext], tuple[Action, ...]]
-    verb: str | None = None  # the command's; "run" is a free request
+    verb: Verb | None = None
     on: tuple[On, ...] = ()
 
     def matches(self, invocation: Invocation) -> bool:
         if invocation.command is not None:
-            return invocation.command.verb == self.verb
+            return self.verb is not None and invocation.command.verb == self.verb.word
         return any(on.matches(invocation) for on in self.on)
+
+
+def verbs(handlers: Iterable[Handler]) -> tuple[Verb, ...]:
+    """The words that are commands; a request needs none."""
+    return tuple(each.verb for each in handlers if each.verb is not None and each.verb != REQUEST)
 
 
 def asking_events(handlers: Iterable[Handler], names: frozenset[str]) -> frozenset[tuple[str, str]]:

@@ -25,11 +25,12 @@ class TextTrigger:
     event: str
     action: str
     conversation: str  # the payload's field for the issue or pull request
-    field: str  # the payload's field for the text; the same where the text is a description
     # How it is listed.
-    path: str  # below the repository's address; "" where the text is a description
     link: str  # the field with the address of the issue or pull request
     written: str  # the field with the time of writing
+    # Of a comment or review; a description comes with its issue or pull request.
+    field: str = ""  # the payload's field for the text
+    path: str = ""  # of the list, below the repository's address; `{number}` is the pull request's
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,6 @@ ISSUE_BODY = TextTrigger(
     event="issues",
     action="opened",
     conversation="issue",
-    field="issue",
-    path="",
     link="url",
     written="created_at",
 )
@@ -111,8 +110,6 @@ PULL_BODY = TextTrigger(
     event="pull_request",
     action="opened",
     conversation="pull_request",
-    field="pull_request",
-    path="",
     link="url",
     written="created_at",
 )

@@ -1,1 +1,1 @@
-"""GitHub's room. `client` alone imports PyGithub; nothing of it leaves."""
+"""Everything about GitHub. Only `client` imports PyGithub; no type of PyGithub leaves it."""

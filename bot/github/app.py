@@ -1,4 +1,4 @@
-"""The App: who it is, and the tokens it mints. A token is cut to one repository and to what one step needs."""
+"""The GitHub App: its identity and its tokens. A token is for one repository and has only the permissions it needs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from bot.github.repository import Repository
 from bot.github.search import Search, list_all
 from bot.model import Repo
 
-# Comments, reactions, labels, reviews, reading: what a run needs before it has something to publish.
+# For comments, reactions, labels, reviews and reading: all that a run needs before it publishes.
 CONVERSE = {"issues": "write", "pull_requests": "write", "contents": "read", "metadata": "read"}
-# The sandbox's clone.
+# For the clone in the sandbox.
 CLONE = {"contents": "read", "metadata": "read"}
-# The sweep's look for what nobody answered.
+# For the sweep, which searches for events that no delivery brought.
 SEARCH = {"issues": "read", "pull_requests": "read", "metadata": "read"}
 PUBLISH = {"contents": "write", "pull_requests": "write", "metadata": "read"}
 
-# Installation tokens live an hour; none is used in its last minutes.
+# Installation tokens expire after an hour. We use none that expires within this time.
 MARGIN_SECONDS = 300.0
 
 
@@ -42,7 +42,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the App is on this GitHub."""
+    """The App as GitHub describes it."""
 
     id: int
     slug: str
@@ -51,7 +51,7 @@ class Identity:
 
     @property
     def login(self) -> str:
-        """The login its comments are attributed to."""
+        """The login of the account that writes its comments."""
         return f"{self.slug}[bot]"
 
 
@@ -77,20 +77,20 @@ class _Token(Answer):
 
 
 class App:
-    """One per process. Minting and identity; everything else is a Repository's."""
+    """Mints tokens and knows the App's identity. One per process. For all else see Repository."""
 
     def __init__(self, api: GitHubApi, app_id: int, key: RSAPrivateKey, clock: Callable[[], float] = time.time) -> None:
         self._api = api
         self._client = Client.as_app(api, app_id, key)
         self._clock = clock
         self._identity: Identity | None = None
-        self._asking = asyncio.Lock()
+        self._identity_lock = asyncio.Lock()
         self._cached: dict[tuple[int, int], Token] = {}
-        self._minting: dict[tuple[int, int], asyncio.Lock] = {}
+        self._token_locks: dict[tuple[int, int], asyncio.Lock] = {}
 
     async def identity(self) -> Identity:
-        """Who we are; asked of GitHub once a process."""
-        async with self._asking:
+        """The App's identity, read from GitHub once. Raises: GitHubError."""
+        async with self._identity_lock:
             if self._identity is None:
                 app = await self._client.call("GET", "/app", _App)
                 self._identity = Identity(app.id, app.slug, app.permissions, tuple(app.events))
@@ -98,15 +98,18 @@ class App:
 
     @property
     def identity_known(self) -> bool:
-        """Whether `identity` answers without asking GitHub."""
+        """Whether `identity` returns without a request to GitHub."""
         return self._identity is not None
 
     async def hook_url(self) -> str | None:
-        """Where GitHub sends deliveries."""
+        """The address to which GitHub sends deliveries. Raises: GitHubError."""
         return (await self._client.call("GET", "/app/hook/config", _HookConfig)).url
 
     async def mint(self, repo: Repo, permissions: Mapping[str, str], *, urgent: bool = False) -> Token:
-        """A new token for this one repository. Minting is harmless to repeat: unused tokens expire."""
+        """A new token for this repository. Raises: GitHubError; NotFoundError if the installation lost the repository.
+
+        It is safe to repeat: unused tokens expire.
+        """
         try:
             minted = await self._client.call(
                 "POST",
@@ -117,55 +120,58 @@ class App:
                 urgent=urgent,
             )
         except UnprocessableError as error:
-            if "not accessible" not in error.message:  # else a permission was never granted
+            if "not accessible" not in error.message:  # a permission was never granted
                 raise
-            raise NotFoundError(404, error.message) from None  # transferred, or taken off the installation
+            raise NotFoundError(404, error.message) from None  # transferred, or removed from the installation
         return Token(minted.token, minted.expires_at.timestamp(), repo.installation)
 
     async def revoke(self, token: Token) -> None:
-        """End a token's life now. Raises: GitHubError; a token that is dead already is no error."""
+        """Revoke a token; it may have expired already. Raises: GitHubError."""
         with suppress(UnauthorizedError):
             await Client.as_installation(self._api, token.value, token.installation).call(
                 "DELETE", "/installation/token", urgent=True
             )
 
     def hooks(self) -> DeliveryLog:
-        """The log of deliveries."""
+        """GitHub's log of the App's deliveries."""
         return DeliveryLog(self._client)
 
     async def installations(self) -> tuple[int, ...]:
-        """Ids of the installations that are not suspended."""
-        found = await list_all(self._client, "/app/installations", _Installed)
-        return tuple(item.id for item in found if item.suspended_at is None)
+        """Ids of the installations that are not suspended. Raises: GitHubError."""
+        installations = await list_all(self._client, "/app/installations", _Installed)
+        return tuple(item.id for item in installations if item.suspended_at is None)
 
     async def searching(self, installation: int) -> Search:
-        """Look through all repositories of an installation, with a token that can only read."""
+        """A search through all repositories of an installation, with a token that can only read."""
         path = f"/app/installations/{installation}/access_tokens"
         minted = await self._client.call("POST", path, _Token, body={"permissions": SEARCH}, repeat=True)
         return Search(Client.as_installation(self._api, minted.token, installation), installation)
 
     async def conversation(self, repo: Repo, name: str | None = None) -> Repository:
-        """Speak in a repository's conversations. The token is kept while it lives and renewed when refused."""
-        return Repository(name or repo.full_name, await self._conversing(repo), lambda: self._renewed(repo))
+        """The repository, with a cached token that may comment. It is renewed when GitHub refuses it.
+
+        `name`: the repository's full name, if it is not the one in `repo` any more.
+        """
+        return Repository(name or repo.full_name, await self._client_for(repo), lambda: self._renewed_client(repo))
 
     @asynccontextmanager
     async def using(self, token: Token, name: str) -> AsyncIterator[Repository]:
-        """Speak with a token that was just minted, and revoke it on the way out."""
+        """The repository, with this token. It is revoked on exit."""
         try:
             yield Repository(name, Client.as_installation(self._api, token.value, token.installation))
         finally:
-            # It dies within the hour by itself; a failed revocation must not undo what was published.
+            # It expires within the hour anyway. A failed revocation must not undo what was published.
             with suppress(GitHubError):
                 await self.revoke(token)
 
-    async def _conversing(self, repo: Repo) -> Client:
+    async def _client_for(self, repo: Repo) -> Client:
         key = (repo.installation, repo.id)
-        async with self._minting.setdefault(key, asyncio.Lock()):
+        async with self._token_locks.setdefault(key, asyncio.Lock()):
             token = self._cached.get(key)
             if token is None or token.expires - MARGIN_SECONDS < self._clock():
                 token = self._cached[key] = await self.mint(repo, CONVERSE, urgent=True)
         return Client.as_installation(self._api, token.value, token.installation)
 
-    async def _renewed(self, repo: Repo) -> Client:
+    async def _renewed_client(self, repo: Repo) -> Client:
         self._cached.pop((repo.installation, repo.id), None)
-        return await self._conversing(repo)
+        return await self._client_for(repo)

@@ -1,7 +1,7 @@
-"""One job's connection to GitHub: PyGithub in a thread, its retries and throttle off, its errors put in our words.
+"""Requests to GitHub through PyGithub, in a thread. Retries, rate limits and errors are ours, not PyGithub's.
 
-Requests are built from ids against one base address; addresses inside answers are never followed, which is why
-PyGithub's self-completing objects are not used.
+We build each address ourselves and never follow one from an answer. That is why we do not use PyGithub's objects,
+which complete themselves from the addresses that they hold.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ from bot.github.rate_limit import APP, READ, WRITE, RateLimit, RequestCost
 
 T = TypeVar("T")
 
-# GitHub ends a request after 10 s itself; the rest is the way there and back.
+# GitHub ends a request after 10 s itself. The rest is for the network.
 TIMEOUT_SECONDS = 20
-# The one policy for GitHub's trouble: how long to wait before each further attempt, in seconds.
+# Seconds before each further attempt when GitHub is unavailable.
 WAITS = (0.5, 2.0, 8.0, 20.0)
-# "wait for at least one minute before retrying", then exponentially longer (GitHub's rate limit page).
+# "Wait for at least one minute before retrying", then exponentially longer:
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
 LIMIT_WAITS = (60.0, 120.0, 240.0)
-LONGEST_LIMIT_WAIT = 900.0
+MAX_LIMIT_WAIT = 900.0
 
-# Of the address of the next page only the cursor is taken.
+# We take only the cursor from the address of the next page.
 _NEXT = re.compile(r'[?&]cursor=([^&>]+)[^>]*>; *rel="next"')
 
 # PyGithub logs requests with bodies at DEBUG.
@@ -55,22 +56,22 @@ logging.getLogger("github.Requester").setLevel(logging.WARNING)
 
 
 class Answer(BaseModel):
-    """Base of the answers we read: only the fields we need."""
+    """Base of the models of GitHub's answers. They have only the fields we need."""
 
 
 @dataclass(frozen=True, slots=True)
 class GitHubApi:
-    """Where GitHub is. `Enterprise Server`: https://HOST/api/v3."""
+    """GitHub's REST API. On Enterprise Server `url` is https://HOST/api/v3."""
 
     url: str
-    pace: RateLimit
-    redact: Callable[[str], str]  # applied to every text that people will read there
+    rate_limit: RateLimit
+    redact: Callable[[str], str]  # applied to every text that people will read on GitHub
     sleep: Callable[[float], Any] = asyncio.sleep
-    confirm: Callable[[], Awaitable[None]] | None = None  # before each request
+    ensure_lock_held: Callable[[], Awaitable[None]] | None = None  # before each request
 
 
 class Client:
-    """Calls under one identity. Not shared between jobs; calls of one client may overlap."""
+    """Requests with one identity and one token. Several may run at the same time."""
 
     def __init__(self, api: GitHubApi, auth: github.Auth.Auth, installation: int) -> None:
         self._api = api
@@ -89,7 +90,7 @@ class Client:
 
     @classmethod
     def as_app(cls, api: GitHubApi, app_id: int, key: RSAPrivateKey) -> Client:
-        """Speak as the App itself: tokens, deliveries, its own record."""
+        """A client for requests of the App itself: tokens, deliveries, its settings."""
 
         def sign(payload: dict[str, Any]) -> str:
             return jwt.encode(payload, key, algorithm="RS256")
@@ -112,67 +113,67 @@ class Client:
         repeat: bool | None = None,
         urgent: bool = False,
     ) -> T:
-        """One request, with the policy for trouble around it.
+        """Send one request, with retries, and return its answer as the type `answer`.
 
-        `repeat`: the request may be sent again when its outcome is unknown (default: unless it is a POST).
-        `urgent`: it does not wait for the installation's budget.
+        `repeat`: it may be sent again when its outcome is unknown (default: unless it is a POST).
+        `urgent`: it does not wait for a token of the installation's bucket.
 
         Raises:
-            GitHubError: one of its kinds; UnavailableError where `repeat` was not allowed or did not help.
+            GitHubError: the subclass says what happened. UnavailableError: also when `repeat` is false.
         """
         send = partial(self._send, method, path, body, query, accept)
         may_repeat = method != "POST" if repeat is None else repeat
-        turn = _turn(method, path, urgent=urgent)
-        return _read((await self._patiently(send, turn, may_repeat=may_repeat))[0], answer)
+        data, _ = await self._with_retries(send, _cost(method, path, urgent=urgent), may_repeat=may_repeat)
+        return _read(data, answer)
 
     async def page(self, path: str, answer: type[T], query: Mapping[str, Any]) -> tuple[T, str | None]:
-        """One page of a list that goes by cursor, and the cursor of the next. Raises: as `call`."""
+        """Return one page of a list with cursors, and the cursor of the next page. Raises: as `call`."""
         send = partial(self._send, "GET", path, None, query, None)
-        raw, headers = await self._patiently(send, _turn("GET", path, urgent=False), may_repeat=True)
-        following = _NEXT.search(str(headers.get("link", "")))
-        return _read(raw, answer), unquote(following[1]) if following else None
+        data, headers = await self._with_retries(send, _cost("GET", path, urgent=False), may_repeat=True)
+        next_page = _NEXT.search(str(headers.get("link", "")))
+        return _read(data, answer), unquote(next_page[1]) if next_page else None
 
-    async def _patiently(
-        self, send: Callable[[], tuple[Any, Mapping[str, Any]]], turn: RequestCost, *, may_repeat: bool
+    async def _with_retries(
+        self, send: Callable[[], tuple[Any, Mapping[str, Any]]], cost: RequestCost, *, may_repeat: bool
     ) -> tuple[Any, Mapping[str, Any]]:
-        trouble = limits = 0
+        failures = limits = 0
         while True:
-            await self._api.pace.turn(self._installation, turn)
-            if self._api.confirm is not None:
-                await self._api.confirm()
+            await self._api.rate_limit.acquire(self._installation, cost)
+            if self._api.ensure_lock_held is not None:
+                await self._api.ensure_lock_held()
             try:
                 return await anyio.to_thread.run_sync(send)
             except LimitedError as error:
                 if limits == len(LIMIT_WAITS):
                     raise
                 wait = error.wait or LIMIT_WAITS[limits]
-                if wait > LONGEST_LIMIT_WAIT:
-                    # Knocking on may get the App banned: nobody of this installation does before that time.
-                    self._api.pace.hold(self._installation, wait)
+                if wait > MAX_LIMIT_WAIT:
+                    # Retrying early risks a ban: block all calls of this installation until then.
+                    self._api.rate_limit.block(self._installation, wait)
                     raise
                 limits += 1
-                self._api.pace.hold(self._installation, wait)
+                self._api.rate_limit.block(self._installation, wait)
             except UnavailableError:
-                if not may_repeat or trouble == len(WAITS):
+                if not may_repeat or failures == len(WAITS):
                     raise
-                trouble += 1
-                await self._api.sleep(WAITS[trouble - 1])
+                await self._api.sleep(WAITS[failures])
+                failures += 1
 
     @property
     def redact(self) -> Callable[[str], str]:
-        """Takes secrets out of a text before it is sent."""
+        """Replaces secrets in a text before it is sent."""
         return self._api.redact
 
     @property
-    def is_idle(self) -> bool:
-        """Whether courtesies may be written too, as far as GitHub's limits go."""
-        return self._api.pace.is_idle(self._installation)
+    def has_headroom(self) -> bool:
+        """Whether GitHub's rate limits leave room for optional edits."""
+        return self._api.rate_limit.has_headroom(self._installation)
 
     async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
-        """A GraphQL query (reads only: it is repeated on trouble).
+        """Send a GraphQL query. It must only read: it is sent again after a failure.
 
         Raises:
-            GitHubError: as `call`; NotFoundError when the object asked for is not there.
+            GitHubError: as `call`. NotFoundError: the object does not exist.
         """
 
         class Envelope(BaseModel):
@@ -180,14 +181,14 @@ class Client:
             errors: list[dict[str, Any]] = []
 
         root = self._api.url.removesuffix("/v3")
-        got = await self.call(
+        envelope = await self.call(
             "POST", f"{root}/graphql", Envelope, body={"query": query, "variables": dict(variables)}, repeat=True
         )
-        if got.errors:
-            first = got.errors[0]
+        if envelope.errors:
+            first = envelope.errors[0]
             message = str(first.get("message", "GraphQL error"))
             raise (NotFoundError(404, message) if first.get("type") == "NOT_FOUND" else GitHubError(200, message))
-        return _read(got.data, answer)
+        return _read(envelope.data, answer)
 
     def _send(
         self,
@@ -198,22 +199,22 @@ class Client:
         accept: str | None,
     ) -> tuple[Any, Mapping[str, Any]]:
         headers = {"Accept": accept} if accept else {}
-        status, answered, text = self._request(method, path, headers, body, query)
-        moved = str(answered.get("location", ""))
-        if status in (307, 308) and moved.startswith(f"{self._api.url}/"):
-            # A renamed repository. PyGithub itself follows a 301, and no redirect to another host.
-            status, answered, text = self._request(method, moved, headers, body, None)
+        status, answer_headers, text = self._request(method, path, headers, body, query)
+        location = str(answer_headers.get("location", ""))
+        if status in (307, 308) and location.startswith(f"{self._api.url}/"):
+            # A renamed repository. PyGithub itself follows a 301, but no redirect to another host.
+            status, answer_headers, text = self._request(method, location, headers, body, None)
         if status >= 300:
-            raise _translated(status, answered, text)
+            raise _error(status, answer_headers, text)
         if accept is not None:
-            return text, answered
+            return text, answer_headers
         try:
             data = json.loads(text) if text else None
         except ValueError:
             raise UnavailableError(status, "GitHub's answer is not JSON") from None
         if path.endswith("/graphql") and _is_limited(data):
-            raise LimitedError(status, "GraphQL's rate limit", _limit(429, "", answered) or 0.0)
-        return data, answered
+            raise LimitedError(status, "GraphQL's rate limit", _retry_after(429, "", answer_headers) or 0.0)
+        return data, answer_headers
 
     def _request(
         self,
@@ -229,15 +230,15 @@ class Client:
             )
         except requests.RequestException as error:
             raise UnavailableError(0, f"no answer ({type(error).__name__})") from None
-        except ValueError:  # a header that PyGithub cannot read
+        except ValueError:  # PyGithub cannot parse a header
             raise UnavailableError(0, "GitHub's answer could not be read") from None
-        except RuntimeError as error:  # PyGithub's word for a redirect to another host: the token stays here
+        except RuntimeError as error:  # PyGithub refuses a redirect to another host, which would send the token there
             raise GitHubError(301, str(error).split(",", 1)[0]) from None
 
 
-def _turn(method: str, path: str, *, urgent: bool) -> RequestCost:
+def _cost(method: str, path: str, *, urgent: bool) -> RequestCost:
     if path.endswith("/graphql"):
-        return RequestCost(0, urgent=urgent)  # counted apart, and there is more of it than we can use
+        return RequestCost(0, urgent=urgent)  # it has a limit of its own, which we do not reach
     mints = path.endswith(("/access_tokens", "/attempts"))
     content = method in ("POST", "PATCH", "PUT") and not mints
     return RequestCost(READ if method == "GET" else WRITE, content, urgent)
@@ -253,10 +254,10 @@ def _read(raw: Any, answer: type[T] | None) -> T:
         raise UnavailableError(200, f"GitHub's answer could not be read: {fields}") from None
 
 
-def _translated(status: int, headers: Mapping[str, Any], text: str) -> GitHubError:
+def _error(status: int, headers: Mapping[str, Any], text: str) -> GitHubError:
     message = _message(text)
     if status in (403, 429):
-        wait = _limit(status, message, headers)
+        wait = _retry_after(status, message, headers)
         if wait is not None:
             return LimitedError(status, message, wait)
     kinds: dict[int, type[GitHubError]] = {
@@ -273,7 +274,7 @@ def _translated(status: int, headers: Mapping[str, Any], text: str) -> GitHubErr
 
 
 def _message(text: str) -> str:
-    """GitHub's own words; "" where somebody before it answered with a page."""
+    """GitHub's error message; "" if the answer is not GitHub's JSON (a proxy may answer with an HTML page)."""
     try:
         data = json.loads(text)
     except ValueError:
@@ -281,23 +282,23 @@ def _message(text: str) -> str:
     if not isinstance(data, dict):
         return ""
     details = data.get("errors")
-    words = [
+    texts = [
         str(detail.get("message") or detail.get("code") or "") if isinstance(detail, dict) else str(detail)
         for detail in (details if isinstance(details, list) else ())
     ]
-    return "; ".join([str(data.get("message", "")), *words])
+    return "; ".join([str(data.get("message", "")), *texts])
 
 
 def _is_limited(data: Any) -> bool:
-    """GraphQL says so in a 200."""
+    """Whether GraphQL reports a rate limit. It does so with status 200."""
     errors = data.get("errors") if isinstance(data, dict) else None
     return isinstance(errors, list) and any(
         isinstance(item, dict) and item.get("type") == "RATE_LIMITED" for item in errors
     )
 
 
-def _limit(status: int, message: str, headers: Mapping[str, Any]) -> float | None:
-    """Seconds to wait if this is a rate limit (0: GitHub did not say how long), else None."""
+def _retry_after(status: int, message: str, headers: Mapping[str, Any]) -> float | None:
+    """Seconds to wait if this is a rate limit (0 if GitHub does not say how long), else None."""
     if "retry-after" in headers:
         try:
             return max(1.0, float(headers["retry-after"]))

@@ -1,4 +1,4 @@
-"""One GraphQL read as a run leaves the queue: what it is pinned to, and what was said before it was asked for."""
+"""Reads an issue or pull request in one GraphQL query: the commit to start from, and the comments so far."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ query Conversation($owner: String!, $name: String!, $number: Int!) {{
 
 @dataclass(frozen=True, slots=True)
 class BranchHead:
-    """A branch and the commit and tree it is at."""
+    """A branch with the ids of its newest commit and of that commit's tree."""
 
     branch: str
     commit: str
@@ -45,7 +45,7 @@ class BranchHead:
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    head: BranchHead | None  # None: the head branch is gone
+    head: BranchHead | None  # None: the head branch was deleted
     head_sha: str
     base_branch: str
     base_sha: str
@@ -55,12 +55,12 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """An issue or pull request as it is now. `default` is None in an empty repository."""
+    """An issue or pull request, and its repository, as they are now."""
 
-    repository: int
-    name: str
+    repository: int  # id
+    name: str  # full name
     archived: bool
-    default: BranchHead | None
+    default: BranchHead | None  # None: the repository is empty
     pull: PullRequest | None
     comments: tuple[Comment, ...]
 
@@ -81,7 +81,7 @@ class _Ref(_Camel):
     name: str = ""
     target: _Target | None = None
 
-    def tip(self, branch: str) -> BranchHead | None:
+    def head(self, branch: str) -> BranchHead | None:
         if self.target is None or self.target.tree is None:
             return None
         return BranchHead(branch, self.target.oid, self.target.tree.oid)
@@ -93,7 +93,7 @@ class _Author(_Camel):
 
 
 class _Comment(_Camel):
-    full_database_id: int | None = None  # databaseId is null beyond 32 bits, where comments have long been
+    full_database_id: int | None = None  # not databaseId: it is null for ids over 32 bits
     body: str
     created_at: datetime
     last_edited_at: datetime | None = None
@@ -129,48 +129,47 @@ class _Answer(_Camel):
     repository: _Repository | None = None
 
 
-async def read(repository: Repository, number: int, *, until: str, without: int) -> Conversation | None:
-    """The conversation, with the remarks that stood unchanged at `until` (RFC 3339), less comment `without`.
+async def read(repository: Repository, number: int, *, until: str, exclude: int) -> Conversation | None:
+    """The conversation with the comments that were not written or edited after `until` (RFC 3339).
 
-    None when the repository or the issue is not there (any more).
+    `exclude`: the id of a comment to leave out. None: the repository or the issue does not exist.
 
-    Raises:
-        GitHubError: as Repository.
+    Raises: GitHubError.
     """
-    got = (await repository.graphql(_QUERY, {"number": number}, _Answer)).repository
-    if got is None or got.issue_or_pull_request is None:
+    found = (await repository.graphql(_QUERY, {"number": number}, _Answer)).repository
+    if found is None or found.issue_or_pull_request is None:
         return None
-    subject, moment = got.issue_or_pull_request, datetime.fromisoformat(until)
+    subject, cutoff = found.issue_or_pull_request, datetime.fromisoformat(until)
     pull = None
     if subject.typename == "PullRequest":
         pull = PullRequest(
-            head=subject.head_ref.tip(subject.head_ref_name) if subject.head_ref else None,
+            head=subject.head_ref.head(subject.head_ref_name) if subject.head_ref else None,
             head_sha=subject.head_ref_oid,
             base_branch=subject.base_ref_name,
             base_sha=subject.base_ref_oid,
             from_fork=subject.is_cross_repository,
             open=subject.pull_state == "OPEN",
         )
-    default = got.default_branch_ref.tip(got.default_branch_ref.name) if got.default_branch_ref else None
+    default = found.default_branch_ref.head(found.default_branch_ref.name) if found.default_branch_ref else None
     return Conversation(
-        repository=got.database_id,
-        name=got.name_with_owner,
-        archived=got.is_archived,
-        default=None if got.is_empty else default,
+        repository=found.database_id,
+        name=found.name_with_owner,
+        archived=found.is_archived,
+        default=None if found.is_empty else default,
         pull=pull,
         comments=tuple(
-            _remark(comment)
+            _comment(comment)
             for comment in subject.comments.nodes
-            # Text written or changed after the request may not speak for it (time-of-trigger).
+            # Otherwise anybody could change what an authorised request means by a comment or an edit after it.
             if comment is not None
-            and comment.full_database_id != without
-            and comment.created_at <= moment
-            and (comment.last_edited_at is None or comment.last_edited_at <= moment)
+            and comment.full_database_id != exclude
+            and comment.created_at <= cutoff
+            and (comment.last_edited_at is None or comment.last_edited_at <= cutoff)
         ),
     )
 
 
-def _remark(comment: _Comment) -> Comment:
+def _comment(comment: _Comment) -> Comment:
     author = comment.author
     return Comment(
         id=comment.full_database_id or 0,

@@ -1,4 +1,4 @@
-"""GitHub's log of what it delivered to the App's webhook, and asking for a delivery once more.
+"""GitHub's log of deliveries to the App's webhook, and redelivery.
 
 https://docs.github.com/en/rest/apps/webhooks
 """
@@ -14,12 +14,12 @@ from bot.github.client import Answer, Client
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to deliver. A redelivery is another attempt, under the same GUID."""
+    """One attempt to deliver. A redelivery is another attempt with the same GUID."""
 
     id: int
     guid: str
     at: float  # epoch seconds
-    delivered: bool  # our answer was a 2xx
+    delivered: bool  # we answered with a 2xx
     event: str
     action: str | None
 
@@ -33,29 +33,29 @@ class _Attempt(Answer):
     action: str | None = None
 
     def value(self) -> Attempt:
-        good = 200 <= self.status_code < 300
-        return Attempt(self.id, self.guid, self.delivered_at.timestamp(), good, self.event, self.action)
+        delivered = 200 <= self.status_code < 300
+        return Attempt(self.id, self.guid, self.delivered_at.timestamp(), delivered, self.event, self.action)
 
 
 class DeliveryLog:
-    """Spoken with the App's own key."""
+    """`client` must authenticate as the App."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def attempts(self) -> AsyncIterator[Attempt]:
-        """The log, newest first, as far as it reaches. Whoever has seen enough stops. Raises: GitHubError."""
+        """All attempts in the log, newest first, one page at a time. Raises: GitHubError."""
         cursor: str | None = None
         while True:
             query = {"per_page": 100} | ({"cursor": cursor} if cursor else {})
-            got, cursor = await self._client.page("/app/hook/deliveries", list[_Attempt], query)
-            for item in got:
+            page, cursor = await self._client.page("/app/hook/deliveries", list[_Attempt], query)
+            for item in page:
                 yield item.value()
-            if cursor is None or not got:
+            if cursor is None or not page:
                 return
 
     async def redeliver(self, attempt: int) -> None:
-        """Ask for it once more. Where the answer is lost, the log will show whether it was heard.
+        """Request a redelivery. If the answer is lost, the log shows whether GitHub redelivered.
 
         Raises: GitHubError.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class GitHubError(Exception):
-    """GitHub refused. `status` is the HTTP status, `message` GitHub's own words."""
+    """GitHub refused a request. `status` is the HTTP status (0: no answer), `message` GitHub's error message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status} {message}")
@@ -13,31 +13,31 @@ class GitHubError(Exception):
 
 
 class UnauthorizedError(GitHubError):
-    """401: the token or the App's key is no longer accepted."""
+    """401: the token or the App's key is not valid, or no longer."""
 
 
 class ForbiddenError(GitHubError):
-    """403: this installation may not do that (or the repository is archived, the installation suspended)."""
+    """403: a permission is missing, the repository is archived, or the installation is suspended."""
 
 
 class NotFoundError(GitHubError):
-    """404 or 410: it is gone, or hidden from this installation."""
+    """404 or 410: it does not exist, or this installation may not see it."""
 
 
 class ConflictError(GitHubError):
-    """409: an empty repository, or a state that does not allow this."""
+    """409: the repository is empty, or in another state that does not allow this."""
 
 
 class UnprocessableError(GitHubError):
-    """422: GitHub understood and says no; the message says why."""
+    """422: the request is not valid; the message says why."""
 
 
 class UnavailableError(GitHubError):
-    """5xx, a timeout, a cut connection or an unreadable answer: the effect may or may not have happened."""
+    """5xx, a timeout, a lost connection or an unreadable answer: the request may have taken effect or not."""
 
 
 class LimitedError(GitHubError):
-    """A rate limit: the effect did not happen. `wait` is in seconds, 0 where GitHub did not say how long."""
+    """A rate limit: the request took no effect. `wait` is in seconds; 0: GitHub did not say how long."""
 
     def __init__(self, status: int, message: str, wait: float) -> None:
         super().__init__(status, message)

@@ -1,4 +1,4 @@
-"""What `app.yml` declares: the App's permissions and events, in one place for GitHub, `ampbot check` and the tests."""
+"""Reads `app.yml`: the App's permissions and events, for its registration, `ampbot check` and the tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.resources import files
 import yaml
 from pydantic import BaseModel
 
-# Declared for what is built next: adding a permission or event later needs every installer's approval.
+# Permissions and events for planned features: each one added later needs the approval of every installer.
 NOT_USED_YET = {
     "permission checks": "check runs with buttons",
     "permission actions": "reading the logs of failed workflow runs",
@@ -27,7 +27,7 @@ class Manifest(BaseModel):
 
 
 def load() -> Manifest:
-    """Raises: OSError where the file is missing; pydantic.ValidationError where it is malformed."""
+    """Read the manifest. Raises: OSError: the file is missing. pydantic.ValidationError: it is malformed."""
     # Beside this file is a link to the `app.yml` at the top of the repository; a wheel holds its text in that place.
     return Manifest.model_validate(yaml.safe_load(files("bot.github").joinpath("app.yml").read_text()))
 

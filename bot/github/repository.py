@@ -1,4 +1,4 @@
-"""What the bot does in one repository: few calls, each one request, each answered in our own types."""
+"""The requests we send about one repository. Each method returns our own types and raises GitHubError."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One change to a tree: inline text, a blob's sha, or neither (deleted)."""
+class TreeEntry:
+    """One change to a tree: the new text, the sha of the new blob, or neither to delete the file."""
 
     path: str
     mode: str
@@ -121,7 +121,7 @@ class _Pull(Answer):
 
 
 class Repository:
-    """Calls on one repository with one token. `renew` gives a new client when GitHub refuses the token."""
+    """Requests about one repository with one token. `renew` returns a new client when GitHub refuses the token."""
 
     def __init__(self, name: str, client: Client, renew: Callable[[], Awaitable[Client]] | None = None) -> None:
         self.name = name
@@ -129,17 +129,17 @@ class Repository:
         self._renew = renew
 
     async def _call(self, method: str, path: str, answer: type[T] | None = None, **options: Any) -> T:
-        whole = f"/repos/{self.name}{path}"
+        full_path = f"/repos/{self.name}{path}"
         try:
-            return await self._client.call(method, whole, answer, **options)
+            return await self._client.call(method, full_path, answer, **options)
         except UnauthorizedError:
             if self._renew is None:
                 raise
             self._client = await self._renew()
-            return await self._client.call(method, whole, answer, **options)
+            return await self._client.call(method, full_path, answer, **options)
 
     def _text(self, body: str) -> dict[str, str]:
-        """The field that carries what people read. No caller can forget to redact it."""
+        """The request's field for text that people read. It is redacted here, so that no caller can forget it."""
         return {"body": self._client.redact(body)}
 
     async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
@@ -156,9 +156,9 @@ class Repository:
     # --- people ---
 
     async def permission(self, login: str, user: int) -> str:
-        """`admin`, `write`, `read` or `none` as of now (maintain counts as write, triage as read).
+        """`admin`, `write`, `read` or `none`. GitHub reports maintain as write, and triage as read.
 
-        A login that now belongs to another account has none.
+        `none` also if the login now belongs to another account than `user`.
         """
         try:
             got = await self._call(
@@ -171,13 +171,13 @@ class Repository:
     # --- conversations ---
 
     async def react(self, kind: CommentKind, number: int, comment: int, content: str) -> None:
-        """Put a reaction on the triggering text. GitHub keeps one of a kind, so this may be repeated."""
+        """Add a reaction to a comment. It is safe to repeat: GitHub keeps one of each kind."""
         paths = {
             CommentKind.ISSUE: f"/issues/comments/{comment}/reactions",
             CommentKind.LINE: f"/pulls/comments/{comment}/reactions",
             CommentKind.BODY: f"/issues/{number}/reactions",
         }
-        if kind in paths:  # GitHub has no reactions on the body of a review
+        if kind in paths:  # GitHub has no reactions to the body of a review
             await self._call("POST", paths[kind], body={"content": content}, repeat=True, urgent=True)
 
     async def comment(self, number: int, body: str) -> Comment:
@@ -188,32 +188,32 @@ class Repository:
         await self._call("PATCH", f"/issues/comments/{comment}", body=self._text(body), urgent=True)
 
     async def show_progress(self, comment: int, body: str) -> None:
-        """Edit, or leave it to the next time where GitHub's limits are near: edits may count as well."""
-        if self._client.is_idle:
+        """Edit a progress comment, unless GitHub's rate limits are near: edits may count as content."""
+        if self._client.has_headroom:
             await self._call("PATCH", f"/issues/comments/{comment}", body=self._text(body))
 
     async def find_comment(self, number: int, marker: str, author: str, since: str) -> Comment | None:
-        """The oldest comment by `author` that holds `marker`, among those changed since `since` (RFC 3339)."""
+        """The oldest comment by `author` that contains `marker`, among those updated since `since` (RFC 3339)."""
         return next(iter(await self.find_comments(number, marker, author, since)), None)
 
     async def find_comments(self, number: int, marker: str, author: str, since: str) -> tuple[Comment, ...]:
-        """All of them, oldest first: where a list lagged, one was made twice."""
-        found: list[Comment] = []
+        """All such comments, oldest first. There can be two: GitHub's lists lag behind its writes."""
+        comments: list[Comment] = []
         for page in itertools.count(1):
             query = {"since": since, "per_page": 100, "page": page}
             got = await self._call("GET", f"/issues/{number}/comments", list[_Comment], query=query)
-            found += [item.value() for item in got]
+            comments += [item.value() for item in got]
             if len(got) < 100:
                 break
-        return tuple(each for each in found if each.author == author and marker in each.body)
+        return tuple(comment for comment in comments if comment.author == author and marker in comment.body)
 
     async def delete_comment(self, comment: int) -> None:
-        """It may be gone already."""
+        """Delete a comment; it may be deleted already."""
         with suppress(NotFoundError):
             await self._call("DELETE", f"/issues/comments/{comment}")
 
     async def remove_label(self, number: int, label: str) -> None:
-        """Take a label off; it may be off already."""
+        """Remove a label; it may be removed already."""
         try:
             await self._call("DELETE", f"/issues/{number}/labels/{quote(label, safe='')}")
         except NotFoundError:
@@ -222,7 +222,7 @@ class Repository:
     async def issue_events(self, trigger: IssueEventTrigger[Any], event: Event) -> tuple[int, ...]:
         """Ids of the issue events that may be this one, oldest first. GitHub's list may lag."""
         listed: list[IssueEvent] = []
-        for page in itertools.count(1):  # oldest first, so it is walked whole
+        for page in itertools.count(1):  # the newest events are on the last page
             query = {"per_page": 100, "page": page}
             got = await self._call("GET", f"/issues/{event.issue.number}/events", list[IssueEvent], query=query)
             listed += got
@@ -237,9 +237,9 @@ class Repository:
         return got.merge_base_commit.sha
 
     async def diff(self, base: str, head: str) -> str:
-        """GitHub's own unified diff between commits: a pull request's, though its head may have moved meanwhile.
+        """The unified diff between two commits. Unlike a pull request's diff, it does not change with new pushes.
 
-        Raises: GitHubError 406 when it is too large.
+        Raises: GitHubError with status 406 when it is too large.
         """
         return await self._call("GET", f"/compare/{base}...{head}", str, accept="application/vnd.github.v3.diff")
 
@@ -249,13 +249,13 @@ class Repository:
         body = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
         return (await self._call("POST", "/git/blobs", _Sha, body=body, repeat=True)).sha
 
-    async def tree(self, base: str, entries: Sequence[Entry]) -> str:
-        """A tree's sha. Content-addressed, so making it twice is harmless."""
+    async def tree(self, base: str, entries: Sequence[TreeEntry]) -> str:
+        """Create a tree and return its sha. It is safe to repeat: the same content has the same sha."""
         body = {"base_tree": base, "tree": [_tree_entry(entry) for entry in entries]}
         return (await self._call("POST", "/git/trees", _Sha, body=body, repeat=True)).sha
 
     async def make_commit(self, message: str, tree: str, parent: str) -> Commit:
-        """A commit without author or committer: only then does GitHub sign it as the App's."""
+        """Create a commit. GitHub signs it only if we give no author and no committer."""
         body = {"message": self._client.redact(message), "tree": tree, "parents": [parent]}
         return (await self._call("POST", "/git/commits", _Commit, body=body, repeat=True)).value()
 
@@ -263,14 +263,14 @@ class Repository:
         return (await self._call("GET", f"/git/commits/{sha}", _Commit)).value()
 
     async def branch(self, name: str) -> str | None:
-        """The commit a branch is at, or None."""
+        """The sha of a branch's newest commit; None: there is no such branch."""
         try:
             return (await self._call("GET", f"/git/ref/heads/{quote(name)}", _Ref)).object.sha
         except NotFoundError:
             return None
 
     async def create_branch(self, name: str, sha: str) -> bool:
-        """Create only. False if the name is taken."""
+        """Create a branch. False if it exists already."""
         body = {"ref": f"refs/heads/{name}", "sha": sha}
         try:
             await self._call("POST", "/git/refs", body=body)
@@ -281,7 +281,7 @@ class Repository:
         return True
 
     async def move_branch(self, name: str, sha: str) -> bool:
-        """Fast-forward, never forced. False if the branch has moved elsewhere, or is gone."""
+        """Move a branch forward. False if that is no fast-forward, or if the branch does not exist."""
         try:
             await self._call("PATCH", f"/git/refs/heads/{quote(name)}", body={"sha": sha, "force": False})
         except UnprocessableError as error:
@@ -300,11 +300,11 @@ class Repository:
     async def open_pull(self, title: str, body: str, head: str, base: str, *, draft: bool = False) -> Pull | None:
         """Open a pull request. None if one is open for this head already.
 
-        Where a repository's plan has no drafts it is a common one, and its title says that it is unfinished.
+        Some plans have no drafts. Then it is no draft, and its title begins with [WIP].
         """
-        asked = {"title": self._client.redact(title), **self._text(body), "head": head, "base": base, "draft": draft}
+        fields = {"title": self._client.redact(title), **self._text(body), "head": head, "base": base, "draft": draft}
         try:
-            got = await self._call("POST", "/pulls", _Pull, body=asked | {"maintainer_can_modify": True})
+            got = await self._call("POST", "/pulls", _Pull, body=fields | {"maintainer_can_modify": True})
         except UnprocessableError as error:
             if draft and "draft pull requests are not supported" in error.message.lower():
                 return await self.open_pull(f"[WIP] {title}", body, head, base)
@@ -320,7 +320,7 @@ class Repository:
         return got[0].value() if got else None
 
     async def review(self, number: int, commit: str, body: str, comments: Sequence[InlineComment]) -> str:
-        """Post a review that neither approves nor blocks; answers its address."""
+        """Post a review that neither approves nor blocks. Return its address."""
         got = await self._call(
             "POST",
             f"/pulls/{number}/reviews",
@@ -339,27 +339,23 @@ class Repository:
         while True:
             query = {"per_page": 100, "page": page}
             got = await self._call("GET", f"/pulls/{number}/reviews", list[_Comment], query=query)
-            for found in (item.value() for item in got):
-                if found.author == author and marker in found.body:
-                    return found.url
+            for review in (item.value() for item in got):
+                if review.author == author and marker in review.body:
+                    return review.url
             if len(got) < 100:
                 return None
             page += 1
 
 
-def _tree_entry(entry: Entry) -> dict[str, Any]:
-    made: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "type": "blob"}
+def _tree_entry(entry: TreeEntry) -> dict[str, Any]:
+    fields: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "type": "blob"}
     if entry.text is not None:
-        return made | {"content": entry.text}
-    return made | {"sha": entry.blob}  # null deletes
+        return fields | {"content": entry.text}
+    return fields | {"sha": entry.blob}  # null deletes the file
 
 
 def _inline(comment: InlineComment) -> dict[str, Any]:
-    made: dict[str, Any] = {
-        "path": comment.path,
-        "line": comment.line,
-        "side": comment.side,
-    }
+    fields: dict[str, Any] = {"path": comment.path, "line": comment.line, "side": comment.side}
     if comment.start_line is not None:
-        made |= {"start_line": comment.start_line, "start_side": comment.side}
-    return made
+        fields |= {"start_line": comment.start_line, "start_side": comment.side}
+    return fields

@@ -128,7 +128,7 @@ class Search:
             if thread is None or not isinstance(written, str) or by is None:
                 continue
             if datetime.fromisoformat(written) >= earliest:
-                parts = {text.conversation: thread, text.field: item}
+                parts = {text.conversation: thread} | ({text.field: item} if text.field else {})
                 key = triggers.text_key(text.kind, item.id)
                 yield self._told(repo, f"{text.name}-{item.id}", key, text.event, text.action, by, parts)
 

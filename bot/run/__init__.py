@@ -1,4 +1,4 @@
-"""A run: seven stages, each of which may be killed anywhere and begun again.
+"""A run: prepare, work, collect, publish or review, report.
 
-announce (in dispatch) -> prepare -> work -> collect -> check and publish, or review -> report
+Each stage is safe to repeat: the process may be killed at any point, and another one runs the stage again.
 """

@@ -1,4 +1,4 @@
-"""Take the change set out of the sandbox, whatever the agent did there, and keep it with the run."""
+"""Takes the change set out of the sandbox and stores it with the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 COLLECT_SECONDS = 600
 CHANGES = "changes"  # the artifact's name
 
-_WHERE = """\
+_PATHS = """\
 export AMPBOT_BASE_GIT="$HOME/.ampbot/base.git" AMPBOT_WORKTREE="$HOME/repo" AMPBOT_OUT="$HOME/.ampbot/out"
 """
 
@@ -29,28 +29,27 @@ def limits(settings: Settings) -> Limits:
 
 
 async def collect(context: Context, run: Run) -> Ending | None:
-    """The archive of the change set becomes an artifact; a failed run's partial work is kept the same way."""
-    assert run.sandbox is not None  # noqa: S101 - prepare() has seen to it
+    """Store the archive of the change set as an artifact, also that of a run that failed."""
+    assert run.sandbox is not None  # noqa: S101 - set by prepare()
     assert run.pinned is not None  # noqa: S101 - as above
     if not run.request.kind.rules.publishes:
         return None
     if not await context.database.write(runs.set_state, run.id, RunState.COLLECTING):
         return None
     sandbox = await context.sandboxes.open(run.sandbox)
-    most = limits(context.settings)
+    limit = limits(context.settings)
     env = {
         "AMPBOT_TREE": run.pinned.base_tree,
-        "AMPBOT_MAX_FILES": str(most.files),
-        "AMPBOT_MAX_BYTES": str(most.total_bytes),
+        "AMPBOT_MAX_FILES": str(limit.files),
+        "AMPBOT_MAX_BYTES": str(limit.total_bytes),
     }
-    ran = await sandbox.run(_WHERE + script("collect"), env=env, seconds=COLLECT_SECONDS)
-    trouble = changeset.parse_status(ran.stdout)
-    archive = await sandbox.read(ARCHIVE, most=most.archive_bytes) if trouble is None else None
+    result = await sandbox.run(_PATHS + script("collect"), env=env, seconds=COLLECT_SECONDS)
+    problem = changeset.parse_status(result.stdout)
+    archive = await sandbox.read(ARCHIVE, max_bytes=limit.archive_bytes) if problem is None else None
     if archive is None:
-        trouble = trouble or Problem("The change is too large.")
-        log.warning("not collected", run=run.id, why=trouble.detail or trouble.message)
-        # Of a run that failed anyway, its own reason is the one to tell.
-        return messages.refused_change(trouble.message) if run.outcome is not None and run.outcome.ok else None
-    content = archive
-    await context.database.write(runs.save_artifact, run.id, CHANGES, content)
+        problem = problem or Problem("The change is too large.")
+        log.warning("not collected", run=run.id, why=problem.detail or problem.message)
+        # If the run failed anyway, its own reason is the ending.
+        return messages.refused_change(problem.message) if run.outcome is not None and run.outcome.ok else None
+    await context.database.write(runs.save_artifact, run.id, CHANGES, archive)
     return None

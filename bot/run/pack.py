@@ -1,5 +1,7 @@
-"""Large change sets go up as one pack: pushed from a bare, blobless repository to a temporary branch, so that the
-commit can then be made by the API on the pushed tree, and be signed. The host never checks anything out."""
+"""Uploads a large change set with one `git push`, from a bare repository without blobs to a temporary branch.
+
+Then the API can create the commit from the pushed tree, so that GitHub signs it. Nothing is checked out on the host.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,15 @@ from bot.github.errors import ForbiddenError, UnavailableError
 from bot.model import PinnedBase
 from bot.text.names import temporary_branch
 
-SECONDS = 900.0
+SECONDS = 900.0  # for one git command
 
 
 async def push(context: Context, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str) -> str:
-    """Push the new objects to the run's temporary branch and answer the tree's id. The caller deletes the branch.
+    """Push the new objects to the run's temporary branch and return the tree's id. The caller deletes the branch.
 
     Raises:
-        ForbiddenError: GitHub refused the push. UnavailableError: git could not do it.
+        ForbiddenError: GitHub refused the push.
+        UnavailableError: git failed for another reason.
     """
     url = f"{context.settings.github_url}/{pinned.repo_name}.git"
     with tempfile.TemporaryDirectory(prefix="ampbot-") as folder:
@@ -38,14 +41,14 @@ async def push(context: Context, token: Token, change_set: ChangeSet, pinned: Pi
         await git("update-index", "-z", "--index-info", input=_index(change_set))
         tree = (await git("write-tree", "--missing-ok")).decode().strip()
         commit = (await git("commit-tree", tree, "-p", pinned.base_sha, "-m", f"ampbot run {run}")).decode().strip()
-        await context.confirm()
+        await context.ensure_lock_held()
         branch = temporary_branch(run, context.settings.branch_prefix)
         await git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{branch}")
     return tree
 
 
 def _environment(home: str, server: str, token: Token) -> dict[str, str]:
-    """Nothing of ours but PATH: no App key, no settings, no configuration that a stranger could have left."""
+    """The environment of git: of ours only PATH, so no keys and no settings; and no configuration from files."""
     basic = base64.b64encode(f"x-access-token:{token.value}".encode()).decode()
     configuration = {
         f"http.{server}/.extraHeader": f"Authorization: Basic {basic}",
@@ -79,13 +82,14 @@ def _environment(home: str, server: str, token: Token) -> dict[str, str]:
 
 
 def _blobs(change_set: ChangeSet) -> bytes:
-    """https://git-scm.com/docs/git-fast-import: one process for all contents."""
+    """Input that creates all blobs: https://git-scm.com/docs/git-fast-import"""
     unique = {change.blob: change.content for change in change_set.changes if change.content is not None}
     parts = [b"blob\ndata %d\n%s\n" % (len(content), content) for content in unique.values()]
     return b"".join([*parts, b"done\n"])
 
 
 def _index(change_set: ChangeSet) -> bytes:
+    """Input of `git update-index --index-info`: https://git-scm.com/docs/git-update-index"""
     rows = []
     for change in sorted(change_set.changes, key=lambda change: change.content is not None):
         path = change.path.encode("utf-8", "surrogateescape")
@@ -99,7 +103,7 @@ class _Git:
         self._folder = folder
         self._environment = environment
 
-    async def __call__(self, *arguments: str, input: bytes | None = None) -> bytes:  # noqa: A002 - subprocess's own name
+    async def __call__(self, *arguments: str, input: bytes | None = None) -> bytes:  # noqa: A002 - as in subprocess
         process = await asyncio.create_subprocess_exec(
             "git",
             *arguments,
@@ -110,15 +114,15 @@ class _Git:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, errors = await asyncio.wait_for(process.communicate(input), SECONDS)
+            stdout, stderr = await asyncio.wait_for(process.communicate(input), SECONDS)
         except BaseException:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
             raise
         if process.returncode != 0:
-            said = errors.decode("utf-8", "replace").strip()[-500:]
-            if arguments[0] == "push" and ("rejected" in said or "refus" in said or "denied" in said):
-                raise ForbiddenError(403, said)
-            raise UnavailableError(0, f"git {arguments[0]}: {said}")
-        return out
+            message = stderr.decode("utf-8", "replace").strip()[-500:]
+            if arguments[0] == "push" and ("rejected" in message or "refus" in message or "denied" in message):
+                raise ForbiddenError(403, message)
+            raise UnavailableError(0, f"git {arguments[0]}: {message}")
+        return stdout

@@ -1,4 +1,4 @@
-"""Pin what the run is measured against, and put it into a sandbox. When this ends, no token of ours lives there."""
+"""Chooses the base commit and prepares a sandbox with a checkout of it. At the end the sandbox has no token."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ from bot.text import messages
 
 log = structlog.get_logger()
 
-# What the sandbox may live beyond the agent's own time: for preparing and collecting.
+# The sandbox's lifetime beyond that of the agent: for preparing and collecting.
 MARGIN_SECONDS = 600
-COLLECTING = 240  # the share of it that is kept for collecting
+COLLECTING = 240  # the part of it that is reserved for collecting
 FETCH_SECONDS = 600
 FETCH_WAITS = (1.0, 5.0)
-# Characters of a pull request's diff that are laid beside the prompt.
+# Characters of a pull request's diff that the agent gets.
 MAX_DIFF = 2_000_000
-# Bytes of the pinned tree's file names, compressed; the artifact they are kept as.
+# Bytes of the compressed file names of the pinned tree, and the name of the artifact that holds them.
 MAX_PATHS = 20_000_000
 BASE_PATHS = "paths"
 
 
 async def prepare(context: Context, run: Run) -> Ending | None:
-    """From a queued run to a sandbox with a checkout, a prompt, and no credential."""
+    """Create the sandbox, with a checkout, a prompt, and no credentials."""
     request = run.request
     if not await context.database.write(runs.set_state, run.id, RunState.PREPARING):
         return None
     repository = await context.github.conversation(request.issue.repo)
-    sandbox, pinned_down, token = await gather_all(
+    sandbox, base, token = await gather_all(
         _sandbox(context, run), _resolve_base(context, run, repository), context.github.mint(request.issue.repo, CLONE)
     )
     tokens = [token]
     try:
-        if isinstance(pinned_down, Ending):
+        if isinstance(base, Ending):
             await context.github.revoke(token)
-            return pinned_down
-        pinned, conversation = pinned_down
+            return base
+        pinned, conversation = base
         fetched, installed = await gather_all(
             _fetch(context, sandbox, pinned, request.issue.repo, tokens),
             _write_inputs(run, sandbox, pinned, conversation, repository),
@@ -65,26 +65,26 @@ async def prepare(context: Context, run: Run) -> Ending | None:
         with suppress(GitHubError):
             await _revoke(context, tokens)
         raise
-    # The token has served: it dies while the checkout is made, and before the agent is started.
+    # The token is no longer needed. It is revoked before the agent starts.
     _, checked_out = await gather_all(_revoke(context, tokens), _check_out(context, run, sandbox, pinned, fetched))
     if not checked_out:
         return messages.fetch_failed()
     if isinstance(installed, Problem):
         log.warning("no usable amp", run=run.id, why=installed.detail)
         return messages.amp_missing(installed.message)
-    log.info("amp", run=run.id, version=installed.version, era=installed.era.name, note=installed.note)
+    log.info("amp", run=run.id, version=installed.version, era=installed.cli.name, note=installed.note)
     return None
 
 
 def lifetime(settings: Settings) -> float:
-    """Seconds that a run's sandbox may live. E2B's smaller plan allows an hour."""
+    """The timeout of a run's sandbox, in seconds. E2B's smallest plan allows an hour."""
     return settings.run_minutes * 60 + MARGIN_SECONDS
 
 
 async def _sandbox(context: Context, run: Run) -> Sandbox:
-    """Create it and write its id down at once: whatever else fails, those who end sandboxes must know of it.
+    """Create the sandbox and store its id at once, so that it is killed whatever else fails.
 
-    Raises: SandboxGoneError, too, when the run was stopped meanwhile: whoever did could not know of the sandbox.
+    Raises: SandboxError; SandboxGoneError also if the run was stopped meanwhile.
     """
     settings = context.settings
     sandbox = await context.sandboxes.create(
@@ -94,16 +94,17 @@ async def _sandbox(context: Context, run: Run) -> Sandbox:
         repository=run.request.issue.repo.id,
     )
     if not await context.database.write(runs.set_sandbox, run.id, sandbox.id):
+        # Whoever stopped the run did not know of the sandbox.
         await context.sandboxes.kill(sandbox.id)
         raise SandboxGoneError("the run was stopped while its sandbox was made")
     return sandbox
 
 
 async def _resolve_base(context: Context, run: Run, repository: Repository) -> tuple[PinnedBase, Conversation] | Ending:
-    """What the run is measured against, read and written down while the sandbox is still being made."""
+    """Read and store the base of the run, or return the reason why it cannot work here."""
     request = run.request
     conversation = await read_conversation(
-        repository, request.issue.number, until=request.at, without=request.trigger.comment
+        repository, request.issue.number, until=request.at, exclude=request.trigger.comment
     )
     if conversation is None:
         return messages.gone()
@@ -115,7 +116,7 @@ async def _resolve_base(context: Context, run: Run, repository: Repository) -> t
 
 
 def rejection(request: RunRequest, conversation: Conversation) -> Ending | None:
-    """The first reason why this run cannot work here."""
+    """The first reason why this run cannot work here; None if it can."""
     if conversation.repository != request.issue.repo.id:
         return messages.gone()
     if conversation.default is None:
@@ -127,7 +128,7 @@ def rejection(request: RunRequest, conversation: Conversation) -> Ending | None:
         return None
     if conversation.archived:
         return messages.archived()
-    # One from a fork may be asked about; that a request there is work, only the change set tells.
+    # A fork is no reason yet: the request may be a question. publish() refuses changes to a fork.
     if conversation.pull is not None and (conversation.pull.head is None or not conversation.pull.open):
         return messages.closed_pull()
     return None
@@ -135,7 +136,7 @@ def rejection(request: RunRequest, conversation: Conversation) -> Ending | None:
 
 async def _read_base(repository: Repository, conversation: Conversation) -> PinnedBase:
     pull, default = conversation.pull, conversation.default
-    assert default is not None  # noqa: S101 - refuse() has seen to it
+    assert default is not None  # noqa: S101 - checked by rejection()
     if pull is None:
         return PinnedBase(conversation.name, default.commit, default.tree, default.branch)
     return PinnedBase(
@@ -154,12 +155,12 @@ async def _revoke(context: Context, tokens: list[Token]) -> None:
 
 
 async def _fetch(context: Context, sandbox: Sandbox, pinned: PinnedBase, repo: Repo, tokens: list[Token]) -> bool:
-    """Fetch the pinned commits by id, with a token of its own for each further try: one may have died."""
+    """Fetch the pinned commits by id. Each further attempt gets a new token: the last one may have expired."""
     for wait in (*FETCH_WAITS, None):
-        ran = await sandbox.run(script("fetch"), env=_fetch_env(context, pinned, tokens[-1]), seconds=FETCH_SECONDS)
-        if ran.exit_code == 0:
+        result = await sandbox.run(script("fetch"), env=_fetch_env(context, pinned, tokens[-1]), seconds=FETCH_SECONDS)
+        if result.exit_code == 0:
             return True
-        log.warning("fetch failed", repository=pinned.repo_name, git=context.redact(ran.stderr)[-500:])
+        log.warning("fetch failed", repository=pinned.repo_name, git=context.redact(result.stderr)[-500:])
         if wait is not None:
             await context.sleep(wait)
             tokens.append(await context.github.mint(repo, CLONE))
@@ -167,14 +168,14 @@ async def _fetch(context: Context, sandbox: Sandbox, pinned: PinnedBase, repo: R
 
 
 def _fetch_env(context: Context, pinned: PinnedBase, token: Token) -> dict[str, str]:
-    """The fetch's environment. The token is in git's alone: no argv, no file, no address."""
+    """The environment of fetch.sh. The token is only here: on no command line, in no file and in no address."""
     basic = base64.b64encode(f"x-access-token:{token.value}".encode()).decode()
     return {
         "AMPBOT_URL": f"{context.settings.github_url}/{pinned.repo_name}.git",
         "AMPBOT_COMMITS": " ".join(filter(None, (pinned.base_sha, pinned.merge_base))),
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_COUNT": "1",
-        # GitHub's git wants Basic, not Bearer; scoped to the one host, so that no redirect carries it on.
+        # GitHub's git server requires Basic. The key limits the header to this host, also after a redirect.
         "GIT_CONFIG_KEY_0": f"http.{context.settings.github_url}/.extraHeader",
         "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
     }
@@ -183,7 +184,7 @@ def _fetch_env(context: Context, pinned: PinnedBase, token: Token) -> dict[str, 
 async def _write_inputs(
     run: Run, sandbox: Sandbox, pinned: PinnedBase, conversation: Conversation, repository: Repository
 ) -> amp_cli.Installation | Problem:
-    """Everything the agent finds beside its checkout: its prompt, its settings, its command line."""
+    """Write the prompt, the settings, the command line and a pull request's diff. Return the Amp CLI found there."""
     if conversation.pull is not None:
         changes = await _diff(repository, pinned)
         await sandbox.write(PULL_DIFF, changes.encode("utf-8", "replace"))
@@ -205,7 +206,7 @@ async def _write_inputs(
     installed = amp_cli.read_probe(probe.stdout)
     if isinstance(installed, amp_cli.Installation):
         argv = amp_cli.run_command(
-            installed.era, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None
+            installed.cli, binary=installed.binary, settings_file=f"../{AMP_SETTINGS}", thread=None
         )
         await sandbox.write(COMMAND, f"{shlex.join(argv)}\n".encode())
     return installed
@@ -220,11 +221,11 @@ async def _check_out(context: Context, run: Run, sandbox: Sandbox, pinned: Pinne
         "AMPBOT_TREE": pinned.base_tree,
         "AMPBOT_BRANCH": "amp-work",
     }
-    ran = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
-    if ran.exit_code != 0:
-        log.warning("checkout failed", run=run.id, git=context.redact(ran.stderr)[-500:])
+    result = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
+    if result.exit_code != 0:
+        log.warning("checkout failed", run=run.id, git=context.redact(result.stderr)[-500:])
         return False
-    names = await sandbox.read(PATHS, most=MAX_PATHS)
+    names = await sandbox.read(PATHS, max_bytes=MAX_PATHS)
     if names is not None:
         await context.database.write(runs.save_artifact, run.id, BASE_PATHS, names)
     return True
@@ -234,6 +235,6 @@ async def _diff(repository: Repository, pinned: PinnedBase) -> str:
     try:
         return diff.text_limit(await repository.diff(pinned.merge_base or "", pinned.base_sha), MAX_DIFF)
     except GitHubError as error:
-        if error.status != 406:  # GitHub's word for a diff of too many files or lines
+        if error.status != 406:  # the diff has too many files or lines
             raise
         return "GitHub gives no diff of this pull request: it is too large. Compare the commits with git instead.\n"

@@ -1,4 +1,4 @@
-"""What came of the work goes to GitHub: checked, under a permission asked for again, with a token minted now."""
+"""Checks the change set and publishes it, with a new token and after a new check of the requester's permission."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ log = structlog.get_logger()
 
 
 async def publish(context: Context, run: Run) -> Ending | None:
-    """How the run ends, once its work is where it belongs."""
+    """Publish the run's work. Return how the run ends."""
     outcome, pinned = run.outcome, run.pinned
-    assert outcome is not None  # noqa: S101 - work() has seen to it
-    assert pinned is not None  # noqa: S101 - prepare() has seen to it
-    # From here on nobody can stop the run; and who has stopped it by now is known.
+    assert outcome is not None  # noqa: S101 - set by work()
+    assert pinned is not None  # noqa: S101 - set by prepare()
+    # From here on the run cannot be stopped, so `stopped_by` is final.
     if not await context.database.write(runs.set_state, run.id, RunState.PUBLISHING):
         return None
     stopped_by = await context.database.read(stops.stopped_by, run.id)
@@ -49,7 +49,7 @@ async def publish(context: Context, run: Run) -> Ending | None:
         return await review(context, run, answer)
     if not rules.publishes:
         return messages.answered(answer.text)
-    assert archive is not None  # noqa: S101 - collect() has seen to it
+    assert archive is not None  # noqa: S101 - set by collect()
     change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
     if isinstance(change_set, Problem):
         log.warning("change set refused", run=run.id, why=change_set.detail)
@@ -60,10 +60,10 @@ async def publish(context: Context, run: Run) -> Ending | None:
         )
     if pinned.from_fork:
         return messages.fork_work()
-    names_there = await context.database.read(runs.load_artifact, run.id, BASE_PATHS)
+    base_names = await context.database.read(runs.load_artifact, run.id, BASE_PATHS)
     violations = changeset.check(
         change_set,
-        base_paths=changeset.names(names_there or b""),
+        base_paths=changeset.names(base_names or b""),
         symlinks=context.settings.symlinks,
         limits=limits(context.settings),
         leaks=context.redact.leaks,
@@ -76,8 +76,8 @@ async def publish(context: Context, run: Run) -> Ending | None:
 def _changed(context: Context, archive: bytes | None, pinned: PinnedBase) -> bool:
     if archive is None:
         return False
-    found = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
-    return isinstance(found, Problem) or bool(found.changes)
+    change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
+    return isinstance(change_set, Problem) or bool(change_set.changes)
 
 
 async def _publish(
@@ -114,7 +114,7 @@ async def _publish(
             await context.database.write(runs.set_commit, run.id, done.sha, names.branch(run.request, headline, prefix))
         branch = run.branch or names.branch(run.request, headline, prefix)
         if pinned.head_branch is not None and stopped_by:
-            # Unfinished work is not pushed to where others build on it.
+            # Do not push unfinished work to a branch that others use.
             await _branch_at(repository, branch, commit, pinned, change_set)
             url = _compare_url(context, pinned, branch)
             return stop_messages.stopped_beside(stopped_by, branch, url, change_set.changes, answer.text)
@@ -141,14 +141,14 @@ async def _onto(
     answer: str,
     change_set: ChangeSet,
 ) -> Ending:
-    """A commit on the pull request's own branch; where that moved meanwhile, on a branch beside it."""
+    """Push the commit to the pull request's branch, or to the branch `own` if that one has moved."""
     head = pinned.head_branch
-    assert head is not None  # noqa: S101 - the caller's condition
+    assert head is not None  # noqa: S101 - checked by the caller
     if await repository.branch(head) == commit or await repository.move_branch(head, commit):
         return messages.commit_added(commit, head, answer, change_set.changes)
-    there = await repository.branch(head)
-    if there is not None and await repository.merge_base(commit, there) == commit:
-        # An earlier attempt put it there, and somebody has gone on from it.
+    current = await repository.branch(head)
+    if current is not None and await repository.merge_base(commit, current) == commit:
+        # An earlier attempt pushed it, and somebody has pushed more commits since.
         return messages.commit_added(commit, head, answer, change_set.changes)
     await _branch_at(repository, own, commit, pinned, change_set)
     return messages.branch_moved(head, own, _compare_url(context, pinned, own), answer)
@@ -161,19 +161,19 @@ def _compare_url(context: Context, pinned: PinnedBase, branch: str) -> str:
 async def _branch_at(
     repository: Repository, branch: str, commit: str, pinned: PinnedBase, change_set: ChangeSet
 ) -> None:
-    """Create the branch, or find that an earlier attempt of this run did."""
+    """Create the branch. An earlier attempt of this run may have created it already."""
     try:
         if await repository.create_branch(branch, commit):
             return
     except UnavailableError:
         if await repository.branch(branch) != commit and not await repository.create_branch(branch, commit):
             raise
-    there = await repository.branch(branch)
-    if there == commit:
+    current = await repository.branch(branch)
+    if current == commit:
         return
-    # An earlier attempt's commit differs by its time alone.
-    found = await repository.commit(there) if there else None
-    if found is None or found.tree != change_set.tree or found.parents != (pinned.base_sha,):
+    # The commit of an earlier attempt differs only in its time.
+    existing = await repository.commit(current) if current else None
+    if existing is None or existing.tree != change_set.tree or existing.parents != (pinned.base_sha,):
         raise UnprocessableError(422, f"The branch {branch} exists already and holds something else.")
 
 
@@ -181,9 +181,9 @@ async def _pull(repository: Repository, title: str, body: str, branch: str, base
     try:
         opened = await repository.open_pull(title, body, branch, base, draft=draft)
     except UnavailableError:
-        # Done or not? GitHub's own uniqueness of (head, base) answers on the second try.
+        # It may be open now. Then the second attempt returns None: GitHub allows one for each (head, base).
         opened = await repository.open_pull(title, body, branch, base, draft=draft)
-    found = opened or await repository.find_pull(branch)
-    if found is None:  # its lists lag behind its writes
+    pull = opened or await repository.find_pull(branch)
+    if pull is None:  # GitHub's lists lag behind its writes
         raise UnavailableError(200, f"GitHub says a pull request for {branch} exists, and shows none yet.")
-    return found
+    return pull

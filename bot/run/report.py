@@ -1,4 +1,4 @@
-"""The last word: the one comment says how it ended, and the conversation is free for the next run."""
+"""Shows the ending in the run's comment, and lets the next run of the issue start."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bot.text import messages
 
 log = structlog.get_logger()
 
-# Dispatch posts the comment while the run is under way; where GitHub keeps it waiting for longer, it catches up.
+# Dispatch posts the comment while the run is already working. If that takes longer, `catch_up` shows the ending.
 COMMENT_WAIT_SECONDS = 300.0
 
 
 async def report(context: Context, run: str) -> None:
-    """Edit the progress comment into the run's ending, then let the next run of the conversation in."""
+    """Show the ending in the progress comment, then let the next run of the issue start."""
     row = await _with_comment(context, run)
-    await say_ending(context, row)
+    await show_ending(context, row)
     await context.database.write(runs.finish, row)
     context.work.set()
     log.info(
@@ -39,22 +39,22 @@ async def report(context: Context, run: str) -> None:
 
 
 async def catch_up(context: Context, run: str) -> None:
-    """The progress comment came so late that the run had ended without it: say the ending now."""
+    """Show the ending in a progress comment that was posted after the run had ended."""
     row = await context.database.read(runs.get, run)
     if row.ended_at is not None and row.ending is not None:
-        await say_ending(context, row)
+        await show_ending(context, row)
 
 
-async def _heard(context: Context, run: str) -> Outcome | None:
-    """What an agent that did not come to its end had told of its thread and its price by then."""
+async def _outcome_so_far(context: Context, run: str) -> Outcome | None:
+    """The thread and the tokens of an agent that did not finish, from its transcript."""
 
-    def hear(connection: Connection) -> Outcome | None:
+    def read(connection: Connection) -> Outcome | None:
         stream, lines = Stream(), runs.transcript_lines(connection, run)
         for line in lines:
             stream.feed(line.encode() + b"\n")
         return conclude(stream, None, "") if lines else None
 
-    return await context.database.read(hear)
+    return await context.database.read(read)
 
 
 async def _with_comment(context: Context, run: str) -> Run:
@@ -66,27 +66,26 @@ async def _with_comment(context: Context, run: str) -> Run:
         await context.sleep(0.1)
 
 
-async def say_ending(context: Context, row: Run) -> bool:
-    """Edit the progress comment, if there is one, into the run's ending. False if GitHub refuses."""
+async def show_ending(context: Context, row: Run) -> bool:
+    """Show the ending in the progress comment, if there is one. False if GitHub refuses."""
     if not row.comment:
         return True
     ending = row.ending or messages.internal_error(row.id)
-    row = replace(row, outcome=row.outcome or await _heard(context, row.id))
+    row = replace(row, outcome=row.outcome or await _outcome_so_far(context, row.id))
     price = run_cost(context, row, row.ended_at or now())
     body = messages.final(row.request, ending, price)
     name = row.pinned.repo_name if row.pinned is not None else None
 
-    async def say() -> None:
+    async def edit() -> None:
         repository = await context.github.conversation(row.request.issue.repo, name)
         await repository.edit_comment(row.comment or 0, body)
 
     try:
-        await retry_github(context.sleep, say, forever=True)
+        await retry_github(context.sleep, edit, forever=True)
     except GitHubError as error:
-        # The row has it all. Locked, archived, suspended: the sweep tries again (bot/sweep/endings.py). Deleted or
-        # uninstalled: there is nobody left to tell.
+        # If the issue is locked, the repository archived or the App suspended, the sweep tries again
+        # (bot/sweep/endings.py). If the comment was deleted or the App uninstalled, there is nothing to try.
         log.warning("ending not shown", run=row.id, status=error.status, github=context.redact(error.message))
-        again = not isinstance(error, NotFoundError)
-        await context.database.write(runs.set_reported, row.id, refused=again)
+        await context.database.write(runs.set_reported, row.id, refused=not isinstance(error, NotFoundError))
         return False
     return True

@@ -1,4 +1,4 @@
-"""Amp's answer becomes one review, bound to the commit it read. What does not fit the diff goes into its summary."""
+"""Posts Amp's answer as one review of the commit it read. Comments on lines outside the diff go into the summary."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from bot.text.markdown import sanitize
 
 
 async def review(context: Context, run: Run, answer: Answer) -> Ending:
-    """Post the review, once."""
+    """Post the review once. Return how the run ends."""
     request, pinned = run.request, run.pinned
-    assert pinned is not None  # noqa: S101 - prepare() has seen to it
+    assert pinned is not None  # noqa: S101 - set by prepare()
     repository = await context.github.conversation(request.issue.repo, pinned.repo_name)
     if await repository.permission(request.actor.login, request.actor.id) not in MAY_ASK:
         return messages.permission_lost(request.actor)
     summary = answer.review.summary if answer.review is not None else ""
     comments = answer.review.comments if answer.review is not None else ()
-    fitting, off_diff = await _sorted(repository, pinned, comments)
+    fitting, off_diff = await _split(repository, pinned, comments)
     price = run_cost(context, run, now())
     text = "\n\n".join(filter(None, (answer.text, summary if summary not in answer.text else "")))
     me = await context.github.identity()
@@ -44,7 +44,7 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
         try:
             return await post(fitting, off_diff)
         except UnprocessableError:
-            # GitHub disagrees with us about a line, or the head moved: better a plain review than none.
+            # GitHub refuses a line of a comment. Post all comments in the summary.
             off_diff.extend(fitting)
             fitting.clear()
             return await post([], off_diff)
@@ -58,10 +58,10 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
     return messages.reviewed(url, len(fitting), len(off_diff))
 
 
-async def _sorted(
+async def _split(
     repository: Repository, pinned: PinnedBase, comments: tuple[LineComment, ...]
 ) -> tuple[list[LineComment], list[LineComment]]:
-    """(those on a line of the diff that was read, those that are not)"""
+    """(comments on lines of the diff, all others)"""
     if not comments:
         return [], []
     try:
@@ -75,6 +75,6 @@ async def _sorted(
 
 
 def _inline(context: Context, comment: LineComment) -> InlineComment:
-    # The block was JSON: what its escapes hid from the redaction of the whole answer is plain only now.
+    # The answer was redacted before its JSON was decoded, and escapes can hide a secret. Redact it again.
     body = sanitize(context.redact(comment.body), 10_000)
     return InlineComment(comment.path, comment.line, comment.side, body, comment.start_line)

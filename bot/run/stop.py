@@ -1,6 +1,6 @@
-"""What a stop does outside, once our rows have it: it ends what is left of the runs, and shows that they have ended.
+"""Carries out a stop that is stored already: kills sandboxes or agents, and shows the endings.
 
-The worker of such a run notices by itself, on whatever machine it is: its sandbox is gone, or its agent has ended.
+The worker that executes the run may be another process. It notices that the sandbox or the agent is gone.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ log = structlog.get_logger()
 
 
 async def show_stopped(context: Context, repository: Repository, effect: FinalizeStopped) -> None:
-    """May be repeated: what is gone is gone, and an edit of the same words changes nothing."""
-    context.work.set()  # the end of a waiting run may have let another in
+    """Carry out the effect. It is safe to repeat. Raises: GitHubError."""
+    context.work.set()  # if a queued run was stopped, another one may start now
     await asyncio.gather(
-        *(_drop(context, run) for run in effect.dropped),
-        *(_end_agent(context, run) for run in effect.kept),
+        *(_end_dropped(context, run) for run in effect.dropped),
+        *(_stop_agent(context, run) for run in effect.kept),
     )
     await repository.react(effect.trigger.kind, effect.issue.number, effect.trigger.comment, "+1")
 
 
-async def _drop(context: Context, run: str) -> None:
+async def _end_dropped(context: Context, run: str) -> None:
     row = await context.database.read(runs.get, run)
-    # Whatever E2B says, the comment must not wait for it.
-    await asyncio.gather(kill(context, row), report.say_ending(context, row))
+    # Show the ending without waiting for E2B.
+    await asyncio.gather(kill(context, row), report.show_ending(context, row))
 
 
 async def kill(context: Context, row: Run) -> None:
-    """End the run's sandbox, if it has one that we know of; it may be gone already."""
+    """Kill the run's sandbox, if its id is stored; it may be gone already."""
     if row.sandbox is None:
         return
     try:
         await context.sandboxes.kill(row.sandbox)
     except SandboxError as error:
-        # E2B ends it at its timeout; the run's own end must not hang on this.
+        # The run ends anyway. E2B kills the sandbox at its timeout.
         log.warning("sandbox not killed", run=row.id, sandbox=row.sandbox, error=context.redact(str(error)))
 
 
-async def _end_agent(context: Context, run: str) -> None:
+async def _stop_agent(context: Context, run: str) -> None:
     row = await context.database.read(runs.get, run)
     if row.sandbox is None:
         return
@@ -56,5 +56,5 @@ async def _end_agent(context: Context, run: str) -> None:
         sandbox = await context.sandboxes.open(row.sandbox)
         await sandbox.run(script("stop"), seconds=30)
     except SandboxError as error:
-        # Gone, or out of reach: then the run's own worker meets the same, and ends it.
+        # The run's worker gets the same error and ends the run.
         log.warning("agent not ended", run=run, sandbox=row.sandbox, error=context.redact(str(error)))

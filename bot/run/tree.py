@@ -1,4 +1,4 @@
-"""The change set becomes a tree on GitHub: inline where it is text, as blobs where it is not, as a pack when large."""
+"""Creates the change set's tree on GitHub: text inline, other files as blobs, a large change set with `git push`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from bot.changes.changeset import Change, ChangeSet
 from bot.context import Context
 from bot.github.app import Token
-from bot.github.repository import Entry, Repository
+from bot.github.repository import Repository, TreeEntry
 from bot.model import PinnedBase
 from bot.run import pack
 
-# Reported from the field (github.md 4.1): large bodies get a 502, so a tree is made in steps.
+# GitHub may answer a large request with a 502, so we create the tree in steps of this size.
 ENTRIES_A_REQUEST = 100
 INLINE_A_REQUEST = 1_500_000
-# More than this goes up as one pack: a blob is a request, and requests are rationed.
+# Above these limits we push: each blob is a request, and GitHub limits requests.
 MAX_BLOBS = 40
 MAX_BYTES = 20_000_000
 
@@ -23,14 +23,14 @@ MAX_BYTES = 20_000_000
 async def publish(
     context: Context, repository: Repository, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str
 ) -> str:
-    """The id of the tree that GitHub now has. The caller holds it against the sandbox's."""
+    """Create the tree and return its id, for the caller to compare with the sandbox's. Raises: GitHubError."""
     if is_large(change_set):
         return await pack.push(context, token, change_set, pinned, run)
-    # One after the other costs a request's time for each, all at once trips GitHub's limits: a few at a time.
-    gate = asyncio.Semaphore(4)
+    # One after the other is slow, and all at once exceeds GitHub's limits.
+    slots = asyncio.Semaphore(4)
 
     async def upload(change: Change) -> None:
-        async with gate:
+        async with slots:
             await repository.blob(change.content or b"")
 
     await asyncio.gather(*(upload(change) for change in _unique_blobs(change_set.changes).values()))
@@ -41,12 +41,12 @@ async def publish(
 
 
 def is_large(change_set: ChangeSet) -> bool:
-    """Does it go up as a pack?"""
+    """Whether the change set is pushed with git."""
     return len(_unique_blobs(change_set.changes)) > MAX_BLOBS or change_set.total_bytes > MAX_BYTES
 
 
 def _unique_blobs(changes: Sequence[Change]) -> dict[str, Change]:
-    """The contents that cannot stand inline in JSON, each once."""
+    """The changes whose content cannot be inline in JSON, one for each blob."""
     return {c.blob: c for c in changes if c.content is not None and _text(c.content) is None}
 
 
@@ -60,17 +60,17 @@ def _text(content: bytes) -> str | None:
     return None if "\0" in text else text
 
 
-def _batches(changes: Sequence[Change]) -> Iterator[list[Entry]]:
-    """In one request where that can be. A file that stands where a folder was, or the reverse, waits for its turn."""
-    batch: list[Entry] = []
+def _batches(changes: Sequence[Change]) -> Iterator[list[TreeEntry]]:
+    """The entries of each request. If a file replaces a folder, or the reverse, deletions get requests of their own."""
+    batch: list[TreeEntry] = []
     size = 0
     ordered = sorted(changes, key=lambda change: change.content is not None)
-    turns = _first_added(ordered) if _swaps(changes) else None
+    first_added = _first_added(ordered) if _swaps(changes) else None
     for index, change in enumerate(ordered):
         entry = _entry(change)
         weight = len(change.content or b"") if entry.text is not None else 0
         full = len(batch) == ENTRIES_A_REQUEST or size + weight > INLINE_A_REQUEST
-        if batch and (full or index == turns):
+        if batch and (full or index == first_added):
             yield batch
             batch, size = [], 0
         batch.append(entry)
@@ -79,11 +79,15 @@ def _batches(changes: Sequence[Change]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _entry(change: Change) -> Entry:
+def _entry(change: Change) -> TreeEntry:
     if change.content is None:
-        return Entry(change.path, change.old_mode or "100644")
+        return TreeEntry(change.path, change.old_mode or "100644")
     text = _text(change.content)
-    return Entry(change.path, change.mode, blob=change.blob) if text is None else Entry(change.path, change.mode, text)
+    return (
+        TreeEntry(change.path, change.mode, blob=change.blob)
+        if text is None
+        else TreeEntry(change.path, change.mode, text)
+    )
 
 
 def _first_added(ordered: Sequence[Change]) -> int:
@@ -91,7 +95,7 @@ def _first_added(ordered: Sequence[Change]) -> int:
 
 
 def _swaps(changes: Sequence[Change]) -> bool:
-    """Does a new path lie below a deleted file, or a deleted one below a new file?"""
+    """Whether a new path is below a deleted file, or a deleted path below a new file."""
     deleted = {change.path for change in changes if change.content is None}
     added = {change.path for change in changes if change.content is not None}
     return any(not deleted.isdisjoint(_parents(path)) for path in added) or any(

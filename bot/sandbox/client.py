@@ -1,4 +1,4 @@
-"""E2B's room: sandboxes by id, commands and files in them. No vendor type or exception leaves it."""
+"""Sandboxes at E2B, and the commands and files in them. No type or exception of E2B's SDK leaves this module."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from bot.sandbox.errors import (
 
 T = TypeVar("T")
 
-# The one policy for E2B's trouble: seconds to wait before each further attempt. A sandbox slot takes longest to free.
+# Seconds before each further attempt when E2B fails. The long ones are for a free sandbox.
 WAITS = (0.5, 2.0, 8.0, 20.0, 40.0)
 REQUEST_SECONDS = 60.0
-# Characters of one command's output; the largest that our scripts print is a piece of the agent's output in base64.
+# Characters that a command may print. Our largest output is a part of the agent's output in base64.
 MAX_OUTPUT = 2_000_000
 
 
@@ -60,99 +60,99 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class SandboxInfo:
-    """A sandbox that lives, as E2B lists it. `started_at` is in epoch seconds, by E2B's clock."""
+    """A running sandbox in E2B's list. `started_at` is in epoch seconds, by E2B's clock."""
 
     id: str
-    run: str  # "" where it carries none
+    run: str  # "" if its metadata has none
     started_at: float
 
 
-class _Bounded:
-    """What a command says, up to a limit: the agent can make any shell of its sandbox say anything."""
+class _BoundedOutput:
+    """A command's output, up to a limit: the agent can make every shell in its sandbox print without end."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._size = 0
 
-    def take(self, part: str) -> None:
+    def append(self, part: str) -> None:
         self._size += len(part)
         if self._size > MAX_OUTPUT:
-            raise OutputError(f"a command in the sandbox said more than {MAX_OUTPUT:,} characters")
+            raise OutputError(f"a command in the sandbox printed more than {MAX_OUTPUT:,} characters")
         self._parts.append(part)
 
-    def behind(self, mark: str) -> str:
-        _, found, rest = "".join(self._parts).partition(f"{mark}\n")
-        if not found:
+    def after(self, mark: str) -> str:
+        _, separator, output = "".join(self._parts).partition(f"{mark}\n")
+        if not separator:
             raise OutputError("the sandbox's shell did not run the command")
-        return rest
+        return output
 
 
 class Sandbox:
-    """One sandbox. Every operation may be repeated, and is, under the policy."""
+    """One sandbox. Each operation must be safe to repeat: it is retried when E2B fails."""
 
-    def __init__(self, sandbox: AsyncSandbox, patiently: RetryPolicy) -> None:
+    def __init__(self, sandbox: AsyncSandbox, retry: RetryPolicy) -> None:
         self._sandbox = sandbox
-        self._patiently = patiently
+        self._retry = retry
 
     @property
     def id(self) -> str:
         return self._sandbox.sandbox_id
 
     async def run(self, command: str, *, env: Mapping[str, str] | None = None, seconds: float = 60) -> CommandResult:
-        """Run a shell line that is safe to run twice. `env` is this command's alone: never argv, never a file.
+        """Run a shell command; it must be safe to run twice. Only this command gets `env`: secrets go there.
 
         Raises:
             CommandTimeoutError: it ran for longer than `seconds`.
-            SandboxError: one of its kinds.
+            SandboxError: the subclass says what happened.
         """
 
-        async def once() -> CommandResult:
-            # A login shell runs the profile first, which the agent may have written: what it says is not the command's.
+        async def attempt() -> CommandResult:
+            # The login shell first runs a profile, which the agent may have changed. Its output ends at the mark.
             mark = f"ampbot-{secrets.token_hex(8)}"
-            said, complaints = _Bounded(), _Bounded()
+            stdout, stderr = _BoundedOutput(), _BoundedOutput()
             try:
                 result = await self._sandbox.commands.run(
                     f"echo {mark}; echo {mark} >&2\n{command}",
                     envs=dict(env or {}),
                     timeout=seconds,
                     request_timeout=REQUEST_SECONDS,
-                    on_stdout=said.take,
-                    on_stderr=complaints.take,
+                    on_stdout=stdout.append,
+                    on_stderr=stderr.append,
                     retain_output=False,
                 )
                 exit_code = result.exit_code
             except CommandExitException as error:
                 exit_code = error.exit_code
-            return CommandResult(exit_code, said.behind(mark), complaints.behind(mark))
+            return CommandResult(exit_code, stdout.after(mark), stderr.after(mark))
 
-        return await self._patiently(once)
+        return await self._retry(attempt)
 
     async def write(self, path: str, content: bytes) -> None:
-        """Write a file; `path` is absolute or relative to the home folder."""
+        """Write a file. `path` is absolute, or relative to the home folder. Raises: SandboxError."""
 
-        async def once() -> None:
+        async def attempt() -> None:
             await self._sandbox.files.write(path, content, request_timeout=REQUEST_SECONDS)
 
-        await self._patiently(once)
+        await self._retry(attempt)
 
-    async def read(self, path: str, *, most: int) -> bytes | None:
-        """A file's content, None if it is longer than `most` bytes. Raises: SandboxError; FileNotFoundError."""
+    async def read(self, path: str, *, max_bytes: int) -> bytes | None:
+        """A file's content; None if it is longer than `max_bytes`. Raises: SandboxError, such as MissingFileError."""
 
-        async def once() -> bytes | None:
+        async def attempt() -> bytes | None:
             stream = await self._sandbox.files.read(path, format="stream", request_timeout=REQUEST_SECONDS)
             parts, size = [], 0
             async for part in stream:
                 parts.append(part)
                 size += len(part)
-                if size > most:
+                if size > max_bytes:
                     return None
             return b"".join(parts)
 
-        return await self._patiently(once)
+        return await self._retry(attempt)
 
 
 class Sandboxes:
-    """The way to E2B. One per process."""
+    """Creates, opens, lists and kills sandboxes. One per process."""
 
     def __init__(
         self,
@@ -162,87 +162,90 @@ class Sandboxes:
         api_url: str | None = None,
         sandbox_url: str | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        confirm: Callable[[], Awaitable[None]] | None = None,
+        ensure_lock_held: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`confirm` is asked before each operation.
+        """`ensure_lock_held` is called before each attempt.
 
-        `instance` marks our sandboxes, so that two ampbots on one E2B account do not reap each other's.
+        `instance` marks our sandboxes, so that two ampbots with one E2B account do not kill each other's.
         """
         addresses: dict[str, Any] = {
             name: url for name, url in (("api_url", api_url), ("sandbox_url", sandbox_url)) if url
         }
         self._client = E2B(api_key=api_key, **addresses)
         self._instance = instance
-        self._patiently = RetryPolicy(sleep, confirm)
+        self._retry = RetryPolicy(sleep, ensure_lock_held)
         self._open: dict[str, Sandbox] = {}
 
     async def create(self, run: str, template: str, *, seconds: float, repository: int) -> Sandbox:
-        """This run's sandbox; asked twice, E2B answers with the same one (idempotency key). It lives `seconds`."""
+        """Create this run's sandbox, with a timeout in seconds. Repeated, it returns the same one (idempotency key).
 
-        async def once() -> AsyncSandbox:
+        Raises: SandboxError.
+        """
+
+        async def attempt() -> AsyncSandbox:
             return await self._client.AsyncSandbox.create(
                 template=template,
                 timeout=int(seconds),
                 metadata={"app": "ampbot", "instance": self._instance, "run": run, "repository": str(repository)},
-                lifecycle={"on_timeout": "kill"},  # E2B may change what happens when it is not said
+                lifecycle={"on_timeout": "kill"},  # E2B may change its default
                 idempotency_key=run,
                 request_timeout=REQUEST_SECONDS,
             )
 
-        sandbox = Sandbox(await self._patiently(once), self._patiently)
+        sandbox = Sandbox(await self._retry(attempt), self._retry)
         self._open[sandbox.id] = sandbox
         return sandbox
 
     async def open(self, sandbox: str) -> Sandbox:
-        """Connect to a running sandbox. Raises: SandboxGoneError and others of SandboxError."""
+        """Connect to a running sandbox. Raises: SandboxGoneError and other kinds of SandboxError."""
         if sandbox not in self._open:
 
-            async def once() -> AsyncSandbox:
+            async def attempt() -> AsyncSandbox:
                 return await self._client.AsyncSandbox.connect(sandbox, request_timeout=REQUEST_SECONDS)
 
-            self._open[sandbox] = Sandbox(await self._patiently(once), self._patiently)
+            self._open[sandbox] = Sandbox(await self._retry(attempt), self._retry)
         return self._open[sandbox]
 
     async def kill(self, sandbox: str) -> None:
-        """End a sandbox; it may be gone already."""
+        """Kill a sandbox; it may be gone already. Raises: SandboxError."""
 
-        async def once() -> None:
+        async def attempt() -> None:
             await self._client.AsyncSandbox.kill(sandbox, request_timeout=REQUEST_SECONDS)
 
         self._open.pop(sandbox, None)
-        await self._patiently(once)
+        await self._retry(attempt)
 
     async def list_own(self) -> tuple[SandboxInfo, ...]:
-        """Live sandboxes of this instance."""
+        """The running sandboxes of this instance. Raises: SandboxError."""
 
-        async def once() -> tuple[SandboxInfo, ...]:
+        async def attempt() -> tuple[SandboxInfo, ...]:
             query = SandboxQuery(metadata={"app": "ampbot", "instance": self._instance})
             pages = self._client.AsyncSandbox.list(query=query, limit=100)
-            found: list[SandboxInfo] = []
+            sandboxes: list[SandboxInfo] = []
             while pages.has_next:
                 for item in await pages.next_items():
                     run = (item.metadata or {}).get("run", "")
-                    found.append(SandboxInfo(item.sandbox_id, run, item.started_at.timestamp()))
-            return tuple(found)
+                    sandboxes.append(SandboxInfo(item.sandbox_id, run, item.started_at.timestamp()))
+            return tuple(sandboxes)
 
-        return await self._patiently(once)
+        return await self._retry(attempt)
 
 
 class RetryPolicy:
-    """Runs an operation under the policy, and puts what E2B raises into our words."""
+    """Retries an operation, and translates the SDK's exceptions into ours."""
 
     def __init__(
-        self, sleep: Callable[[float], Awaitable[None]], confirm: Callable[[], Awaitable[None]] | None = None
+        self, sleep: Callable[[float], Awaitable[None]], ensure_lock_held: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         self._sleep = sleep
-        self._confirm = confirm
+        self._ensure_lock_held = ensure_lock_held
 
-    async def __call__(self, once: Callable[[], Awaitable[T]]) -> T:
+    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
         for wait in (*WAITS, None):
-            if self._confirm is not None:
-                await self._confirm()
+            if self._ensure_lock_held is not None:
+                await self._ensure_lock_held()
             try:
-                return await once()
+                return await attempt()
             except OutputError:
                 raise
             except (SandboxNotRunningException, SandboxNotFoundException) as error:
@@ -250,27 +253,27 @@ class RetryPolicy:
             except (AuthenticationException, InvalidArgumentException, TemplateException) as error:
                 raise SandboxRefusedError(str(error)) from None
             except (RateLimitException, ServiceBusyException) as error:
-                trouble: SandboxError = SandboxBusyError(str(error))
+                last_error: SandboxError = SandboxBusyError(str(error))
             except FileNotFoundException as error:
                 raise MissingFileError(str(error)) from None
             except TimeoutException as error:
                 if type(error) is TimeoutException and "timed out" not in str(error).lower():
                     raise CommandTimeoutError(str(error)) from None
-                trouble = SandboxUnavailableError(str(error))
+                last_error = SandboxUnavailableError(str(error))
             except SandboxException as error:
-                # 409: the try before, which we gave up waiting for, is still being carried out.
+                # 409: E2B is still working on the attempt before, which timed out for us.
                 if error.status_code is not None and 400 <= error.status_code < 500 and error.status_code != 409:
                     raise SandboxRefusedError(str(error)) from None
-                trouble = SandboxUnavailableError(str(error))
+                last_error = SandboxUnavailableError(str(error))
             except (httpx.TransportError, json.JSONDecodeError) as error:
-                # A refused connection, or a gateway's plain-text page that the SDK takes for JSON.
-                trouble = SandboxUnavailableError(f"E2B could not be reached ({type(error).__name__})")
+                # No connection, or a proxy's plain-text answer that the SDK cannot parse as JSON.
+                last_error = SandboxUnavailableError(f"E2B could not be reached ({type(error).__name__})")
             except Exception as error:
                 # The SDK raises a bare Exception when a stream ends without its end event.
                 if type(error) is not Exception:
                     raise
-                trouble = SandboxUnavailableError(str(error))
+                last_error = SandboxUnavailableError(str(error))
             if wait is None:
-                raise trouble
+                raise last_error
             await self._sleep(wait)
         raise AssertionError("unreachable")

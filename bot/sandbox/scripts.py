@@ -1,12 +1,12 @@
-"""The shell that runs in the sandbox. Each script is one command, takes its arguments from the environment, and may
-run twice. Their text is visible in the sandbox's logs: no secret is ever part of it."""
+"""The shell scripts that run in the sandbox. Each is one command, reads its arguments from the environment, and is safe
+to run twice. E2B logs their text, so it never contains a secret."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
 
-# Paths in the sandbox, relative to its home folder. Ours are outside the checkout.
+# Paths in the sandbox, relative to the home folder. All are outside the checkout.
 OURS = ".ampbot"
 PROMPT = f"{OURS}/prompt.txt"
 PULL_DIFF = f"{OURS}/pull.diff"

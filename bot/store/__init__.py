@@ -1,1 +1,1 @@
-"""Our rows as types. Every function takes a connection and is part of its caller's transaction."""
+"""The database: rows as types. Functions take a connection and run in the caller's transaction."""

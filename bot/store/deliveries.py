@@ -1,4 +1,4 @@
-"""The inbox: what GitHub delivered, stored before it is answered."""
+"""Webhook deliveries: stored before GitHub gets its answer."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bot.model import Delivery
 from bot.store.database import CHANNEL, now
 from bot.store.tables import deliveries
 
-# How the GUIDs of deliveries begin that GitHub never made: the sweep found what they tell of.
+# Prefix of the GUIDs of deliveries that GitHub did not make: the sweep found their events in lists.
 RECOVERED_PREFIX = "sweep-"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """A stored delivery. `plan` is None until it has been decided what to do about it."""
+    """A stored delivery. `plan`: the planned effects as JSON, None until planned. `received_at`: epoch seconds."""
 
     guid: str
     event: str
@@ -32,18 +32,24 @@ class StoredDelivery:
 
 
 def add(connection: Connection, delivery: Delivery) -> bool:
-    """Store one delivery. False if its GUID, or the same event and body, is stored already."""
+    """Store a delivery. False if its GUID, or the same event and body, is stored already."""
     [fresh] = add_all(connection, (delivery,))
     return fresh
 
 
 def add_all(connection: Connection, arrived: tuple[Delivery, ...]) -> tuple[bool, ...]:
-    """Store each unless its GUID, or the same event and body, is stored already or stands before it. Which were new."""
-    moment = now()
-    # Two groups that hold the same deliveries must meet them in the same order, or PostgreSQL finds a deadlock.
+    """Store deliveries. Returns for each whether it is new: neither its GUID nor its event and body were stored."""
+    received_at = now()
+    # One order for all: two transactions that insert the same rows in different orders deadlock on PostgreSQL.
     rows = [
-        {"guid": one.guid, "digest": one.digest, "event": one.event, "body": one.body, "received_at": moment}
-        for one in sorted(arrived, key=attrgetter("digest"))
+        {
+            "guid": delivery.guid,
+            "digest": delivery.digest,
+            "event": delivery.event,
+            "body": delivery.body,
+            "received_at": received_at,
+        }
+        for delivery in sorted(arrived, key=attrgetter("digest"))
     ]
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(deliveries).on_conflict_do_nothing()
@@ -52,15 +58,15 @@ def add_all(connection: Connection, arrived: tuple[Delivery, ...]) -> tuple[bool
         connection.execute(sa.text(f"NOTIFY {CHANNEL}"))
     if stored == len(rows):
         return (True,) * len(rows)
-    # Some were known. A row has either been there before or this moment's time.
+    # Some are stored already. The new rows are those with this received_at.
     query = sa.select(deliveries.c.guid, deliveries.c.digest).where(
-        deliveries.c.received_at == moment, deliveries.c.guid.in_([one.guid for one in arrived])
+        deliveries.c.received_at == received_at, deliveries.c.guid.in_([delivery.guid for delivery in arrived])
     )
     new = {tuple(row) for row in connection.execute(query)}
-    return tuple(_once(new, (one.guid, one.digest)) for one in arrived)
+    return tuple(_take(new, (delivery.guid, delivery.digest)) for delivery in arrived)
 
 
-def _once(new: set[tuple[Any, ...]], key: tuple[str, str]) -> bool:
+def _take(new: set[tuple[Any, ...]], key: tuple[str, str]) -> bool:
     if key not in new:
         return False
     new.remove(key)
@@ -68,13 +74,13 @@ def _once(new: set[tuple[Any, ...]], key: tuple[str, str]) -> bool:
 
 
 def undispatched(connection: Connection, limit: int = 100, *, without: Collection[str] = ()) -> tuple[str, ...]:
-    """GUIDs whose workflow may not exist yet, oldest first; those in `without` are passed over."""
+    """GUIDs whose workflow may not exist yet, oldest first, except those in `without`."""
     query = sa.select(deliveries.c.guid).where(deliveries.c.taken_at.is_(None), deliveries.c.guid.not_in(without))
     return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
 
 
 def known(connection: Connection, guids: tuple[str, ...]) -> frozenset[str]:
-    """Those of the GUIDs that are stored."""
+    """Which of the GUIDs are stored."""
     found: set[str] = set()
     for start in range(0, len(guids), 500):
         query = sa.select(deliveries.c.guid).where(deliveries.c.guid.in_(guids[start : start + 500]))
@@ -83,6 +89,7 @@ def known(connection: Connection, guids: tuple[str, ...]) -> frozenset[str]:
 
 
 def mark_dispatched(connection: Connection, guid: str) -> None:
+    """The delivery's workflow exists."""
     connection.execute(deliveries.update().where(deliveries.c.guid == guid).values(taken_at=now()))
 
 
@@ -93,13 +100,13 @@ def get(connection: Connection, guid: str) -> StoredDelivery:
 
 
 def heartbeat(connection: Connection, guids: frozenset[str]) -> None:
-    """Their workflows go on: `taken_at` is the last sign of it."""
+    """Their workflows are running. Once dispatched, `taken_at` is the time of the last heartbeat."""
     if guids:
         connection.execute(deliveries.update().where(deliveries.c.guid.in_(guids)).values(taken_at=now()))
 
 
 def stale(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
-    """(GUID, time of the last sign) of deliveries that are taken, not closed, and silent for so long."""
+    """(GUID, last heartbeat) of open, dispatched deliveries without a heartbeat for `seconds`."""
     query = sa.select(deliveries.c.guid, deliveries.c.taken_at).where(
         deliveries.c.closed_at.is_(None), deliveries.c.taken_at < now() - seconds
     )
@@ -107,12 +114,12 @@ def stale(connection: Connection, seconds: float) -> tuple[tuple[str, float], ..
 
 
 def store_plan(connection: Connection, guid: str, plan: str, outcome: str) -> None:
-    """Write down what is to be done, and why, once: a second attempt must do the same."""
+    """Store the plan, unless there is one: every attempt performs the first plan. `outcome` says why."""
     where = sa.and_(deliveries.c.guid == guid, deliveries.c.plan.is_(None))
     connection.execute(deliveries.update().where(where).values(plan=plan, outcome=outcome))
 
 
 def close(connection: Connection, guid: str) -> None:
-    """All that was to be done is done."""
+    """All planned effects are performed."""
     where = sa.and_(deliveries.c.guid == guid, deliveries.c.closed_at.is_(None))
     connection.execute(deliveries.update().where(where).values(closed_at=now()))

@@ -1,4 +1,4 @@
-"""What an operator asks about runs: the latest ones, one by the beginning of its id, and what happened to it."""
+"""Queries of `ampbot runs`: the latest runs, runs by id prefix, and a run's events."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ class RunEvent:
 
 
 def latest(connection: Connection, limit: int) -> tuple[Run, ...]:
-    """Newest first."""
+    """The latest runs, newest first."""
     query = sa.select(runs_table.c.id).order_by(runs_table.c.created_at.desc(), runs_table.c.id).limit(limit)
     return tuple(runs.get(connection, run) for run in connection.scalars(query))
 
 
 def ids_with_prefix(connection: Connection, prefix: str, limit: int) -> tuple[str, ...]:
-    """Ids of runs that begin so."""
+    """Up to `limit` run ids that begin with `prefix`."""
     query = sa.select(runs_table.c.id).where(runs_table.c.id.startswith(prefix.lower(), autoescape=True))
     return tuple(connection.scalars(query.order_by(runs_table.c.id).limit(limit)))
 
 
 def events(connection: Connection, run: str) -> tuple[RunEvent, ...]:
+    """What happened to a run, oldest first."""
     query = sa.select(run_events).where(run_events.c.run == run).order_by(run_events.c.sequence)
     return tuple(RunEvent(row.at, row.event, row.detail) for row in connection.execute(query))

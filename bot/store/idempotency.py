@@ -1,4 +1,4 @@
-"""Intents: the row written before an effect that GitHub would do twice, and its result."""
+"""Idempotency keys: the row written before an effect that GitHub would perform twice, and its result."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bot.store.tables import effects
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """Nobody has tried this effect."""
+    """No attempt was made before."""
 
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """An earlier attempt began, and its outcome is unknown: look outside first."""
+    """An earlier attempt has no known outcome: search GitHub first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Completed:
 
 
 def reserve(connection: Connection, key: str) -> New | InDoubt | Completed:
-    """Announce an attempt at the effect named `key`, and say what is known of earlier ones."""
+    """Record an attempt at the effect `key`, and return what is known of earlier ones."""
     if insert_once(connection, effects, key=key, tried_at=now()):
         return New()
     row = connection.execute(sa.select(effects).where(effects.c.key == key)).one()
@@ -36,18 +36,20 @@ def reserve(connection: Connection, key: str) -> New | InDoubt | Completed:
     return Completed(row.result)
 
 
-def acquire(connection: Connection, key: str, holder: str) -> str:
-    """Take `key` for `holder` unless it is taken; says who has it."""
-    moment = now()
-    if insert_once(connection, effects, key=key, tried_at=moment, done_at=moment, result=holder):
-        return holder
+def acquire(connection: Connection, key: str, owner_id: str) -> str:
+    """Assign `key` to `owner_id` unless it is assigned. Returns its owner."""
+    at = now()
+    if insert_once(connection, effects, key=key, tried_at=at, done_at=at, result=owner_id):
+        return owner_id
     return str(owner(connection, key))
 
 
 def owner(connection: Connection, key: str) -> str | None:
+    """The owner, or the result, stored under `key`; None if there is none."""
     found: str | None = connection.scalar(sa.select(effects.c.result).where(effects.c.key == key))
     return found
 
 
 def complete(connection: Connection, key: str, result: str) -> None:
+    """Store the result of the effect `key`."""
     connection.execute(effects.update().where(effects.c.key == key).values(done_at=now(), result=result))

@@ -1,4 +1,4 @@
-"""Marks: single values of the whole database, each under a name."""
+"""A key-value store, in the table `marks`. Names have at most 64 characters."""
 
 from __future__ import annotations
 

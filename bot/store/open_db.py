@@ -1,4 +1,4 @@
-"""The database as a service opens it: this process's own, backed up, migrated; or one sentence why it cannot be."""
+"""Opens the database for a service: locks it (SQLite), backs it up and migrates it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ log = structlog.get_logger()
 
 @contextmanager
 def open_database(url: str) -> Iterator[None]:
-    """Migrate the database at `url`, and hold it as long as the context lasts where SQLite keeps it in a file.
+    """Migrate the database at `url`. A SQLite file stays locked while the context lasts.
 
-    PostgreSQL is for any number of processes; it is not held.
+    PostgreSQL is not locked: any number of processes may use it.
 
     Raises:
         UnusableError: with a sentence for the operator.
@@ -31,7 +31,7 @@ def open_database(url: str) -> Iterator[None]:
         database = Database(url)
     except SQLiteTooOldError as error:
         raise UnusableError(str(error)) from None
-    with _alone(database.file):
+    with _exclusive(database.file):
         try:
             backup = migrate(database)
         except (OSError, sa.exc.DBAPIError) as error:
@@ -44,15 +44,16 @@ def open_database(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(file: Path | None) -> Iterator[None]:
-    """Hold the database's lock file. The system lets go of it with the process, however that ends."""
+def _exclusive(file: Path | None) -> Iterator[None]:
+    """Lock the file beside the database. The kernel releases the lock when the process ends."""
     if file is None:
         yield
         return
-    # Not the database itself: SQLite's own locks on a file are lost when another handle on it is closed.
-    beside = file.with_name(f"{file.name}.lock")
+    # Not the database itself: closing any descriptor of a file drops SQLite's POSIX locks on it.
+    # https://www.sqlite.org/howtocorrupt.html
+    lock_file = file.with_name(f"{file.name}.lock")
     try:
-        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise UnusableError(explain(error, file)) from None
     try:

@@ -1,4 +1,4 @@
-"""How often GitHub was asked to deliver again what did not arrive: kept in the marks, dropped after a week."""
+"""How often we asked GitHub to redeliver a delivery. Stored in the key-value store, deleted after a week."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.store import kv
 @dataclass(frozen=True, slots=True)
 class RedeliveryAttempts:
     times: int
-    first: float  # epoch seconds: when GitHub tried first, as far as we saw
+    first: float  # epoch seconds: GitHub's first attempt that we saw
 
 
 def get(connection: Connection, guid: str) -> RedeliveryAttempts | None:
@@ -20,12 +20,12 @@ def get(connection: Connection, guid: str) -> RedeliveryAttempts | None:
     if value is None:
         return None
     times, _, first = value.partition(" ")
-    # At first the number stood alone.
+    # Old rows hold the number only.
     return RedeliveryAttempts(int(times), float(first or "inf"))
 
 
-def put(connection: Connection, guid: str, asked: RedeliveryAttempts) -> None:
-    kv.put(connection, _name(guid), f"{asked.times} {asked.first}")
+def put(connection: Connection, guid: str, attempts: RedeliveryAttempts) -> None:
+    kv.put(connection, _name(guid), f"{attempts.times} {attempts.first}")
 
 
 def _name(guid: str) -> str:

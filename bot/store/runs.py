@@ -1,4 +1,4 @@
-"""Runs: their rows, their order within a conversation, what they kept."""
+"""Runs: their rows, the queue of each issue, their artifacts and transcripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ENDING = TypeAdapter(Ending)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as its row has it. Times are epoch seconds; ids are GitHub's."""
+    """A row. Times are epoch seconds; `comment` and `pull` are GitHub's."""
 
     id: str
     state: RunState
@@ -45,12 +45,12 @@ class Run:
 
 
 def add(connection: Connection, request: RunRequest) -> int:
-    """Store a run and say its position in its conversation's queue: 0 if it may start now.
+    """Store a run and return its position in its issue's queue: 0 if it may start now.
 
-    Adding the same run again changes nothing and answers the position it has.
+    Idempotent: adding a run again only returns its position.
     """
     issue = request.issue
-    moment = now()
+    at = now()
     lock_queue(connection, issue.repo.id, issue.number)
     insert_once(
         connection,
@@ -62,8 +62,8 @@ def add(connection: Connection, request: RunRequest) -> int:
         state=RunState.QUEUED,
         active=False,
         request=_REQUEST.dump_json(request, by_alias=True).decode(),
-        created_at=moment,
-        progress_at=moment,
+        created_at=at,
+        progress_at=at,
     )
     activate_next(connection, issue.repo.id, issue.number)
     return _position(connection, request)
@@ -80,14 +80,14 @@ def _position(connection: Connection, request: RunRequest) -> int:
 
 
 def lock_queue(connection: Connection, repository: int, number: int) -> None:
-    """Nobody else changes the line of this conversation until the transaction ends. Before any row of it is locked."""
+    """Lock the queue of an issue until the transaction ends. Call it before any of its rows is locked."""
     if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
-        conversation = sa.func.hashtextextended(f"{repository}/{number}", 0)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(conversation)))
+        key = sa.func.hashtextextended(f"{repository}/{number}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
 def activate_next(connection: Connection, repository: int, number: int) -> None:
-    """Let the oldest waiting run of a conversation hold it, if no other does."""
+    """Activate the oldest queued run of an issue, unless one is active."""
     lock_queue(connection, repository, number)
     here = sa.and_(runs.c.repository == repository, runs.c.number == number, runs.c.ended_at.is_(None))
     if connection.execute(sa.select(runs.c.id).where(here, runs.c.active)).first() is not None:
@@ -101,7 +101,7 @@ def activate_next(connection: Connection, repository: int, number: int) -> None:
 def ready_to_enqueue(
     connection: Connection, limit: int = 100, *, without: Collection[str] = ()
 ) -> tuple[tuple[str, int], ...]:
-    """(run id, installation) of runs that may start and that the engine may not know yet, but those in `without`."""
+    """(run id, installation) of active runs that may not be in DBOS's queue yet, except those in `without`."""
     query = sa.select(runs.c.id, runs.c.installation).where(
         runs.c.active, runs.c.queued_in_engine_at.is_(None), runs.c.ended_at.is_(None), runs.c.id.not_in(without)
     )
@@ -143,46 +143,46 @@ def _set(connection: Connection, run: str, **values: Any) -> None:
 
 
 def set_comment(connection: Connection, run: str, comment: int) -> None:
-    """The progress comment's id; 0 where GitHub refused one."""
+    """Store the progress comment's id; 0 if GitHub refused the comment."""
     _set(connection, run, comment=comment)
 
 
 def set_state(connection: Connection, run: str, state: RunState) -> bool:
-    """The run reached `state`; leaving the queue starts its clock. False, and nothing changes, if its end is decided.
+    """Enter `state`; PREPARING sets `started_at`. Returns False, and changes nothing, if the run's ending is decided.
 
-    PUBLISHING is the point of no return: from there on nobody can stop the run.
+    From PUBLISHING on, the run cannot be stopped.
     """
     values: dict[str, Any] = {"state": state}
     if state is RunState.PREPARING:
         values["started_at"] = sa.func.coalesce(runs.c.started_at, now())
     if state is RunState.WORKING:
         values["agent_at"] = sa.func.coalesce(runs.c.agent_at, now())
-    going = sa.and_(runs.c.id == run, runs.c.ending.is_(None))
-    if connection.execute(runs.update().where(going).values(progress_at=now(), **values)).rowcount == 0:
+    undecided = sa.and_(runs.c.id == run, runs.c.ending.is_(None))
+    if connection.execute(runs.update().where(undecided).values(progress_at=now(), **values)).rowcount == 0:
         return False
     append_event(connection, run, state)
     return True
 
 
 def heartbeat(connection: Connection, ids: frozenset[str]) -> None:
-    """Their stages go on, though nothing else is to be told of them."""
+    """Heartbeat of runs that are executing."""
     if ids:
         connection.execute(runs.update().where(runs.c.id.in_(ids)).values(progress_at=now()))
 
 
 def stale(connection: Connection, seconds: float) -> tuple[tuple[str, float], ...]:
-    """(run, time of its last progress) of runs that have left the queue and are silent for so long."""
+    """(run, last heartbeat) of unfinished runs that were handed to DBOS and have no heartbeat for `seconds`."""
     query = sa.select(runs.c.id, runs.c.progress_at).where(
         runs.c.ended_at.is_(None), runs.c.queued_in_engine_at.is_not(None), runs.c.progress_at < now() - seconds
     )
     return tuple((row.id, row.progress_at) for row in connection.execute(query))
 
 
-def count_takeover(connection: Connection, ids: list[str], most: int) -> tuple[str, ...]:
-    """Another executor goes on with these runs; answers those that it has happened to more than `most` times."""
+def count_takeover(connection: Connection, ids: list[str], limit: int) -> tuple[str, ...]:
+    """Count a takeover of each run. Returns those that were taken over more than `limit` times."""
     here = runs.c.id.in_(ids)
     connection.execute(runs.update().where(here).values(takeovers=runs.c.takeovers + 1, progress_at=now()))
-    return tuple(connection.scalars(sa.select(runs.c.id).where(here, runs.c.takeovers > most)))
+    return tuple(connection.scalars(sa.select(runs.c.id).where(here, runs.c.takeovers > limit)))
 
 
 def record_base(connection: Connection, run: str, pinned: PinnedBase) -> None:
@@ -190,13 +190,13 @@ def record_base(connection: Connection, run: str, pinned: PinnedBase) -> None:
 
 
 def set_sandbox(connection: Connection, run: str, sandbox: str) -> bool:
-    """Write down the run's sandbox. False if the run's end is decided: then it must be killed, as nobody else may."""
+    """Store the run's sandbox. Returns False if the run's ending is decided: then the caller must kill the sandbox."""
     _set(connection, run, sandbox=sandbox)
     return connection.scalar(sa.select(runs.c.ending).where(runs.c.id == run)) is None
 
 
 def set_outcome(connection: Connection, run: Run, outcome: Outcome) -> None:
-    """What the agent's stream said in the end; its thread becomes the conversation's."""
+    """Store the result of the agent's stream. Its Amp thread becomes the issue's."""
     _set(connection, run.id, outcome=_OUTCOME.dump_json(outcome, by_alias=True).decode())
     if outcome.thread is None:
         return
@@ -219,7 +219,7 @@ def set_pull(connection: Connection, run: str, pull: int) -> None:
 
 
 def end(connection: Connection, run: str, ending: Ending) -> None:
-    """Decide how the run ends. The first decision stands."""
+    """Decide the run's ending, unless it is decided."""
     where = sa.and_(runs.c.id == run, runs.c.ending.is_(None))
     decided = connection.execute(
         runs.update()
@@ -231,25 +231,25 @@ def end(connection: Connection, run: str, ending: Ending) -> None:
 
 
 def set_reported(connection: Connection, run: str, *, refused: bool) -> None:
-    """Whether GitHub let the run's end be shown."""
+    """Record whether GitHub refused to show the run's ending."""
     _set(connection, run, unshown_at=now() if refused else None)
 
 
 def unreported(connection: Connection, *, tried_before: float, ended_after: float) -> tuple[str, ...]:
-    """Runs whose end GitHub refused to show, last before the one moment; they ended after the other."""
+    """Runs whose ending GitHub refused to show, last before `tried_before`. Both times are epoch seconds."""
     query = sa.select(runs.c.id).where(runs.c.unshown_at < tried_before, runs.c.ended_at > ended_after)
     return tuple(connection.scalars(query.order_by(runs.c.ended_at)))
 
 
 def finish(connection: Connection, run: Run) -> None:
-    """The run's end is visible: free its conversation and let the next one in."""
+    """The run's ending is visible: end the run and activate the next one of its issue."""
     lock_queue(connection, run.request.issue.repo.id, run.request.issue.number)
     _set(connection, run.id, active=False, ended_at=sa.func.coalesce(runs.c.ended_at, now()))
     activate_next(connection, run.request.issue.repo.id, run.request.issue.number)
 
 
 def append_event(connection: Connection, run: str, event: str, detail: str = "") -> None:
-    """Add to what happened to a run; the same event twice in a row is one."""
+    """Add an event, unless it equals the run's latest event."""
     latest = sa.select(run_events.c.sequence, run_events.c.event).where(run_events.c.run == run)
     row = connection.execute(latest.order_by(run_events.c.sequence.desc()).limit(1)).first()
     if row is None or row.event != event:
@@ -257,7 +257,7 @@ def append_event(connection: Connection, run: str, event: str, detail: str = "")
         insert_once(connection, run_events, run=run, sequence=sequence, at=now(), event=event, detail=detail)
 
 
-# --- what a run keeps -----------------------------------------------------------------------------
+# --- artifacts and transcripts ---------------------------------------------------------------------
 
 
 def save_artifact(connection: Connection, run: str, name: str, content: bytes) -> None:
@@ -274,26 +274,26 @@ def load_artifact(connection: Connection, run: str, name: str) -> bytes | None:
 
 
 def transcript_position(connection: Connection, run: str) -> tuple[int, int]:
-    """(next sequence, offset in the agent's output) to go on from."""
+    """(next sequence, byte offset in the agent's output) after the stored lines."""
     query = sa.select(transcript.c.sequence, transcript.c.until).where(transcript.c.run == run)
     row = connection.execute(query.order_by(transcript.c.sequence.desc()).limit(1)).first()
     return (0, 0) if row is None else (row.sequence + 1, row.until)
 
 
 def append_transcript(connection: Connection, run: str, first: int, lines: tuple[tuple[int, str], ...]) -> None:
-    """Append transcript lines, each with the offset just after it; `first` is the first one's sequence."""
+    """Append (byte offset after the line, line) pairs. `first` is the sequence of the first one."""
     if lines:
-        moment = now()
+        at = now()
         rows = [
             # PostgreSQL's text holds no NUL.
-            {"run": run, "sequence": first + index, "until": until, "at": moment, "line": line.replace("\0", "\ufffd")}
+            {"run": run, "sequence": first + index, "until": until, "at": at, "line": line.replace("\0", "\ufffd")}
             for index, (until, line) in enumerate(lines)
         ]
         connection.execute(transcript.insert(), rows)
         _set(connection, run)
 
 
-def transcript_lines(connection: Connection, run: str, since: int = 0, *, most: int | None = None) -> tuple[str, ...]:
-    """The transcript from line `since` on, or the first `most` lines of it."""
+def transcript_lines(connection: Connection, run: str, since: int = 0, *, limit: int | None = None) -> tuple[str, ...]:
+    """Transcript lines from sequence `since` on, at most `limit`."""
     query = sa.select(transcript.c.line).where(transcript.c.run == run, transcript.c.sequence >= since)
-    return tuple(connection.scalars(query.order_by(transcript.c.sequence).limit(most)))
+    return tuple(connection.scalars(query.order_by(transcript.c.sequence).limit(limit)))

@@ -1,4 +1,4 @@
-"""What the sweep looks at: rows that wait for something that may never come, and rows that have grown old."""
+"""Queries of the sweep: unfinished work, and rows past their retention time."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from bot.store.tables import artifacts, deliveries, effects, marks, run_events, 
 
 @dataclass(frozen=True, slots=True)
 class SandboxUse:
-    """What a run says about its sandbox."""
+    """A run's sandbox."""
 
     ended: bool
-    sandbox: str | None  # not written down yet
+    sandbox: str | None  # None: not stored yet
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRun:
-    """A run that the engine should be working on."""
+    """An unfinished run that was handed to DBOS."""
 
     run: str
     installation: int
 
 
 def sandbox_uses(connection: Connection, ids: tuple[str, ...]) -> Mapping[str, SandboxUse]:
-    """Of those of these runs that we know."""
+    """Run id -> its sandbox. Unknown runs are left out."""
     found: dict[str, SandboxUse] = {}
     for start in range(0, len(ids), 500):
         query = sa.select(runs.c.id, runs.c.ended_at, runs.c.sandbox).where(runs.c.id.in_(ids[start : start + 500]))
@@ -37,13 +37,13 @@ def sandbox_uses(connection: Connection, ids: tuple[str, ...]) -> Mapping[str, S
 
 
 def unfinished_deliveries(connection: Connection, limit: int = 1000) -> tuple[str, ...]:
-    """GUIDs whose workflow was started and has not closed them, oldest first."""
+    """GUIDs of dispatched deliveries that are not closed, oldest first."""
     query = sa.select(deliveries.c.guid).where(deliveries.c.closed_at.is_(None), deliveries.c.taken_at.is_not(None))
     return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
 
 
 def unfinished_runs(connection: Connection, limit: int = 1000) -> tuple[PendingRun, ...]:
-    """Runs that were handed to the engine and have not ended, oldest first."""
+    """Runs that were handed to DBOS and have not ended, oldest first."""
     query = sa.select(runs.c.id, runs.c.installation).where(
         runs.c.ended_at.is_(None), runs.c.active, runs.c.queued_in_engine_at.is_not(None)
     )
@@ -52,32 +52,32 @@ def unfinished_runs(connection: Connection, limit: int = 1000) -> tuple[PendingR
 
 
 def issues_without_active_run(connection: Connection) -> tuple[tuple[int, int], ...]:
-    """(repository, number) of conversations in which runs wait and none is active."""
+    """(repository, number) of issues with queued runs and no active one."""
     other = runs.alias()
-    leader = sa.select(other.c.id).where(
+    active = sa.select(other.c.id).where(
         other.c.repository == runs.c.repository, other.c.number == runs.c.number, other.c.active
     )
-    query = sa.select(runs.c.repository, runs.c.number).where(runs.c.ended_at.is_(None), ~leader.exists()).distinct()
+    query = sa.select(runs.c.repository, runs.c.number).where(runs.c.ended_at.is_(None), ~active.exists()).distinct()
     return tuple((row.repository, row.number) for row in connection.execute(query))
 
 
 def retried_effects(connection: Connection, since: float, lag: float) -> frozenset[str]:
-    """Keys of effects done since then that took at least `lag` seconds: they may have been tried twice."""
+    """Keys of effects completed since `since` (epoch seconds) after `lag` seconds or more: possibly made twice."""
     query = sa.select(effects.c.key).where(effects.c.done_at >= since, effects.c.done_at - effects.c.tried_at >= lag)
     return frozenset(connection.scalars(query))
 
 
 def plans(connection: Connection, since: float) -> tuple[str, ...]:
-    """What was decided about deliveries that were closed since then, or are not closed."""
+    """Plans of the deliveries that are open or were closed since `since` (epoch seconds)."""
     recent = sa.or_(deliveries.c.closed_at >= since, deliveries.c.closed_at.is_(None))
     return tuple(connection.scalars(sa.select(deliveries.c.plan).where(recent, deliveries.c.plan.is_not(None))))
 
 
-# --- what has grown old -----------------------------------------------------------------------------
+# --- retention --------------------------------------------------------------------------------------
 
 
 def delete_contents(connection: Connection, before: float) -> int:
-    """Take the words out of what was closed or ended before then, and keep the ids; says how many rows that were."""
+    """Delete the contents of what ended before `before` (epoch seconds), but not the ids. Returns how many rows."""
     old = sa.and_(deliveries.c.closed_at < before, sa.or_(deliveries.c.body != b"", deliveries.c.plan.is_not(None)))
     emptied = connection.execute(deliveries.update().where(old).values(body=b"", plan=None)).rowcount
     ended = sa.select(runs.c.id).where(runs.c.ended_at < before)
@@ -86,11 +86,11 @@ def delete_contents(connection: Connection, before: float) -> int:
     return emptied
 
 
-def delete_rows(connection: Connection, before: float, asked_before: float) -> int:
-    """Delete the rows themselves, ids and all; `asked_before` is for how often a delivery was asked for again."""
+def delete_rows(connection: Connection, before: float, attempts_before: float) -> int:
+    """Delete rows that ended before `before`, and redelivery attempts before `attempts_before` (epoch seconds)."""
     dropped = connection.execute(deliveries.delete().where(deliveries.c.closed_at < before)).rowcount
     dropped += connection.execute(runs.delete().where(runs.c.ended_at < before)).rowcount
     dropped += connection.execute(effects.delete().where(effects.c.tried_at < before)).rowcount
     dropped += connection.execute(threads.delete().where(threads.c.updated_at < before)).rowcount
-    asked = sa.and_(marks.c.name.startswith("asked:"), marks.c.at < asked_before)
-    return dropped + connection.execute(marks.delete().where(asked)).rowcount
+    attempts = sa.and_(marks.c.name.startswith("asked:"), marks.c.at < attempts_before)
+    return dropped + connection.execute(marks.delete().where(attempts)).rowcount

@@ -1,5 +1,5 @@
-"""Stopping runs: which of a conversation's runs a word to stop meets, and what it does to each. One of stop and finish
-wins: both are decided in the run's row."""
+"""Stopping runs: which runs of an issue a stop command affects, and how. Stopping and publishing exclude each other:
+the run's row decides."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from bot.store.runs import Run, append_event, end, finish, get, lock_queue
 from bot.store.tables import run_events, runs
 
 DROP, KEEP = "drop", "keep"
-# The event that names who stopped a run.
+# The run event whose detail is the login of who stopped the run.
 STOP = "stop"
 
 
 class StopResult(StrEnum):
-    """What a word to stop has met."""
+    """What a stop command did to a run."""
 
-    DROPPED = "dropped"  # the run's end is decided: stopped
-    KEPT = "kept"  # the agent is to end; what it has changed goes on to be published
-    LATE = "late"  # it is being published, or its end was decided before
-    OVER = "over"  # stopped already
+    DROPPED = "dropped"  # stopped; its changes are not published
+    KEPT = "kept"  # the agent is stopped, its changes are published
+    TOO_LATE = "late"  # not stopped: it is publishing, or has ended otherwise
+    ALREADY_STOPPED = "over"  # an earlier command stopped it
 
 
 def unended(connection: Connection, repository: int, number: int) -> tuple[Run, ...]:
-    """The conversation's runs whose end is not visible yet, in the order of its line."""
+    """The issue's runs that have not ended: the active one, then the queue in order."""
     query = sa.select(runs.c.id).where(
         runs.c.repository == repository, runs.c.number == number, runs.c.ended_at.is_(None)
     )
@@ -37,7 +37,7 @@ def unended(connection: Connection, repository: int, number: int) -> tuple[Run, 
 
 
 def latest_ended(connection: Connection, repository: int, number: int) -> Run | None:
-    """The run asked for last among those whose end is decided."""
+    """The latest requested run of the issue whose ending is decided."""
     query = sa.select(runs.c.id).where(
         runs.c.repository == repository, runs.c.number == number, runs.c.ending.is_not(None)
     )
@@ -46,19 +46,19 @@ def latest_ended(connection: Connection, repository: int, number: int) -> Run | 
 
 
 def stop(connection: Connection, run: str, by: str, *, keep: bool, ending: Callable[[RunState], Ending]) -> StopResult:
-    """Stop one run for the person `by`. `ending` says how it ends, by the state it was in.
+    """Stop a run on behalf of the login `by`. `ending` gives its ending for the state it was in.
 
-    One that waits is over at once. With `keep` a run that has a checkout goes on to publish what exists.
+    A queued run ends at once. `keep`: publish the changes, if the agent has started on a run that makes some.
     """
     issue = get(connection, run).request.issue
     lock_queue(connection, issue.repo.id, issue.number)
-    # PostgreSQL: whoever finishes it now waits for us, or we for them.
+    # PostgreSQL: lock the row against a concurrent change of state.
     connection.execute(sa.select(runs.c.id).where(runs.c.id == run).with_for_update())
     row = get(connection, run)
     if row.ending is not None:
-        return StopResult.OVER if row.state is RunState.STOPPED else StopResult.LATE
+        return StopResult.ALREADY_STOPPED if row.state is RunState.STOPPED else StopResult.TOO_LATE
     if row.state is RunState.PUBLISHING:
-        return StopResult.LATE
+        return StopResult.TOO_LATE
     has_work = row.state in (RunState.WORKING, RunState.COLLECTING) and row.request.kind.rules.publishes
     kept = keep and has_work
     connection.execute(runs.update().where(runs.c.id == run).values(stop=KEEP if kept else DROP))
@@ -72,6 +72,6 @@ def stop(connection: Connection, run: str, by: str, *, keep: bool, ending: Calla
 
 
 def stopped_by(connection: Connection, run: str) -> str:
-    """Login of who stopped the run last; "" if nobody did."""
+    """Login of who stopped the run last, or ""."""
     query = sa.select(run_events.c.detail).where(run_events.c.run == run, run_events.c.event == STOP)
     return connection.scalar(query.order_by(run_events.c.sequence.desc()).limit(1)) or ""

@@ -1,4 +1,4 @@
-"""Our own tables. The engine keeps its tables beside them in the same database and owns those alone."""
+"""Our tables. DBOS keeps and migrates its own in the same database."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("guid", String(64), primary_key=True),
-    Column("digest", String(64), nullable=False, unique=True),  # both headers are unsigned: replays change the GUID
+    Column(
+        "digest", String(64), nullable=False, unique=True
+    ),  # the signature does not cover the GUID: a replay may change it
     Column("event", String(64), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Float, nullable=False),
-    Column("taken_at", Float),  # its workflow exists
+    Column("taken_at", Float),  # its workflow exists; then its last heartbeat
     Column("closed_at", Float),
     Column("outcome", Text),
-    Column("plan", Text),  # the effects decided on, as JSON; written once, then performed
+    Column("plan", Text),  # the planned effects as JSON; written once
     Index(
         "deliveries_untaken",
         "received_at",
@@ -55,7 +57,7 @@ runs = Table(
     Column("repository", BigInteger, nullable=False),
     Column("number", Integer, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("active", Boolean, nullable=False),  # holds its conversation: at most one run of an issue or PR does
+    Column("active", Boolean, nullable=False),  # not queued; at most one run of an issue or PR
     Column("request", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("queued_in_engine_at", Float),
@@ -63,17 +65,17 @@ runs = Table(
     Column("agent_at", Float),
     Column("progress_at", Float, nullable=False),
     Column("ended_at", Float),
-    Column("comment", BigInteger),  # the progress comment; 0 where GitHub refused one
+    Column("comment", BigInteger),  # the progress comment; 0 if GitHub refused it
     Column("pinned", Text),
     Column("sandbox", String(128)),
-    Column("outcome", Text),  # what the agent's stream said
+    Column("outcome", Text),  # the result of the agent's stream, as JSON
     Column("commit", String(40)),
     Column("branch", Text),
     Column("pull", Integer),
-    Column("ending", Text),  # the sentence's name and its details, as JSON
-    Column("stop", String(8)),  # somebody said so: "drop" or "keep"
-    Column("unshown_at", Float),  # GitHub last refused to show its end; empty once it is shown
-    Column("takeovers", Integer, nullable=False, server_default=text("0")),  # by other executors, after silence
+    Column("ending", Text),  # how it ended, as JSON
+    Column("stop", String(8)),  # a stop command: "drop" or "keep" the changes
+    Column("unshown_at", Float),  # when GitHub last refused to show its ending; NULL once shown
+    Column("takeovers", Integer, nullable=False, server_default=text("0")),  # by other executors
     Index(
         "runs_one_active",
         "repository",
@@ -102,12 +104,12 @@ transcript = Table(
     metadata,
     Column("run", String(36), primary_key=True),
     Column("sequence", Integer, primary_key=True),
-    Column("until", BigInteger, nullable=False),  # offset in the agent's output file just after this line
+    Column("until", BigInteger, nullable=False),  # byte offset in the agent's output after this line
     Column("at", Float, nullable=False),
     Column("line", Text, nullable=False),
 )
 
-# What happened to a run, in order; written with the change it tells of, read while the run is live.
+# What happened to a run, in order. Written in the transaction of the change.
 run_events = Table(
     "run_events",
     metadata,
@@ -118,7 +120,7 @@ run_events = Table(
     Column("detail", Text, nullable=False),
 )
 
-# Single values of the whole database: where the sweep stands, when it last lived, how old code may be.
+# Key-value pairs: the sweep's position, the oldest compatible code.
 marks = Table(
     "marks",
     metadata,
@@ -127,7 +129,7 @@ marks = Table(
     Column("at", Float, nullable=False),
 )
 
-# An effect that GitHub would do twice gets its row before it is tried (find-then-create).
+# Idempotency keys: the row is written before the effect is attempted (bot/engine/find_or_create.py).
 effects = Table(
     "effects",
     metadata,

@@ -1,6 +1,6 @@
-"""One writer for the transcripts of all live runs: what they bring at about the same time is one transaction.
+"""One writer for the transcripts of all live runs. It stores what arrives together in one transaction.
 
-A thousand runs that each commit for themselves keep the database busy with nothing but waiting for the disk.
+With a transaction for each of a thousand runs, the database would only wait for the disk.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from sqlalchemy.engine import Connection
 from bot.store import runs
 from bot.store.database import Database
 
-# Seconds between two transactions while several runs have something to write.
+# Seconds between two transactions while several runs write.
 GAP_SECONDS = 0.25
-# Looks a second, of all runs together, at what their agents have said: each costs some milliseconds.
-LOOKS_PER_SECOND = 40.0
-# Output is gathered at least for so long before it is brought: bursts come together.
-GATHER_SECONDS = 0.5
+# Most polls a second for output, over all runs: each costs some milliseconds.
+POLLS_PER_SECOND = 40.0
+# Seconds for which output is collected at least, so that a burst is one batch.
+MIN_BATCH_SECONDS = 0.5
 
-Lines = tuple[tuple[int, str], ...]  # each with the offset just after it
+Lines = tuple[tuple[int, str], ...]  # (byte offset after the line, line)
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Batch:
     run: str
-    first: int  # sequence of its first line
+    first: int  # sequence of the first line
     lines: Lines
     stored: asyncio.Future[None]
 
@@ -38,17 +38,17 @@ class _Piece:
 
 
 class Transcripts:
-    """One per process, in its loop."""
+    """One per process and event loop."""
 
     def __init__(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._sleep = sleep
-        self.live = 0  # runs that are being followed
-        self._waiting: list[_Piece] = []
+        self.live = 0  # runs whose output is being read
+        self._waiting: list[_Batch] = []
         self._writing: asyncio.Task[None] | None = None
 
     @contextmanager
-    def following(self) -> Iterator[None]:
-        """One more run is live meanwhile."""
+    def live_run(self) -> Iterator[None]:
+        """Count a run as live within the context."""
         self.live += 1
         try:
             yield
@@ -56,58 +56,58 @@ class Transcripts:
             self.live -= 1
 
     @property
-    def gather_seconds(self) -> float:
-        """How long a run's output may gather in its sandbox now: the more runs, the longer. Its end never waits."""
-        return max(GATHER_SECONDS, self.live / LOOKS_PER_SECOND)
+    def batch_seconds(self) -> float:
+        """Seconds for which output is collected in a sandbox; grows with the live runs. The end is not delayed."""
+        return max(MIN_BATCH_SECONDS, self.live / POLLS_PER_SECOND)
 
     async def append(self, database: Database, run: str, first: int, lines: Lines) -> None:
-        """Store a run's next lines, the first of which has the sequence `first`; returns once they are committed.
+        """Store a run's next lines and return once they are committed. `first` is the sequence of the first one.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: they are not stored.
+            sqlalchemy.exc.SQLAlchemyError: the lines are not stored.
         """
         if not lines:
             return
-        piece = _Piece(run, first, lines, asyncio.get_running_loop().create_future())
-        self._waiting.append(piece)
+        batch = _Batch(run, first, lines, asyncio.get_running_loop().create_future())
+        self._waiting.append(batch)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write(database))
-        await piece.stored
+        await batch.stored
 
     async def _write(self, database: Database) -> None:
         while self._waiting:
-            pieces, self._waiting = self._waiting, []
+            batches, self._waiting = self._waiting, []
             try:
-                await database.write(_together, pieces)
-                _settle(pieces, None)
-            except sa.exc.OperationalError as error:  # the database's trouble is everybody's
-                _settle(pieces, error)
-            except Exception:  # noqa: BLE001 - one of them does not fit its transcript: the others must not suffer
-                for piece in pieces:
-                    await _alone(database, piece)
-            if len(pieces) > 1:
+                await database.write(_write_all, batches)
+                _resolve(batches, None)
+            except sa.exc.OperationalError as error:  # the database failed: all of them fail
+                _resolve(batches, error)
+            except Exception:  # noqa: BLE001 - one batch is bad: store the others
+                for batch in batches:
+                    await _write_one(database, batch)
+            if len(batches) > 1:
                 await self._sleep(GAP_SECONDS)
 
 
-def _together(connection: Connection, pieces: list[_Piece]) -> None:
-    for piece in pieces:
-        piece.write(connection)
+def _write_all(connection: Connection, batches: list[_Batch]) -> None:
+    for batch in batches:
+        batch.write(connection)
 
 
-async def _alone(database: Database, piece: _Piece) -> None:
+async def _write_one(database: Database, batch: _Batch) -> None:
     try:
-        await database.write(piece.write)
-    except Exception as error:  # noqa: BLE001 - it is raised where the piece came from
-        _settle([piece], error)
+        await database.write(batch.write)
+    except Exception as error:  # noqa: BLE001 - append() raises it
+        _resolve([batch], error)
     else:
-        _settle([piece], None)
+        _resolve([batch], None)
 
 
-def _settle(pieces: list[_Piece], error: Exception | None) -> None:
-    for piece in pieces:
-        if piece.stored.done():  # whoever waited has left
+def _resolve(batches: list[_Batch], error: Exception | None) -> None:
+    for batch in batches:
+        if batch.stored.done():  # the caller was cancelled
             continue
         if error is None:
-            piece.stored.set_result(None)
+            batch.stored.set_result(None)
         else:
-            piece.stored.set_exception(error)
+            batch.stored.set_exception(error)

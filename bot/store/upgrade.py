@@ -1,7 +1,7 @@
-"""Our tables brought to this code's revision: a backup first, one transaction, and no older code let in afterwards.
+"""Migrates our tables to this code's revision: a backup first, then one transaction.
 
-Migrations expand, then contract. A database that newer code has expanded is used as it is; only after a contraction
-does the mark in it keep older code out.
+Migrations expand, then contract. This code uses a database that newer code has expanded. After a contraction, the
+stored `oldest_code` keeps older code out.
 """
 
 from __future__ import annotations
@@ -22,44 +22,45 @@ from bot.store import kv
 from bot.store.database import Database
 from bot.store.tables import marks as marks_table
 
-# This code's number: one more for each migration.
+# This code's revision: the number of its latest migration.
 CODE = 2
-# The oldest code that may use the tables as this code's migrations leave them. Raised by a contraction.
+# The oldest revision that may use the tables after these migrations. A contraction raises it.
 OLDEST_CODE = 1
-# The mark that holds it.
-OLDEST = "oldest_code"
+# The key under which it is stored.
+OLDEST_CODE_KEY = "oldest_code"
 
 VERSION_TABLE = "ampbot_version"
-# Of PostgreSQL's advisory lock: any number that nobody else takes.
+# The key of the PostgreSQL advisory lock: arbitrary ("ampbot" in ASCII).
 _LOCK = 0x616D70626F74
 
 
 class UnusableError(RuntimeError):
-    """The database cannot be used as it is. The message is a sentence for the operator, with what to do."""
+    """The database cannot be used. The message tells the operator why and what to do."""
 
 
 def migrate(database: Database) -> Path | None:
-    """Bring our tables up to this code's revision, or leave those of newer code alone. Twice is harmless.
+    """Migrate our tables to this code's revision; leave newer tables unchanged. Idempotent.
 
-    Returns the backup that was made of older tables, if there was one.
+    Returns the path of the backup, or None if none was made.
 
     Raises:
-        UnusableError: newer code is needed, or the backup could not be made. Nothing was changed.
+        UnusableError: newer code is needed, or the backup failed. Nothing was changed.
         sqlalchemy.exc.DBAPIError: the database cannot be opened or written.
-        OSError: the SQLite file cannot be made.
+        OSError: the SQLite file cannot be created.
     """
-    file = database.make_file()
+    file = database.create_file()
     with database.engine.connect() as connection:
         if file is None:
-            # Of many processes that start at once, one migrates; the others wait, and find it done.
+            # If several processes start together, one migrates; the others wait, then find nothing to do.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         else:
-            # Not within a transaction. Kept in the file: readers and the one writer do not wait for each other.
+            # The file keeps the mode, which cannot be set within a transaction. In WAL mode, readers and the writer do
+            # not block each other.
             connection.exec_driver_sql("ROLLBACK")
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         before = _revision(connection)
-        if not _to_migrate(connection, before):
-            # A write of no row: what can only be read is better found out now than at the first delivery.
+        if not _needs_migration(connection, before):
+            # A write of no row: fails now if the database is read-only, not at the first delivery.
             connection.execute(marks_table.delete().where(sa.false()))
             return None
         backup = None if file is None or before is None else _back_up(connection, file, before)
@@ -68,7 +69,7 @@ def migrate(database: Database) -> Path | None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        kv.put(connection, OLDEST, str(max(OLDEST_CODE, _oldest(connection))))
+        kv.put(connection, OLDEST_CODE_KEY, str(max(OLDEST_CODE, _oldest_code(connection))))
         connection.commit()
         return backup
 
@@ -84,17 +85,17 @@ def _revision(connection: Connection) -> str | None:
     return context.get_current_revision()
 
 
-def _oldest(connection: Connection) -> int:
-    """The oldest code that may use these tables; 0 where nothing says so."""
+def _oldest_code(connection: Connection) -> int:
+    """The oldest revision that may use these tables; 0 if unknown."""
     if not sa.inspect(connection).has_table(marks_table.name):
         return 0
-    value = kv.get(connection, OLDEST)
+    value = kv.get(connection, OLDEST_CODE_KEY)
     return int(value) if value is not None and value.isdecimal() else 0
 
 
-def _to_migrate(connection: Connection, before: str | None) -> bool:
-    """Raises: UnusableError where this code must not touch the database."""
-    oldest = _oldest(connection)
+def _needs_migration(connection: Connection, before: str | None) -> bool:
+    """Raises: UnusableError if this code must not use the database."""
+    oldest = _oldest_code(connection)
     if oldest > CODE:
         raise UnusableError(
             f"This database needs newer code: its tables are for ampbot of revision {oldest} or later, and this is "
@@ -113,15 +114,15 @@ def _to_migrate(connection: Connection, before: str | None) -> bool:
 
 
 def _back_up(connection: Connection, file: Path, before: str) -> Path:
-    """Copy the database beside itself, for its owner's eyes only; what is there is never overwritten."""
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    """Copy the database to a new file beside it, of mode 0600. Raises: UnusableError."""
+    timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     try:
-        target = _made(file, f"{before}-{moment}")
+        target = _create_backup_file(file, f"{before}-{timestamp}")
     except OSError as error:
-        raise UnusableError(_not_backed_up(file, error.strerror or str(error))) from None
+        raise UnusableError(_backup_error(file, error.strerror or str(error))) from None
     try:
         connection.exec_driver_sql("VACUUM INTO ?", (str(target),))
-        # SQLite leaves this one thing to the caller.
+        # SQLite does not sync the copy: https://www.sqlite.org/lang_vacuum.html#vacuuminto
         for path in (target, target.parent):
             handle = os.open(path, os.O_RDONLY)
             try:
@@ -131,12 +132,12 @@ def _back_up(connection: Connection, file: Path, before: str) -> Path:
     except (OSError, sa.exc.DBAPIError) as error:
         target.unlink()
         reason = error.orig if isinstance(error, sa.exc.DBAPIError) else error.strerror
-        raise UnusableError(_not_backed_up(file, str(reason))) from None
+        raise UnusableError(_backup_error(file, str(reason))) from None
     return target
 
 
-def _made(file: Path, name: str) -> Path:
-    """An empty file of mode 0600 and of a name that was free."""
+def _create_backup_file(file: Path, name: str) -> Path:
+    """Create an empty file of mode 0600 under an unused name."""
     number = 1
     while True:
         target = file.with_name(f"{file.name}.{name}{'' if number == 1 else f'-{number}'}.backup")
@@ -148,7 +149,7 @@ def _made(file: Path, name: str) -> Path:
             return target
 
 
-def _not_backed_up(file: Path, reason: str) -> str:
+def _backup_error(file: Path, reason: str) -> str:
     return (
         f"The database {file} is older than this ampbot, and the backup before its upgrade could not be written "
         f"beside it: {reason}. Nothing was changed. Make room there, and start again."

@@ -1,4 +1,4 @@
-"""The sweep: now and then, what was missed, left over or has grown old is found and put right.
+"""The sweep: every few minutes it recovers missed deliveries, requeues lost work, and removes what is left over or old.
 
-Every part is find-then-create and bounded, and one that fails leaves the others to do their work.
+Each part is bounded and safe to repeat. If one fails, the others still run.
 """

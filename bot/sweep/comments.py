@@ -1,4 +1,4 @@
-"""A comment that a lagging list made us write twice: the second goes."""
+"""Deletes comments that we posted twice because GitHub's list did not show the first one yet."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bot.text import messages
 
 log = structlog.get_logger()
 
-LOOKED = "comments"  # the mark: until then it has been looked
-# How far back the first look goes, and how long after the second writing one can be sure to see both.
+CHECKED = "comments"  # the key in kv: everything before this time is checked
+# How far back the first check goes, and how long after the second post the list is sure to show both.
 BACK_SECONDS = 3600.0
 SETTLED_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _Posted:
     key: str
     marker: str
     issue: IssueRef
@@ -35,46 +35,47 @@ class _Written:
 
 
 async def delete_duplicates(context: Context) -> None:
-    """Look where an effect was tried more than once since the last look. Raises: GitHubError when it is away."""
+    """Check the effects that were tried more than once since the last check. Raises: GitHubError if it is transient."""
     until = now() - SETTLED_SECONDS
-    mark = await context.database.read(kv.get, LOOKED)
-    since = float(mark) if mark is not None else until - BACK_SECONDS
+    checked = await context.database.read(kv.get, CHECKED)
+    since = float(checked) if checked is not None else until - BACK_SECONDS
     lag = context.settings.list_lag_seconds
     keys = await context.database.read(stale.retried_effects, since, lag)
     if keys:
         plans = await context.database.read(stale.plans, since)
-        for written in {each.key: each for plan in plans for each in _comments(plan) if each.key in keys}.values():
+        posted = {comment.key: comment for plan in plans for comment in _comments(plan) if comment.key in keys}
+        for comment in posted.values():
             try:
-                await _only_one(context, written)
+                await _keep_one(context, comment)
             except TRANSIENT:
                 raise
             except GitHubError as error:
-                log.warning("not looked for doubles", key=written.key, status=error.status)
-    await context.database.write(kv.put, LOOKED, str(until))
+                log.warning("not checked for duplicates", key=comment.key, status=error.status)
+    await context.database.write(kv.put, CHECKED, str(until))
 
 
-def _comments(plan: str) -> Iterator[_Written]:
+def _comments(plan: str) -> Iterator[_Posted]:
     for effect in effects.load(plan):
         match effect:
             case Reply(issue=issue, key=key, at=at):
-                yield _Written(key, messages.key_marker(key), issue, at)
+                yield _Posted(key, messages.key_marker(key), issue, at)
             case StartRun(request=request):
-                yield _Written(f"comment:{request.id}", messages.marker(request.id), request.issue, request.at)
+                yield _Posted(f"comment:{request.id}", messages.marker(request.id), request.issue, request.at)
             case React() | RemoveLabel() | FinalizeStopped():
                 pass  # these write no comment of their own
             case _:
                 assert_never(effect)
 
 
-async def _only_one(context: Context, written: _Written) -> None:
-    """The one that our row holds stays, for that one is edited; else the oldest."""
+async def _keep_one(context: Context, posted: _Posted) -> None:
+    """Keep the comment whose id is stored, because we edit that one; otherwise the oldest."""
     me = await context.github.identity()
-    repository = await context.github.conversation(written.issue.repo)
-    found = await repository.find_comments(written.issue.number, written.marker, me.login, written.at)
-    held = await context.database.read(effects_made.owner, written.key)
+    repository = await context.github.conversation(posted.issue.repo)
+    found = await repository.find_comments(posted.issue.number, posted.marker, me.login, posted.at)
+    stored = await context.database.read(effects_made.owner, posted.key)
     ids = [comment.id for comment in found]
-    stays = int(held) if held is not None and int(held) in ids else next(iter(ids), 0)
+    kept = int(stored) if stored is not None and int(stored) in ids else next(iter(ids), 0)
     for comment in ids:
-        if comment != stays:
-            log.info("doubled comment deleted", comment=comment, key=written.key)
+        if comment != kept:
+            log.info("duplicate comment deleted", comment=comment, key=posted.key)
             await repository.delete_comment(comment)

@@ -1,4 +1,4 @@
-"""One sweep after the other, at most one at a time over all workers."""
+"""Runs the sweeps. Only one worker sweeps at a time."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from bot.sweep import comments, endings, missed, retention, revive, sandboxes
 log = structlog.get_logger()
 
 DAY = 86_400.0
-# A sweep that failed is repeated sooner: what was missed while we were away has waited long enough.
-AGAIN_SECONDS = 60.0
+# After a failure the next sweep comes sooner, because missed deliveries have waited long enough.
+RETRY_SECONDS = 60.0
 
 
-async def sweep_for_ever(context: Context, engine: Engine) -> None:
-    """At once, and then every few minutes (a setting; 0: never)."""
+async def sweep_forever(context: Context, engine: Engine) -> None:
+    """Sweep now, and then every `sweep_minutes` (0: never)."""
     seconds = context.settings.sweep_minutes * 60
     starting, tidied = True, 0.0
     while seconds > 0:
         tidy = now() - tidied > DAY / 24
-        whole = await sweep_once(context, engine, starting=starting, tidy=tidy)
-        if whole:
+        succeeded = await sweep_once(context, engine, starting=starting, tidy=tidy)
+        if succeeded:
             starting, tidied = False, now() if tidy else tidied
-        await context.sleep(seconds if whole else min(seconds, AGAIN_SECONDS))
+        await context.sleep(seconds if succeeded else min(seconds, RETRY_SECONDS))
 
 
 async def sweep_once(context: Context, engine: Engine, *, starting: bool = True, tidy: bool = True) -> bool:
-    """Whether every part ended well; False too where another worker is sweeping.
+    """Return whether all parts succeeded; False also if another worker is sweeping.
 
-    `starting`: also look for what GitHub never tried to deliver. `tidy`: also remove what has grown old.
+    `starting`: also search for events without a delivery. `tidy`: also delete old data.
     """
-    async with context.database.alone("sweep") as alone:
+    async with context.database.try_lock("sweep") as alone:
         if not alone:
             return False
         parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -49,14 +49,14 @@ async def sweep_once(context: Context, engine: Engine, *, starting: bool = True,
         }
         if tidy:
             parts["retention"] = lambda: retention.purge(context, engine)
-        whole = True
+        succeeded = True
         for name, part in parts.items():
             try:
                 await part()
             except (GitHubError, SandboxError) as error:
-                whole = False
+                succeeded = False
                 log.warning("sweep failed", part=name, error=type(error).__name__, why=context.redact(str(error)))
-            except Exception:  # one part's trouble must not keep the others from theirs
-                whole = False
+            except Exception:  # the other parts must run anyway
+                succeeded = False
                 log.exception("sweep failed", part=name)
-        return whole
+        return succeeded

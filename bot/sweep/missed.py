@@ -21,7 +21,6 @@ from bot.store import deliveries, kv, redelivery_attempts
 from bot.store import idempotency as effects_made
 from bot.store.database import now
 from bot.store.deliveries import RECOVERED_PREFIX
-from handlers import HANDLERS
 
 log = structlog.get_logger()
 
@@ -185,7 +184,7 @@ async def _absent(context: Context, sent: list[Attempt]) -> list[Attempt]:
 async def _search(context: Context, since: float) -> None:
     """Store what nobody delivered as if it had been: the one way of deliveries does the rest, permission first."""
     me = await context.github.identity()
-    asks = asking_events(HANDLERS, our_names(context, me))
+    asks = asking_events(context.handlers, our_names(context, me))
     count = 0
     for number, installation in enumerate(await context.github.installations()):
         await context.sleep(SEARCH_SECONDS if number else 0.0)
@@ -218,7 +217,7 @@ async def _store_found(context: Context, found: Found) -> bool:
     me = await context.github.identity()
     if policy.is_machine(event.actor, policy.via_app(event), me.id):
         return False
-    if not any(True for _ in invocations_in(event, me, our_names(context, me))):
+    if not any(True for _ in invocations_in(context, event, me)):
         return False
     # The same name as its cause's: what was delivered need not be decided on again.
     held = f"gesture:{event.issue.repo.id}:{found.event_key}"

@@ -1,4 +1,4 @@
-"""Words are kept for some weeks, ids for ninety days (D9): after that nothing is left of a delivery or a run."""
+"""Deletes the texts of deliveries and runs after some weeks (a setting), and their rows after 90 days."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from bot.store.database import now
 log = structlog.get_logger()
 
 DAY = 86_400.0
-# GitHub's log is asked no further back than this, so how often it was asked is not needed longer.
+# We read GitHub's log no further back than this, so older counts of redelivery attempts are not needed.
 ASKED_DAYS = 7
 
 
 async def purge(context: Context, engine: Engine) -> None:
-    """Empty, then delete. Raises: the database's errors."""
-    moment = now()
-    words = moment - context.settings.keep_days * DAY
-    ids = moment - OLDEST_DAYS * DAY
-    emptied = await context.database.write(stale.delete_contents, words)
-    dropped = await context.database.write(stale.delete_rows, ids, moment - ASKED_DAYS * DAY)
+    """Delete texts, then rows, then finished workflows. Raises: the database's errors."""
+    started = now()
+    texts_before = started - context.settings.keep_days * DAY
+    rows_before = started - OLDEST_DAYS * DAY
+    emptied = await context.database.write(stale.delete_contents, texts_before)
+    dropped = await context.database.write(stale.delete_rows, rows_before, started - ASKED_DAYS * DAY)
     workflows = 0
-    # In pieces: other writers have their turn in between.
-    while more := await engine.forget(words):
+    # In batches, so that other writers do not wait long.
+    while more := await engine.delete_ended(texts_before):
         workflows += more
     if emptied or dropped or workflows:
         log.info("forgotten", emptied=emptied, dropped=dropped, workflows=workflows)

@@ -1,4 +1,4 @@
-"""Deliveries and runs whose workflow is gone or has failed are begun again under another key, a few times at most."""
+"""Requeues deliveries and runs whose workflow is gone or has failed, under a new workflow id, at most three times."""
 
 from __future__ import annotations
 
@@ -17,65 +17,68 @@ from bot.text import messages
 
 log = structlog.get_logger()
 
-# Beside the first.
+# In addition to the first workflow.
 MAX_REQUEUES = 3
-# How long the sweep tries to say in the thread that a run is lost.
-SAY_SECONDS = 120.0
+# How long the sweep tries to show the ending of one run.
+REPORT_SECONDS = 120.0
 
 
 async def requeue(context: Context, engine: Engine) -> None:
-    """Whatever is not done has a workflow that is not done, or gets one, or is given up visibly."""
+    """Requeue unfinished work without a live workflow; fail it after MAX_REQUEUES. Raises: the database's errors."""
     for repository, number in await context.database.read(stale.issues_without_active_run):
         log.warning("conversation freed", repository=repository, number=number)
         await context.database.write(runs.activate_next, repository=repository, number=number)
         context.work.set()
     guids = await context.database.read(stale.unfinished_deliveries)
-    keys = await _lifeless(engine, {guid: f"delivery:{guid}" for guid in guids})
-    # What ended just now is done and closed: only what still is not has lost its workflow.
+    keys = await _without_workflow(engine, {guid: f"delivery:{guid}" for guid in guids})
+    # Read again: a workflow that ended meanwhile has finished its delivery.
     for guid in await context.database.read(stale.unfinished_deliveries):
         if guid in keys:
-            await _delivery(context, engine, guid, keys[guid])
-    found = await context.database.read(stale.unfinished_runs)
-    keys = await _lifeless(engine, {each.run: each.run for each in found})
-    for each in await context.database.read(stale.unfinished_runs):
-        if each.run in keys:
-            await _run(context, engine, each, keys[each.run])
+            await _requeue_delivery(context, engine, guid, keys[guid])
+    unfinished = await context.database.read(stale.unfinished_runs)
+    keys = await _without_workflow(engine, {pending.run: pending.run for pending in unfinished})
+    for pending in await context.database.read(stale.unfinished_runs):
+        if pending.run in keys:
+            await _requeue_run(context, engine, pending, keys[pending.run])
 
 
-async def _lifeless(engine: Engine, keys: Mapping[str, str]) -> dict[str, str | None]:
-    """Those that no workflow is at work on: the key to begin the next under, None when there were enough."""
-    tries = {name: [key, *(f"{key}:{number}" for number in range(1, MAX_REQUEUES + 1))] for name, key in keys.items()}
-    alive = await engine.alive([key for each in tries.values() for key in each])
+async def _without_workflow(engine: Engine, first_keys: Mapping[str, str]) -> dict[str, str | None]:
+    """The items without a live workflow. The value is the id for the next workflow; None after MAX_REQUEUES."""
+    keys_of = {
+        item: [first, *(f"{first}:{number}" for number in range(1, MAX_REQUEUES + 1))]
+        for item, first in first_keys.items()
+    }
+    alive = await engine.are_active([key for keys in keys_of.values() for key in keys])
     return {
-        name: next((key for key in each if key not in alive), None)
-        for name, each in tries.items()
-        if not any(alive.get(key) for key in each)
+        item: next((key for key in keys if key not in alive), None)
+        for item, keys in keys_of.items()
+        if not any(alive.get(key) for key in keys)
     }
 
 
-async def _delivery(context: Context, engine: Engine, guid: str, key: str | None) -> None:
+async def _requeue_delivery(context: Context, engine: Engine, guid: str, key: str | None) -> None:
     if key is not None:
         log.warning("delivery revived", guid=guid, key=key)
-        await engine.begin(inbox.DISPATCHES[0].workflow, key=key, argument=guid)
+        await engine.start_workflow(inbox.DISPATCHES[0].workflow, key=key, argument=guid)
         return
     log.error("delivery given up", guid=guid)
     await context.database.write(deliveries.store_plan, guid=guid, plan="[]", outcome="given up")
     await context.database.write(deliveries.close, guid=guid)
 
 
-async def _run(context: Context, engine: Engine, waiting: PendingRun, key: str | None) -> None:
-    run = waiting.run
+async def _requeue_run(context: Context, engine: Engine, pending: PendingRun, key: str | None) -> None:
+    run = pending.run
     if key is not None:
         log.warning("run revived", run=run, key=key)
-        shape, partition = inbox.RUNS[0], str(waiting.installation)
-        await engine.enqueue(shape.workflow, queue=shape.queue, partition=partition, key=key, argument=run)
+        version, partition = inbox.RUNS[0], str(pending.installation)
+        await engine.enqueue(version.workflow, queue=version.queue, partition=partition, key=key, argument=run)
         return
     log.error("run given up", run=run)
     await context.database.write(runs.end, run=run, ending=messages.internal_error(run))
     try:
-        async with asyncio.timeout(SAY_SECONDS):
+        async with asyncio.timeout(REPORT_SECONDS):
             await report(context, run)
-    except Exception:  # whatever made its workflow fail may strike here too, and the conversation must go on
+    except Exception:  # what made its workflow fail may fail here, too; the next run of the issue must start anyway
         log.exception("ending not shown", run=run)
         row = await context.database.read(runs.get, run=run)
         await context.database.write(runs.finish, run=row)

@@ -1,4 +1,4 @@
-"""Sandboxes whose run is over, or that no run knows, are ended: E2B bills what lives."""
+"""Kills sandboxes whose run has ended or that belong to no run, because E2B bills running sandboxes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bot.store.stale import SandboxUse
 
 log = structlog.get_logger()
 
-# A sandbox is listed before its run's row may name it; and E2B's clock is not ours.
+# A new sandbox is in E2B's list before its id is in our database. The rest allows for the difference of clocks.
 YOUNG_SECONDS = 300.0
 
 
 async def reap(context: Context) -> None:
-    """Kill what no run of ours needs. Raises: SandboxError when E2B cannot list them."""
-    living = await context.sandboxes.list_own()
-    needs = await context.database.read(stale.sandbox_uses, ids=tuple(sandbox.run for sandbox in living))
-    for sandbox in living:
-        if _is_needed(sandbox, needs.get(sandbox.run)):
+    """Kill sandboxes that no run needs. Raises: SandboxError: E2B cannot list them."""
+    running = await context.sandboxes.list_own()
+    uses = await context.database.read(stale.sandbox_uses, ids=tuple(sandbox.run for sandbox in running))
+    for sandbox in running:
+        if _is_needed(sandbox, uses.get(sandbox.run)):
             continue
         log.warning("sandbox reaped", sandbox=sandbox.id, run=sandbox.run)
         try:
@@ -31,10 +31,10 @@ async def reap(context: Context) -> None:
             log.warning("sandbox not killed", sandbox=sandbox.id, error=context.redact(str(error)))
 
 
-def _is_needed(sandbox: SandboxInfo, need: SandboxUse | None) -> bool:
-    if need is not None and need.ended:
+def _is_needed(sandbox: SandboxInfo, use: SandboxUse | None) -> bool:
+    if use is not None and use.ended:
         return False
-    if need is not None and need.sandbox in (None, sandbox.id):
+    if use is not None and use.sandbox in (None, sandbox.id):
         return True
-    # Nobody's, or one whose create was answered too late for the run that asked: unless it is only being written down.
+    # It belongs to no run, or its run has another one by now. Do not kill it while its id may still be stored.
     return now() - sandbox.started_at < YOUNG_SECONDS

@@ -1,1 +1,1 @@
-"""Every sentence a user can see, and what makes text safe to show: sanitizing, redaction, names."""
+"""Every sentence that users see, and the functions that make text safe to show: sanitizing, redaction, names."""

@@ -1,7 +1,7 @@
-"""Makes other people's text safe to show in a comment: no mentions, references, commands or markup of its own.
+"""Makes other people's text safe to show in a comment: no mentions, references, commands or HTML.
 
-What is code and what is not, a Markdown parser says. It reads the text as GitHub will read the result: HTML,
-footnotes and link definitions are taken apart, so it does not know them either.
+A Markdown parser finds the code, which stays as it is. It does not parse HTML, footnotes and link definitions, because
+the result contains none for GitHub either.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-# GitHub refuses bodies over 65,536 characters; the rest is for what stands around somebody's words.
-MOST = 55_000
+# GitHub refuses bodies over 65,536 characters. The rest is for our own text around this one.
+MAX_CHARS = 55_000
 
-_JOINER = "\u2060"  # WORD JOINER: invisible, and it ends what GitHub takes for a mention or a reference
+_JOINER = "\u2060"  # WORD JOINER: invisible, and after it GitHub sees no mention or reference
 _MARKDOWN = MarkdownIt("commonmark").disable(["html_block", "reference"])
 
-# GitHub looks at letters of ASCII alone, in the text as it comes out: `é@name` and `_@name_` do mention.
+# GitHub looks only for ASCII letters before the @, in the rendered text: `é@name` and `_@name_` do mention.
 _MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])")
 _REFERENCE = re.compile(r"#(?=[0-9])|(?<![A-Za-z0-9])GH\\?-(?=[0-9])", re.IGNORECASE)
 _CLOSES_ADDRESS = re.compile(
@@ -36,7 +36,7 @@ _ISSUE = re.compile(
 )
 _MARK = re.compile(r"\\[!-/:-@\[-`{-~]|`+|(?:://|www\.)[^ \t\n`]*`", re.IGNORECASE)
 _TICKS = re.compile("`+")
-_MAX_TICKS = 80  # cmark knows no longer ones
+_MAX_TICKS = 80  # cmark ignores longer runs
 _DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")  # the second row of GitHub's tables
 _EMPTY_ITEM = re.compile(
     r"\A(?=[ \t>]*[-+*0-9])(?![ \t>]*([-*])(?:[ \t]*\1){2,}[ \t]*\Z)"
@@ -46,78 +46,83 @@ _NUMBERED = re.compile(r"\A[ \t>]*[0-9]{1,9}(?=[.)](?:[ \t]|\Z))")
 _CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f]")
 
 
-def sanitize(text: str, most: int = MOST) -> str:
-    """`text` with everything that would act on GitHub taken apart and code left as it is, in `most` characters."""
-    whole = _normal(text)
-    return _fitted(whole, most, _defused, f"\n\n… (cut: {len(whole):,} characters in all)")
+def sanitize(text: str, max_chars: int = MAX_CHARS) -> str:
+    """`text` without anything that has an effect on GitHub, at most `max_chars` long. Code is not changed."""
+    whole = _normalized(text)
+    return _shortened(whole, max_chars, _sanitized, f"\n\n… (cut: {len(whole):,} characters in all)")
 
 
-def line(text: str, most: int = 200) -> str:
-    """The same on one line, to stand in the middle of one."""
-    return _fitted(" ".join(_normal(text).split()), most, lambda flat: _around(flat, _spans(flat, 0, len(flat))), "…")
+def line(text: str, max_chars: int = 200) -> str:
+    """The same as one line, for use inside a line of ours."""
+    return _shortened(
+        " ".join(_normalized(text).split()),
+        max_chars,
+        lambda flat: _sanitize_outside(flat, _code_spans(flat, 0, len(flat))),
+        "…",
+    )
 
 
-def plain(text: str, most: int = 200) -> str:
-    """One line where GitHub reads no Markdown but still acts: titles, and so the first lines of commits."""
+def plain(text: str, max_chars: int = 200) -> str:
+    """One line for titles and commit messages: GitHub renders no Markdown there, but sees mentions and references."""
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return _fitted(flat, most, _inert, "…")
+    return _shortened(flat, max_chars, _inert, "…")
 
 
 def code(text: str) -> str:
-    """Inline code that no text can leave."""
+    """The text as inline code, whatever backticks it contains."""
     flat = "".join(c if c.isprintable() else "�" for c in text)
     ticks = "`" * (max((len(run) for run in _TICKS.findall(flat)), default=0) + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") or not flat else ""
     return f"{ticks}{pad}{flat}{pad}{ticks}"
 
 
-def quote(text: str, most: int = 600) -> str:
-    """A block quote of somebody's words."""
-    cut = text if len(text) <= most else text[:most].rstrip() + " …"
-    # Behind the quote's mark a tab is narrower, and what was no fence could be one.
+def quote(text: str, max_chars: int = 600) -> str:
+    """The text as a block quote."""
+    cut = text if len(text) <= max_chars else text[:max_chars].rstrip() + " …"
+    # After the quote's mark a tab is narrower, so that a line could become a fence.
     rows = sanitize(cut.expandtabs(4)).split("\n") if cut else []
     return "\n".join(f"> {row}" if row else ">" for row in rows)
 
 
-def _normal(text: str) -> str:
+def _normalized(text: str) -> str:
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _fitted(text: str, most: int, safe: Callable[[str], str], note: str) -> str:
-    """`safe(text)`, or that of as much of `text` as leaves room for `note`: escapes make it longer."""
-    keep = len(text) if len(text) <= most else max(0, most - len(note))
+def _shortened(text: str, max_chars: int, safe: Callable[[str], str], note: str) -> str:
+    """`safe(text)`, or `safe` of a shorter text and `note`, at most `max_chars` long. `safe` makes text longer."""
+    keep = len(text) if len(text) <= max_chars else max(0, max_chars - len(note))
     while True:
         cut = keep < len(text)
         result = safe(text[:keep].rstrip()) + note if cut else safe(text)
-        if len(result) <= most:
+        if len(result) <= max_chars:
             return result
         if keep == 0:
-            return note[:most]
-        keep = keep * most // len(result)
+            return note[:max_chars]
+        keep = keep * max_chars // len(result)
 
 
-def _defused(text: str) -> str:
+def _sanitized(text: str) -> str:
     if "`" not in text and "~~~" not in text:
-        return _prose(text)  # no code, so nothing to take a parser's time for
+        return _sanitize_prose(text)  # no code: skip the slow parser
     text, tokens = _parsed(text)
     closing = f"\n{tokens[-1].markup}" if tokens[-1].type == "fence" else ""
-    return _around(text, _code(text, tokens)) + closing
+    return _sanitize_outside(text, _code_ranges(text, tokens)) + closing
 
 
 def _parsed(text: str) -> tuple[str, list[Token]]:
-    """The text with what readers take differently filled in, and its blocks.
+    """The text and its blocks, after changes where Markdown parsers disagree about the blocks.
 
-    Where an empty list item ends is one such thing. The other is a list behind rows that are perhaps a table.
+    They disagree where an empty list item ends, and about a list after rows that may be a table.
     """
     for everywhere in (False, False, True):
         tokens = _blocks(text)
         rows = text.split("\n")
-        # A fence whose info string holds a bar is a table's first row to some readers. GitHub does not show the info.
+        # Some parsers take a fence with a bar in its info string for a table. GitHub does not show the info string.
         for token in tokens:
             if token.type == "fence" and token.map and "|" in token.info:
                 rows[token.map[0]] = rows[token.map[0]].replace("|", "")
         fenced = _rows(token for token in tokens if token.type == "fence")
-        tabled = _rows(token for token in tokens if _is_perhaps_table(token))
+        tabled = _rows(token for token in tokens if _may_be_table(token))
         for row, content in enumerate(rows):
             if everywhere or row not in fenced:
                 rows[row] = _EMPTY_ITEM.sub(rf"\g<0> {_JOINER}", content)
@@ -131,7 +136,7 @@ def _parsed(text: str) -> tuple[str, list[Token]]:
 
 
 def _blocks(text: str) -> list[Token]:
-    # The last paragraph is ours: a fence that swallows it would swallow all that follows in the comment.
+    # The last paragraph is ours: a fence that contains it would also contain the rest of the comment.
     return _MARKDOWN.block.parse(f"{text}\n\nend\n", _MARKDOWN, {}, []) or []
 
 
@@ -139,20 +144,20 @@ def _rows(tokens: Iterable[Token]) -> set[int]:
     return {row for token in tokens for row in range(*(token.map or (0, 0)))}
 
 
-def _is_perhaps_table(token: Token) -> bool:
+def _may_be_table(token: Token) -> bool:
     return token.type == "inline" and any(map(_DELIMITERS.fullmatch, token.content.split("\n")[1:]))
 
 
-def _around(text: str, kept: Iterator[tuple[int, int]]) -> str:
-    """`text` made harmless except in the ranges `kept`, which are in order."""
+def _sanitize_outside(text: str, kept: Iterator[tuple[int, int]]) -> str:
+    """`text`, sanitized except in the ranges `kept`, which are in order."""
     pieces, done = [], 0
     for start, end in kept:
-        pieces += [_prose(text[done:start]), text[start:end]]
+        pieces += [_sanitize_prose(text[done:start]), text[start:end]]
         done = end
-    return "".join([*pieces, _prose(text[done:])])
+    return "".join([*pieces, _sanitize_prose(text[done:])])
 
 
-def _prose(text: str) -> str:
+def _sanitize_prose(text: str) -> str:
     text = _AUTOLINK.sub(r"\1", text)
     text = _ENTITY.sub(_entity, text)
     text = _TAG.sub("&lt;", text)
@@ -168,21 +173,21 @@ def _inert(text: str) -> str:
 
 
 def _entity(match: re.Match[str]) -> str:
-    """`&commat;` is an @ where it is read: what stands for a letter or a mark of ASCII is shown as it is written."""
+    """Escape an entity for an ASCII character: GitHub would read `&commat;` as an @."""
     meant = html.unescape(match[0])
     return match[0] if not meant.isascii() or meant in {"<", ">", "&", '"', "'"} else f"&amp;{match[0][1:]}"
 
 
 def _address(match: re.Match[str]) -> str:
-    """GitHub's own way round a backlink from the issue that is linked; it leads to the same page."""
+    """Use GitHub's redirect host, which leads to the same page but creates no backlink on the linked issue."""
     return _ISSUE.sub("https://redirect.github.com/", match[0]).replace("@", "%40")
 
 
 # --- where code is --------------------------------------------------------------------------------
 
 
-def _code(text: str, tokens: list[Token]) -> Iterator[tuple[int, int]]:
-    """The ranges of `text` that are shown as code, in order. Of indented code we are not sure: it is none."""
+def _code_ranges(text: str, tokens: list[Token]) -> Iterator[tuple[int, int]]:
+    """The ranges of `text` that are code, in order. Indented code is not included: parsers disagree about it."""
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     ends = [*starts[1:], len(text) + 1]
     for token in tokens:
@@ -192,9 +197,9 @@ def _code(text: str, tokens: list[Token]) -> Iterator[tuple[int, int]]:
         if token.type == "fence":
             yield start, end
         elif token.type == "inline":
-            spans = _spans(text, start, end)
-            if _is_perhaps_table(token):  # there code ends with its cell: only what is code either way is
-                cells = {span for cell in _cells(text, start, end) for span in _spans(text, *cell)}
+            spans = _code_spans(text, start, end)
+            if _may_be_table(token):  # in a table, code ends with its cell: take only what is code in both readings
+                cells = {span for cell in _cells(text, start, end) for span in _code_spans(text, *cell)}
                 yield from (span for span in spans if span in cells)
             else:
                 yield from spans
@@ -208,11 +213,11 @@ def _cells(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield at, end
 
 
-def _spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _code_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Code spans: a run of backticks up to the next run of the same length.
 
-    Where readers differ there is none: behind a run that is never closed (cmark then overlooks closers) or that is
-    part of a bare address, where a tag may begin a line and so end the paragraph, and in what may define a link.
+    Where parsers disagree there is none: after a run that is never closed (cmark then misses later ones) or that is in
+    a bare address, over several lines (a tag may end the paragraph there), and in what may be a link definition.
     """
     closers: dict[int, list[int]] = {}
     for run in _TICKS.finditer(text, start, end):

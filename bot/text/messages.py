@@ -1,4 +1,4 @@
-"""Every sentence a person on GitHub can see. Each end says what happened, what was kept, and what to do next."""
+"""Every sentence that people on GitHub see. Each ending says what happened, what was kept, and what to do next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGAIN = "To try again, comment `/amp` with your request."
 
 
 def marker(run: str) -> str:
-    """Hidden in a run's one comment, in its pull request and its review: how they are found again."""
+    """A hidden marker. By it we find the run's comment, pull request and review again."""
     return f"<!-- ampbot:run:{run} -->"
 
 
@@ -26,7 +26,7 @@ def key_marker(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunCost:
-    """What a run took. `seconds` is from the request to now."""
+    """What a run took; `seconds` since the request."""
 
     seconds: float
     outcome: Outcome | None
@@ -62,7 +62,7 @@ def _steps(tools: int) -> str:
 
 
 def asked(request: RunRequest) -> str:
-    """Who asked, and for what, on one line."""
+    """The requester and the first line of the request."""
     text = request.text or kind_words.of(request.kind).asked
     return f"**{line(request.actor.login)}:** {line(text.splitlines()[0], 160)}"
 
@@ -78,13 +78,13 @@ HEADINGS = {
 
 
 def final(request: RunRequest, ending: Ending, price: RunCost) -> str:
-    """The run's one comment when it has ended."""
-    head, said = f"### {HEADINGS[ending.state]}", f"> {asked(request)}"
-    return "\n\n".join([marker(request.id), head, said, ending.message, price_line(request.id, price)])
+    """The run's comment when it has ended."""
+    head, quoted = f"### {HEADINGS[ending.state]}", f"> {asked(request)}"
+    return "\n\n".join([marker(request.id), head, quoted, ending.message, price_line(request.id, price)])
 
 
 def price_line(run: str, price: RunCost) -> str:
-    """What it took, in one small line: never missing from an end."""
+    """Time, tokens, thread and id of a run, on one small line."""
     parts = [duration(price.seconds)]
     if price.outcome is not None:
         usage = price.outcome.usage
@@ -104,7 +104,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-# --- ends that worked -----------------------------------------------------------------------------
+# --- endings: success -----------------------------------------------------------------------------
 
 
 def pull_opened(number: int, answer: str, changes: Sequence[Change]) -> Ending:
@@ -141,7 +141,7 @@ def _count(changes: Sequence[Change]) -> str:
     return f"{len(changes):,} file{'s' if len(changes) != 1 else ''} changed"
 
 
-# --- ends that did not ----------------------------------------------------------------------------
+# --- endings: no success ----------------------------------------------------------------------------
 
 
 def refused_paths(violations: Sequence[Violation]) -> Ending:
@@ -218,7 +218,9 @@ def agent_failed(outcome: Outcome, kept: bool) -> Ending:
     why = {
         Failure.NO_KEY: f"Amp had no key. {operator} set `AMP_API_KEY`.",
         Failure.KEY: f"Amp refused its key. {operator} check `AMP_API_KEY` (`ampbot check` tells).",
-        Failure.MUTE: f"Amp ended without a word, as it does when its key is refused. {operator} check `AMP_API_KEY`.",
+        Failure.NO_OUTPUT: (
+            f"Amp ended without a word, as it does when its key is refused. {operator} check `AMP_API_KEY`."
+        ),
         Failure.CREDITS: "The Amp account is out of credits. Add credits, then ask again.",
         Failure.ACCOUNT: f"Amp refused this account. {operator} look at its Amp plan and limits.",
         Failure.RATE: "Amp is asking for patience (rate limit). Ask again in a while.",
@@ -227,8 +229,8 @@ def agent_failed(outcome: Outcome, kept: bool) -> Ending:
         Failure.SERVER: "Amp's server had an error. Ask again in a while.",
         Failure.OPTION: f"This Amp version does not know an option ampbot uses. {operator} pin a tested one.",
         Failure.IDLE: "Amp said nothing for too long and was ended. Ask again, perhaps for a smaller step.",
-        Failure.WALL: "Amp did not finish in the time a run may take and was ended. Ask again for a smaller step.",
-        Failure.FLOOD: "Amp's output grew beyond all bounds and it was ended. Ask again for a smaller step.",
+        Failure.TIMEOUT: "Amp did not finish in the time a run may take and was ended. Ask again for a smaller step.",
+        Failure.OUTPUT_LIMIT: "Amp's output grew beyond all bounds and it was ended. Ask again for a smaller step.",
         Failure.KILLED: "Amp was killed in the sandbox, perhaps for want of memory. Ask again, or for a smaller step.",
     }
     reason = outcome.failure
@@ -288,7 +290,7 @@ def fetch_failed() -> Ending:
     )
 
 
-# GitHub's word for it -> what to do about it.
+# A word in GitHub's message -> what to do about it.
 _CURES = {
     "archived": "Unarchive the repository, then ask again.",
     "suspended": "Whoever installed the App can lift the suspension; then ask again.",
@@ -297,7 +299,7 @@ _RULE = "If a rule of this repository forbids it, allow the App in that rule, th
 
 
 def github_refused(message: str) -> Ending:
-    """GitHub said no to publishing: a ruleset, branch protection, an archived repository, a suspended App…"""
+    """GitHub refused to publish: a ruleset, branch protection, an archived repository, a suspended App…"""
     cure = next((cure for word, cure in _CURES.items() if word in message), _RULE)
     return Ending(
         RunState.FAILED,
@@ -338,9 +340,9 @@ def denied(actor: Actor) -> str:
     )
 
 
-def too_many_asks(most: int) -> str:
+def too_many_asks(limit: int) -> str:
     return (
-        f"One comment can ask for {most} things at most; the first {most} are taken. Ask for the rest in another one."
+        f"One comment can ask for {limit} things at most; the first {limit} are taken. Ask for the rest in another one."
     )
 
 

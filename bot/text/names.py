@@ -1,4 +1,4 @@
-"""The deterministic names of what a run makes on GitHub. Never a name that an agent chose."""
+"""The names of branches: deterministic, and safe in a shell."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def temporary_branch(run: str, prefix: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Lower-case ASCII letters, digits and single dashes; may be empty."""
+    """The text as lower-case ASCII letters, digits and single dashes; may be empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG].rstrip("-")

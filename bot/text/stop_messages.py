@@ -1,4 +1,4 @@
-"""The sentences about stopping, retrying and the state of a conversation; all others are in `bot.text.messages`."""
+"""The sentences about stopping, retrying and status. All others are in `bot.text.messages`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RETRY = "`/amp retry` asks for the same again."
 
 
 def stopped(by: str, state: RunState) -> Ending:
-    """`state` is what the run was at; nothing of it is published."""
+    """`state`: the run's state when it was stopped. Nothing is published."""
     if state is RunState.QUEUED:
         said = "before its turn came. Nothing was changed."
     elif state is RunState.PREPARING:
@@ -63,7 +63,7 @@ def stopped_uncollected(by: str) -> Ending:
 
 
 def draft_description(by: str, answer: str) -> str:
-    """Opens the description of a pull request with unfinished work."""
+    """The description of a pull request with unfinished work."""
     return f"{by} stopped this run before it was done: the change may be unfinished.\n\n{answer}".rstrip()
 
 
@@ -91,7 +91,7 @@ def nothing_to_retry(running: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A run that holds its conversation. `since` is in epoch seconds."""
+    """The active run of an issue. `since` is in epoch seconds."""
 
     request: RunRequest
     state: RunState
@@ -101,7 +101,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The latest run that has ended. `pull` is the pull request it opened."""
+    """The run that ended last. `pull`: the number of the pull request it opened."""
 
     request: RunRequest
     state: RunState
@@ -119,10 +119,10 @@ _DOING = {
 
 
 def status(running: Running | None, waiting: Sequence[RunRequest], last: Last | None, at: float) -> str:
-    """All that there is to tell of a conversation at the time `at` (epoch seconds)."""
+    """The status of an issue at the time `at` (epoch seconds)."""
     parts = [_now(running, at) if running is not None else "Nothing is running here, and nothing waits in line."]
     if waiting:
-        rows = [f"{issue}. {asked(request)}" for issue, request in enumerate(waiting, 1)]
+        rows = [f"{position}. {asked(request)}" for position, request in enumerate(waiting, 1)]
         parts.append("**In line**\n\n" + "\n".join(rows))
     if last is not None:
         result = f" in #{last.pull}" if last.pull else ""

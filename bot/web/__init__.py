@@ -1,1 +1,1 @@
-"""The HTTP side: verify a webhook request, store the delivery, answer 202. Nothing else happens in a request."""
+"""The HTTP server: verify a webhook request, store the delivery, answer 202."""

@@ -1,4 +1,4 @@
-"""The web side: it stores what GitHub delivers and answers. Nothing else happens in a request."""
+"""The ASGI app. A webhook request only stores the delivery; workflows do the rest."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
 def create_app(context: Context, lifespan: Lifespan | None = None, *, receives: bool = True) -> Starlette:
-    """Unless it only works: `POST /webhook`, `GET /healthz` (the process answers) and `GET /readyz` (it can store)."""
-    receiver = DeliveryWriter(context.database)
+    """Routes: `GET /healthz` (alive), `GET /readyz` (the database accepts writes), `POST /webhook` if `receives`."""
+    writer = DeliveryWriter(context.database)
 
     async def webhook(request: Request) -> Response:
         try:
@@ -35,20 +35,20 @@ def create_app(context: Context, lifespan: Lifespan | None = None, *, receives: 
             log.warning("rejected", status=delivery.status, why=delivery.message)
             return JSONResponse({"error": delivery.message}, delivery.status)
         try:
-            fresh = await receiver.store(delivery)
+            is_new = await writer.store(delivery)
         except NotStoredError:
-            # Not accepted: GitHub shows it as failed, and it can be delivered again.
+            # GitHub records the delivery as failed, and it can be redelivered.
             return JSONResponse({"error": "The delivery could not be stored. Redeliver it later."}, 503)
-        if fresh:
+        if is_new:
             context.work.set()
-        return JSONResponse({"delivery": delivery.guid, "stored": fresh}, 202)
+        return JSONResponse({"delivery": delivery.guid, "stored": is_new}, 202)
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"ok": True})
 
     async def readyz(_request: Request) -> Response:
         try:
-            # A write of no row: it tells whether our tables are there and whether they can be written.
+            # A write of no row: fails if our tables are missing or read-only.
             await context.database.write_within(LOCK_TIMEOUT, deliveries.mark_dispatched, "")
         except sa.exc.DBAPIError as error:
             return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)

@@ -1,5 +1,4 @@
-"""A webhook request becomes a verified delivery or a refusal. No web framework, no database, and nothing is
-parsed before the signature over the raw body holds.
+"""Verifies a webhook request: a delivery or a rejection. Nothing is parsed before the body's signature is verified.
 
 https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 """
@@ -16,10 +15,10 @@ from urllib.parse import unquote_to_bytes
 
 from bot.model import Delivery
 
-# GitHub does not send a payload above this.
-CAP = 25 * 1024 * 1024
-# GitHub gives up after 10 seconds, GitHub Enterprise Server after 30.
-PATIENCE = 30.0
+# GitHub's limit for payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
+MAX_BYTES = 25 * 1024 * 1024
+# Seconds. GitHub gives up after 10, GitHub Enterprise Server after 30.
+BODY_SECONDS = 30.0
 
 _GUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _EVENT = re.compile(r"[a-z0-9_]{1,64}")
@@ -30,14 +29,14 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The HTTP status of the refusal, and a sentence for whoever looks at the App's delivery log."""
+    """The HTTP status, and a message for the App's delivery log."""
 
     status: int
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class _Headers:
     guid: str
     event: str
     signature: str
@@ -45,19 +44,21 @@ class _Head:
 
 
 def verify(secrets: Sequence[str], body: bytes, signature: str | None) -> bool:
-    """Whether `signature` (the value of X-Hub-Signature-256) is that of `body` under any of `secrets`.
+    """Whether `signature` (from X-Hub-Signature-256) is that of `body` under any of `secrets`.
 
-    Every secret is tried, so that the time taken does not tell which one fitted.
-    Raises ValueError when there is no secret or an empty one: anybody could sign with that.
+    All secrets are tried, so that the time taken does not reveal which one matched.
+
+    Raises:
+        ValueError: there is no secret, or an empty one, with which anybody could sign.
     """
     if not secrets or not all(secrets):
         raise ValueError("A webhook secret is needed, and none may be empty.")
     given = (signature or "").encode("utf-8", "replace")
-    fits = False
+    matches = False
     for secret in secrets:
         mac = hmac.digest(secret.encode(), body, "sha256").hex()
-        fits |= hmac.compare_digest(b"sha256=" + mac.encode(), given)
-    return fits
+        matches |= hmac.compare_digest(b"sha256=" + mac.encode(), given)
+    return matches
 
 
 async def read(
@@ -65,23 +66,24 @@ async def read(
     chunks: AsyncIterator[bytes],
     secrets: Sequence[str],
     *,
-    cap: int = CAP,
-    patience: float = PATIENCE,
+    max_bytes: int = MAX_BYTES,
+    body_seconds: float = BODY_SECONDS,
 ) -> Delivery | Rejected:
-    """Read one webhook request: at most `cap` bytes, for at most `patience` seconds.
+    """Read one webhook request: at most `max_bytes`, within `body_seconds`. `chunks`: the body.
 
-    Raises ValueError as `verify` does, and whatever `chunks` raises when the sender goes away.
+    Raises:
+        ValueError: see `verify`. Exceptions of `chunks` pass through, such as a disconnect.
     """
-    head = _check({name.lower(): value for name, value in headers.items()}, cap)
+    head = _check_headers({name.lower(): value for name, value in headers.items()}, max_bytes)
     if isinstance(head, Rejected):
         return head
     try:
-        async with asyncio.timeout(patience):
-            raw = await _read_body(chunks, cap)
+        async with asyncio.timeout(body_seconds):
+            raw = await _read_body(chunks, max_bytes)
     except TimeoutError:
-        return Rejected(408, f"The body did not arrive within {patience:g} seconds. Redeliver it.")
+        return Rejected(408, f"The body did not arrive within {body_seconds:g} seconds. Redeliver it.")
     if raw is None:
-        return _too_large(cap)
+        return _too_large(max_bytes)
     if not verify(secrets, raw, head.signature):
         return Rejected(
             401,
@@ -95,7 +97,7 @@ async def read(
     return Delivery(head.guid, head.event, digest, body)
 
 
-def _check(headers: Mapping[str, str], cap: int) -> _Head | Rejected:
+def _check_headers(headers: Mapping[str, str], max_bytes: int) -> _Headers | Rejected:
     guid = headers.get("x-github-delivery", "")
     event = headers.get("x-github-event", "")
     if not guid or not event:
@@ -116,9 +118,9 @@ def _check(headers: Mapping[str, str], cap: int) -> _Head | Rejected:
     length = headers.get("content-length", "0")
     if not _LENGTH.fullmatch(length):
         return Rejected(400, "Content-Length is not a number of bytes.")
-    if int(length) > cap:
-        return _too_large(cap)
-    return _Head(guid, event, signature, content_type == _FORM)
+    if int(length) > max_bytes:
+        return _too_large(max_bytes)
+    return _Headers(guid, event, signature, content_type == _FORM)
 
 
 def _why_unsigned(signature: str) -> str:
@@ -129,22 +131,22 @@ def _why_unsigned(signature: str) -> str:
     return "X-Hub-Signature-256 is missing. Set the same webhook secret in the App's settings and in the bot's."
 
 
-def _too_large(cap: int) -> Rejected:
-    return Rejected(413, f"The body is above {cap} bytes, more than GitHub sends. Send less.")
+def _too_large(max_bytes: int) -> Rejected:
+    return Rejected(413, f"The body is above {max_bytes} bytes, more than GitHub sends. Send less.")
 
 
-async def _read_body(chunks: AsyncIterator[bytes], cap: int) -> bytes | None:
-    """The whole body, or None as soon as it is above `cap` bytes."""
+async def _read_body(chunks: AsyncIterator[bytes], max_bytes: int) -> bytes | None:
+    """The whole body, or None as soon as it exceeds `max_bytes`."""
     body = bytearray()
     async for chunk in chunks:
-        if len(body) + len(chunk) > cap:
+        if len(body) + len(chunk) > max_bytes:
             return None
         body += chunk
     return bytes(body)
 
 
 def _payload_field(form: bytes) -> bytes | None:
-    """The field `payload` of a form, as bytes: urllib's own parsers go through text and fail on bad UTF-8."""
+    """The form field `payload` as bytes; urllib's parse_qs would decode it and fail on invalid UTF-8."""
     for field in form.split(b"&"):
         name, _, value = field.partition(b"=")
         if name == b"payload":

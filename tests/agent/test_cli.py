@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.agent.cli import CUR, OLD, PROBE, SETTINGS, CliVersion, Installation, identify, read_probe, run_command
+from bot.agent.cli import CURRENT, LEGACY, PROBE, SETTINGS, CliVersion, Installation, identify, read_probe, run_command
 from bot.model import Problem
 
 CUR_HELP = "  -x, --execute [message]\n  --stream-json\n  --no-archive-after-execute\n"
@@ -18,9 +18,9 @@ WRAPPER = "Amp native binary not installed. Reinstall the package."
 @pytest.mark.parametrize(
     ("version", "help_text", "era"),
     [
-        ("0.0.1790142911-g7618fb (released 2026-09-23)", CUR_HELP, CUR),
-        ("0.0.1775390627-g406649", OLD_HELP, OLD),
-        ("", CUR_HELP + OLD_HELP, CUR),
+        ("0.0.1790142911-g7618fb (released 2026-09-23)", CUR_HELP, CURRENT),
+        ("0.0.1775390627-g406649", OLD_HELP, LEGACY),
+        ("", CUR_HELP + OLD_HELP, CURRENT),
     ],
 )
 def test_the_help_tells_the_era(version: str, help_text: str, era: CliVersion) -> None:
@@ -62,14 +62,14 @@ def put(issue: Path, version: str, help_text: str) -> str:
 def test_the_probe_finds_amp_on_the_path(tmp_path: Path) -> None:
     binary = put(tmp_path / "bin/amp", "1.2.3-gabc (released)", OLD_HELP)
     found = read_probe(sh(tmp_path, f"{tmp_path}/bin:/usr/bin:/bin"))
-    assert found == Installation(binary, "1.2.3-gabc", OLD)
+    assert found == Installation(binary, "1.2.3-gabc", LEGACY)
 
 
 def test_the_probe_finds_amp_beside_the_path(tmp_path: Path) -> None:
     binary = put(tmp_path / ".local/bin/amp", "1.2.3", CUR_HELP)
     found = read_probe(sh(tmp_path, "/usr/bin:/bin"))
     assert isinstance(found, Installation)
-    assert (found.binary, found.version, found.era) == (binary, "1.2.3", CUR)
+    assert (found.binary, found.version, found.cli) == (binary, "1.2.3", CURRENT)
     assert "not on the sandbox's PATH" in found.note
 
 
@@ -98,9 +98,9 @@ def test_an_odd_probe_is_a_problem(output: str) -> None:
 @pytest.mark.parametrize(
     ("era", "thread", "argv"),
     [
-        (CUR, None, f"amp {HEADLESS} --no-archive-after-execute --settings-file /s.json"),
-        (OLD, None, f"amp {HEADLESS} --settings-file /s.json"),
-        (OLD, "T-1", f"amp threads continue T-1 {HEADLESS} --settings-file /s.json"),
+        (CURRENT, None, f"amp {HEADLESS} --no-archive-after-execute --settings-file /s.json"),
+        (LEGACY, None, f"amp {HEADLESS} --settings-file /s.json"),
+        (LEGACY, "T-1", f"amp threads continue T-1 {HEADLESS} --settings-file /s.json"),
     ],
 )
 def test_the_command_line_of_a_run(era: CliVersion, thread: str | None, argv: str) -> None:

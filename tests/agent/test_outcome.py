@@ -26,9 +26,9 @@ def stream(*lines: str) -> Stream:
 
 
 @pytest.mark.parametrize("exit_code", [0, 1, 137, None])
-@pytest.mark.parametrize("stopped", [None, Failure.IDLE])
-def test_a_good_result_is_success_however_the_program_ended(exit_code: int | None, stopped: Failure | None) -> None:
-    outcome = conclude(stream(INIT, SAID, OK), exit_code, "Error: noise", stopped=stopped)
+@pytest.mark.parametrize("ended_by", [None, Failure.IDLE])
+def test_a_good_result_is_success_however_the_program_ended(exit_code: int | None, ended_by: Failure | None) -> None:
+    outcome = conclude(stream(INIT, SAID, OK), exit_code, "Error: noise", ended_by=ended_by)
     assert outcome == Outcome(
         ok=True,
         answer="Done.",
@@ -88,19 +88,19 @@ def test_a_failed_turn_exits_with_0_and_is_a_failure(error: str, failure: Failur
         ("Error: Invalid thread URL or ID: T-1", Failure.THREAD),
         ("Error: Unexpected error inside Amp CLI.", Failure.INTERNAL),
         ("Segmentation fault", Failure.NO_RESULT),
-        ("\x1b[?25h\x1b[?2004l\x1b[0m", Failure.MUTE),
-        ("", Failure.MUTE),
+        ("\x1b[?25h\x1b[?2004l\x1b[0m", Failure.NO_OUTPUT),
+        ("", Failure.NO_OUTPUT),
     ],
 )
 def test_an_exit_before_the_run_is_told_by_its_text(stderr: str, failure: Failure) -> None:
     outcome = conclude(stream(), 1, stderr)
     assert (outcome.ok, outcome.failure, outcome.thread, outcome.usage) == (False, failure, None, Usage())
-    assert outcome.error == ("" if failure is Failure.MUTE else stderr)
+    assert outcome.error == ("" if failure is Failure.NO_OUTPUT else stderr)
 
 
 def test_a_login_prompt_is_told_though_the_callers_limit_ended_it_and_its_token_is_taken_out() -> None:
     said = "No API key found. Starting login flow...\nhttps://ampcode.com/auth?authToken=s3cret&port=1"
-    outcome = conclude(stream(said), -15, "", stopped=Failure.IDLE)
+    outcome = conclude(stream(said), -15, "", ended_by=Failure.IDLE)
     assert (outcome.failure, outcome.error) == (
         Failure.NO_KEY,
         "No API key found. Starting login flow...\nhttps://ampcode.com/auth?authToken=***&port=1",
@@ -108,7 +108,7 @@ def test_a_login_prompt_is_told_though_the_callers_limit_ended_it_and_its_token_
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "stopped", "failure"),
+    ("exit_code", "ended_by", "failure"),
     [
         (0, None, Failure.NO_RESULT),
         (1, None, Failure.NO_RESULT),
@@ -116,12 +116,12 @@ def test_a_login_prompt_is_told_though_the_callers_limit_ended_it_and_its_token_
         (-9, None, Failure.KILLED),
         (137, None, Failure.KILLED),
         (-15, Failure.IDLE, Failure.IDLE),
-        (143, Failure.WALL, Failure.WALL),
-        (None, Failure.WALL, Failure.WALL),
+        (143, Failure.TIMEOUT, Failure.TIMEOUT),
+        (None, Failure.TIMEOUT, Failure.TIMEOUT),
     ],
 )
-def test_a_run_without_a_result_failed(exit_code: int | None, stopped: Failure | None, failure: Failure) -> None:
-    outcome = conclude(stream(INIT, SAID, "stray noise: unauthorized"), exit_code, "", stopped=stopped)
+def test_a_run_without_a_result_failed(exit_code: int | None, ended_by: Failure | None, failure: Failure) -> None:
+    outcome = conclude(stream(INIT, SAID, "stray noise: unauthorized"), exit_code, "", ended_by=ended_by)
     assert (outcome.ok, outcome.answer, outcome.error, outcome.failure, outcome.thread, outcome.usage) == (
         False,
         "",

@@ -58,9 +58,9 @@ REFUSED = {
 
 @pytest.mark.parametrize(("path", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_hostile_path_is_refused_with_its_reason(path: bytes | str, reason: str) -> None:
-    assert paths.fault(path) == reason
+    assert paths.path_problem(path) == reason
     if isinstance(path, str) and paths.is_text(path):
-        assert paths.fault(path.encode()) == reason
+        assert paths.path_problem(path.encode()) == reason
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_hostile_path_is_refused_with_its_reason(path: bytes | str, reason: st
     ],
 )
 def test_an_ordinary_or_merely_odd_path_is_accepted(path: str) -> None:
-    assert paths.fault(path) is None
-    assert paths.fault(path.encode()) is None
+    assert paths.path_problem(path) is None
+    assert paths.path_problem(path.encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_places_that_govern_the_repository_are_protected(path: str, reason: str 
     ],
 )
 def test_a_symbolic_link_may_only_point_inside(path: str, target: str, reason: str | None) -> None:
-    assert paths.link_fault(path, target) == reason
+    assert paths.link_problem(path, target) == reason
 
 
 @pytest.mark.parametrize(
@@ -201,16 +201,16 @@ def test_a_name_collides_only_when_the_change_brings_it(
     ],
 )
 def test_a_path_is_shown_on_one_line(path: str, text: str) -> None:
-    assert paths.shown(path) == text
+    assert paths.printable(path) == text
 
 
 @given(st.text(), st.text())
 def test_no_text_breaks_a_rule(path: str, target: str) -> None:
-    paths.fault(path)
+    paths.path_problem(path)
     paths.protected(path)
-    paths.link_fault(path, target)
+    paths.link_problem(path, target)
     list(paths.collisions({path}, {path, target}))
-    shown = paths.shown(path)
+    shown = paths.printable(path)
     shown.encode()
     assert len(shown) <= 200
     assert shown.splitlines() in ([], [shown])
@@ -228,7 +228,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(NAMES.filter(lambda name: paths.fault(name) is None), min_size=20, max_size=60, unique=True))
+@given(st.lists(NAMES.filter(lambda name: paths.path_problem(name) is None), min_size=20, max_size=60, unique=True))
 def test_git_takes_and_returns_every_accepted_path(bare: Path, names: list[str]) -> None:
     """With git's own protection for NTFS and HFS+ on, which refuses what either would take for `.git`."""
     kept: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 from bot.cli import check as checking
 from bot.cli import main
 from bot.cli.check import Finding, check
+from bot.dispatch import offered
+from bot.dispatch.offered import Offered
 from bot.github import manifest
 from bot.github.app import App
 from bot.github.client import GitHubApi
@@ -27,6 +30,7 @@ from bot.rig.rig import APP_ID, Rig
 from bot.service import create_context
 from bot.settings import Settings, environment_name
 from bot.text.redact import Redactor
+from handlers import HANDLERS
 
 PERMISSIONS = manifest.load().default_permissions
 EVENTS = manifest.load().default_events
@@ -224,7 +228,7 @@ def test_a_template_without_amp(rig: Rig, template: str, message: str) -> None:
     ],
 )
 def test_an_amp_key_that_is_not_accepted(rig: Rig, monkeypatch: pytest.MonkeyPatch, key: str, why: str) -> None:
-    monkeypatch.setattr(checking, "AMP_SECONDS", 2)
+    monkeypatch.setattr(checking, "AMP_TIMEOUT", 2)
     say = f"Amp does not accept AMP_API_KEY: {why}. Set a valid key."
     assert found(rig, amp_api_key=key) == instead(KEY_OK, Finding("Amp key", "not accepted", Problem(say)))
 
@@ -328,3 +332,14 @@ def test_missing_settings_are_all_listed_and_nothing_starts(
 def test_a_dotenv_file_is_read(rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in rig.environment.items()))
     assert run(monkeypatch, tmp_path, {}, "check")[0] == 0
+
+
+def test_the_handlers_of_other_packages_are_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("hello", "no_such_module:HANDLER", offered.GROUP)
+    monkeypatch.setattr(offered, "entry_points", lambda group: [entry] if group == offered.GROUP else [])
+    why = "loading it failed (ModuleNotFoundError: No module named 'no_such_module')"
+    said = f"The handler `hello` of the package no_such_module cannot be used: {why}."
+    problem = Problem(f"{said} Correct the package, or uninstall it.")
+    assert found(rig) == (*ALL_OK, Finding("handler", "not usable", problem))
+    monkeypatch.setattr(offered, "load", lambda: Offered(HANDLERS, (("hello", "ampbot-hello 1.0"),), ()))
+    assert found(rig) == (*ALL_OK, Finding("handler", "hello (ampbot-hello 1.0)"))

@@ -18,6 +18,7 @@ from bot.cli import docs
 from bot.cli.docs import ROOT, TABLES, pages, rewritten
 from bot.model import RunState
 from bot.settings import Settings, environment_name
+from tests.stories.test_packages import HELLO
 
 README = ROOT / "README.md"
 PAGES = tuple(pages())
@@ -179,3 +180,8 @@ def test_the_map_names_each_part_once_in_the_order_of_the_layers() -> None:
 def test_the_glossary_has_at_most_twenty_five_words() -> None:
     glossary = (ROOT / "CONTRIBUTING.md").read_text().partition("## Glossary")[2].partition("\n## ")[0]
     assert 0 < len(re.findall(r"^\| [a-z]", glossary, re.MULTILINE)) - 1 <= 25
+
+
+def test_the_command_of_your_own_is_the_one_that_a_story_tells() -> None:
+    source = (ROOT / "docs/own-commands.md").read_text().partition("```python\n")[2].partition("```")[0]
+    assert source.strip() == HELLO.strip()

@@ -299,7 +299,7 @@ def test_the_patch_applies_to_the_base_and_gives_the_tree(clone: Path, tmp_path:
         b"empty": ("100644", b""),
     }
     objects = sorted(path for path in (clone / ".git").rglob("*"))
-    made = patch.against(clone, change_set(before, after))
+    made = patch.make_patch(clone, change_set(before, after))
     assert isinstance(made, bytes)
     assert sorted(path for path in (clone / ".git").rglob("*")) == objects, "the clone is left as it was"
     git(clone, "-c", "diff.noprefix=false", "apply", "--index", stdin=made)
@@ -313,7 +313,7 @@ def test_a_clone_without_the_base_is_told_so(tmp_path: Path, where: str) -> None
         folder.mkdir()
     if where == "another repository":
         git(folder, "init", "--quiet")
-    made = patch.against(folder, change_set(BEFORE, AFTER))
+    made = patch.make_patch(folder, change_set(BEFORE, AFTER))
     assert isinstance(made, Problem)
     assert made.message.startswith(f"git cannot make the patch in {folder}: ")
     assert made.message.endswith(f"The clone needs the base's tree, {tree_id(BEFORE)}.")

@@ -1,4 +1,4 @@
-"""One busy installation does not starve another: our inbox, the engine's queue under our limits, and the pace."""
+"""One busy installation does not starve another: our inbox, the engine's queue under our limits, and the rate limit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def working(context: Context) -> AsyncIterator[Engine]:
     """The real engine with the service's own queue, and the inbox watched."""
     engine = service.create_engine(context)
     await engine.start()
-    watching = asyncio.create_task(inbox.watch(context, engine))
+    watching = asyncio.create_task(inbox.dispatch_forever(context, engine))
     try:
         yield engine
     finally:
@@ -99,15 +99,15 @@ async def test_a_thousand_runs_of_one_installation_do_not_keep_another_waiting(
 async def test_a_thousand_deliveries_of_one_installation_do_not_keep_another_waiting(
     crowded: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dispatch has no queue; what holds a busy installation back is its own pace, and the other has its own."""
-    pace = RateLimit()
+    """Dispatch has no queue; what holds a busy installation back is its own rate limit, and the other has its own."""
+    rate_limit = RateLimit()
     done: list[str] = []
     answered = asyncio.Event()
 
     async def dispatch(context: Context, engine: Engine, guid: str) -> None:
         installation = BUSY if guid != LAST else OTHER
         for _ in range(3):
-            await pace.turn(installation, RequestCost(WRITE, content=True, urgent=True))
+            await rate_limit.acquire(installation, RequestCost(WRITE, content=True, urgent=True))
         done.append(guid)
         if installation == OTHER:
             answered.set()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.context import Context
-from bot.engine.find_or_create import ATTEMPTS, find_or_create
+from bot.engine.find_or_create import MAX_ATTEMPTS, find_or_create
 from bot.github.errors import ForbiddenError, GitHubError, LimitedError, UnavailableError
 from bot.settings import Settings
 from bot.store import idempotency
@@ -104,10 +104,10 @@ async def test_the_lag_is_waited_from_now_whatever_the_clock_says(
 
 
 async def test_it_gives_up_and_the_next_one_goes_on_from_there(context: Context) -> None:
-    outside = Outside(*[AWAY] * ATTEMPTS)
+    outside = Outside(*[AWAY] * MAX_ATTEMPTS)
     with pytest.raises(UnavailableError):
         await outside.ask(context)
-    assert outside.said == ["create", *[WAIT, "find", "create"] * (ATTEMPTS - 1)]
+    assert outside.said == ["create", *[WAIT, "find", "create"] * (MAX_ATTEMPTS - 1)]
     later = Outside("made", done=True)
     assert (await later.ask(context), later.said) == ("found", [WAIT, "find"])
 

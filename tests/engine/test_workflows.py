@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine.workflows import Engine, Pending
+from bot.engine.workflows import Engine, PendingWorkflow
 from bot.store.database import Database
 from bot.store.upgrade import migrate
 
@@ -26,7 +26,7 @@ def url(tmp_path: Path) -> str:
     [("delivery:a-b", "a-b"), ("delivery:a-b:2", "a-b"), ("r-u-n", "r-u-n"), ("r-u-n:1", "r-u-n")],
 )
 def test_a_key_tells_what_its_workflow_works_on(key: str, argument: str) -> None:
-    assert Pending(key, "a workflow", "an executor").argument == argument
+    assert PendingWorkflow(key, "a workflow", "an executor").argument == argument
 
 
 async def test_old_code_takes_nothing_from_a_newer_queue(url: str) -> None:
@@ -38,7 +38,7 @@ async def test_old_code_takes_nothing_from_a_newer_queue(url: str) -> None:
     async def newer(poll_seconds: float) -> Engine:
         engine = Engine(url, poll_seconds=poll_seconds)
         engine.workflow("run_v2", work)
-        engine.queue("runs_v2", at_once=9, at_once_per_partition=9)
+        engine.queue("runs_v2", concurrency=9, partition_concurrency=9)
         await engine.start()
         return engine
 
@@ -47,13 +47,13 @@ async def test_old_code_takes_nothing_from_a_newer_queue(url: str) -> None:
     await engine.stop()
     older = Engine(url, poll_seconds=0.05)
     older.workflow("run_v1", work)
-    older.queue("runs_v1", at_once=9, at_once_per_partition=9)
+    older.queue("runs_v1", concurrency=9, partition_concurrency=9)
     await older.start()
     await older.enqueue("run_v1", queue="runs_v1", partition="1", key="b", argument="old")
     async with asyncio.timeout(20):
         await done["old"].wait()
     await asyncio.sleep(6)  # the queue is there to be looked at every 3 s
-    assert (done["new"].is_set(), await older.unfinished()) == (False, 1)
+    assert (done["new"].is_set(), await older.are_active(["a", "b"])) == (False, {"a": True, "b": False})
     await older.stop()
     engine = await newer(0.05)
     async with asyncio.timeout(20):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from bot.events.commands import MOST, parse
+from bot.events import commands
+from bot.events.commands import MOST
+from bot.events.handler import verbs
 from bot.model import Command
+from handlers import HANDLERS
 
 NAMES = ["ampbot"]
+parse = partial(commands.parse, verbs=verbs(HANDLERS))
 
 
 def asked(text: str) -> list[tuple[str, str]]:

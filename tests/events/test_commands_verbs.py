@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from bot.events.commands import VERBS, new_commands, parse
+from bot.events import commands
+from bot.events.commands import Verb
+from bot.events.handler import verbs
 from bot.model import Command, Problem
+from handlers import HANDLERS
 
 NAMES = ["ampbot"]
+parse = partial(commands.parse, verbs=verbs(HANDLERS))
+new_commands = partial(commands.new_commands, verbs=verbs(HANDLERS))
+VERBS = [verb.word for verb in verbs(HANDLERS)]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -45,6 +53,19 @@ def test_stop_may_keep_the_work(text: str) -> None:
 )
 def test_a_verb_with_more_behind_it_is_a_request_like_any_other(text: str) -> None:
     assert parse(f"/amp {text}", names=NAMES) == (Command("run", text, 0),)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("/amp explain", Command("explain", "")),
+        ("/amp EXPLAIN  Bot/Model.py ", Command("explain", "Bot/Model.py")),
+        ("/amp explain\nwhat\nit is", Command("explain", "what\nit is")),
+        ("/amp explained it", Command("run", "explained it")),
+    ],
+)
+def test_a_verb_may_take_text_which_stays_as_it_was_written(text: str, found: Command) -> None:
+    assert commands.parse(text, names=NAMES, verbs=(Verb("explain", takes_text=True),)) == (found,)
 
 
 @pytest.mark.parametrize("text", ["/amp", "/amp ", "@ampbot", "@ampbot[bot]\n\n", "/amp\n\u00a0\n"])

@@ -106,7 +106,7 @@ async def test_a_limit_holds_every_request_of_its_installation_and_no_other(
         await client.call("GET", "/x", Thing)  # too long to wait for here; the next request waits it out
     await client.call("GET", "/x", Thing)
     assert time.waits == [3000, 30]
-    api.pace.hold(1, 50)
+    api.rate_limit.block(1, 50)
     await Client.as_installation(api, "other", 2).call("GET", "/x", Thing)
     assert time.waits == [3000, 30]
     await Client.as_installation(api, "other", 1).call("GET", "/x", Thing, urgent=True)

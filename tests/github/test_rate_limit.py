@@ -33,31 +33,31 @@ def test_the_figures_are_githubs_and_ours() -> None:
 
 
 @pytest.fixture
-def pace(time: Time) -> RateLimit:
+def rate_limit(time: Time) -> RateLimit:
     return RateLimit(time.clock, time.sleep)
 
 
-async def turns(pace: RateLimit, count: int, turn: RequestCost | None = None, *, installation: int = 1) -> None:
+async def turns(rate_limit: RateLimit, count: int, cost: RequestCost | None = None, *, installation: int = 1) -> None:
     for _ in range(count):
-        await pace.turn(installation, turn or RequestCost())
+        await rate_limit.acquire(installation, cost or RequestCost())
 
 
-async def test_a_burst_goes_out_at_once_then_one_a_second(pace: RateLimit, time: Time) -> None:
-    await turns(pace, CAN_BURST)
+async def test_a_burst_goes_out_at_once_then_one_a_second(rate_limit: RateLimit, time: Time) -> None:
+    await turns(rate_limit, CAN_BURST)
     assert time.waits == []
-    await turns(pace, 3)
+    await turns(rate_limit, 3)
     assert time.waits == [1, 1, 1]
 
 
-async def test_a_pause_gives_the_burst_back_and_not_more(pace: RateLimit, time: Time) -> None:
-    await turns(pace, CAN_BURST)
+async def test_a_pause_gives_the_burst_back_and_not_more(rate_limit: RateLimit, time: Time) -> None:
+    await turns(rate_limit, CAN_BURST)
     time.now += 5
-    await turns(pace, 5)
+    await turns(rate_limit, 5)
     assert time.waits == []
     time.now += 10_000
-    await turns(pace, CAN_BURST)
+    await turns(rate_limit, CAN_BURST)
     assert time.waits == []
-    await turns(pace, 1)
+    await turns(rate_limit, 1)
     assert time.waits == [1]
 
 
@@ -67,94 +67,96 @@ async def test_those_who_come_together_queue_up() -> None:
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    pace = RateLimit(lambda: 0.0, sleep)
-    await asyncio.gather(*(pace.turn(1, RequestCost()) for _ in range(CAN_BURST + 3)))
+    rate_limit = RateLimit(lambda: 0.0, sleep)
+    await asyncio.gather(*(rate_limit.acquire(1, RequestCost()) for _ in range(CAN_BURST + 3)))
     assert waits == [1, 2, 3]  # each behind the one before
 
 
-async def test_an_installation_never_waits_for_another(pace: RateLimit, time: Time) -> None:
-    await turns(pace, CAN_BURST, installation=1)
-    await turns(pace, CAN_BURST, installation=2)
+async def test_an_installation_never_waits_for_another(rate_limit: RateLimit, time: Time) -> None:
+    await turns(rate_limit, CAN_BURST, installation=1)
+    await turns(rate_limit, CAN_BURST, installation=2)
     assert time.waits == []
 
 
-async def test_what_is_urgent_does_not_wait_and_takes_what_there_is(pace: RateLimit, time: Time) -> None:
-    await turns(pace, CAN_BURST, URGENT)
+async def test_what_is_urgent_does_not_wait_and_takes_what_there_is(rate_limit: RateLimit, time: Time) -> None:
+    await turns(rate_limit, CAN_BURST, URGENT)
     assert time.waits == []
-    await turns(pace, 1)
+    await turns(rate_limit, 1)
     assert time.waits == [1]
 
 
-async def test_however_much_was_urgent_the_others_go_on_at_their_own_pace(pace: RateLimit, time: Time) -> None:
+async def test_however_much_was_urgent_the_others_go_on_at_their_own_pace(rate_limit: RateLimit, time: Time) -> None:
     """A hundred commands at once are acknowledged first, and their runs begin meanwhile."""
-    await turns(pace, 500, URGENT)
-    await turns(pace, 3)
+    await turns(rate_limit, 500, URGENT)
+    await turns(rate_limit, 3)
     assert time.waits == [1, 1, 1]
 
 
 @pytest.mark.parametrize("urgent", [False, True])
-async def test_content_is_counted_by_the_minute_and_by_the_hour(pace: RateLimit, time: Time, urgent: bool) -> None:
+async def test_content_is_counted_by_the_minute_and_by_the_hour(
+    rate_limit: RateLimit, time: Time, urgent: bool
+) -> None:
     """GitHub counts it whoever is urgent: 80 a minute, 500 an hour."""
     sent: list[float] = []
     for _ in range(600):
-        await pace.turn(1, RequestCost(WRITE, content=True, urgent=urgent))
+        await rate_limit.acquire(1, RequestCost(WRITE, content=True, urgent=urgent))
         sent.append(time.now)
     for seconds, most in CONTENT:
         assert max(sum(start <= at < start + seconds for at in sent) for start in sent) <= most
     assert sent[-1] < 3_600 + 120  # and is not slower than it must be
 
 
-async def test_content_of_an_hour_ago_is_forgotten(pace: RateLimit, time: Time) -> None:
-    await turns(pace, 80, RequestCost(WRITE, content=True, urgent=True))
+async def test_content_of_an_hour_ago_is_forgotten(rate_limit: RateLimit, time: Time) -> None:
+    await turns(rate_limit, 80, RequestCost(WRITE, content=True, urgent=True))
     time.now += 3_600
-    await turns(pace, 80, RequestCost(WRITE, content=True, urgent=True))
+    await turns(rate_limit, 80, RequestCost(WRITE, content=True, urgent=True))
     assert time.waits == []
 
 
-async def test_what_only_reads_does_not_count_as_content(pace: RateLimit, time: Time) -> None:
-    await turns(pace, 80, RequestCost(WRITE, content=True, urgent=True))
-    await turns(pace, 1, URGENT)
+async def test_what_only_reads_does_not_count_as_content(rate_limit: RateLimit, time: Time) -> None:
+    await turns(rate_limit, 80, RequestCost(WRITE, content=True, urgent=True))
+    await turns(rate_limit, 1, URGENT)
     assert time.waits == []
-    await turns(pace, 1, RequestCost(WRITE, content=True, urgent=True))
+    await turns(rate_limit, 1, RequestCost(WRITE, content=True, urgent=True))
     assert time.waits == [60]
 
 
-async def test_courtesies_may_be_written_while_little_was(pace: RateLimit, time: Time) -> None:
-    await turns(pace, 39, RequestCost(WRITE, content=True, urgent=True))
-    assert pace.is_idle(1)
-    await turns(pace, 1, RequestCost(WRITE, content=True, urgent=True))
-    assert not pace.is_idle(1)
-    assert pace.is_idle(2)
+async def test_courtesies_may_be_written_while_little_was(rate_limit: RateLimit, time: Time) -> None:
+    await turns(rate_limit, 39, RequestCost(WRITE, content=True, urgent=True))
+    assert rate_limit.has_headroom(1)
+    await turns(rate_limit, 1, RequestCost(WRITE, content=True, urgent=True))
+    assert not rate_limit.has_headroom(1)
+    assert rate_limit.has_headroom(2)
     time.now += 60
-    assert pace.is_idle(1)
+    assert rate_limit.has_headroom(1)
 
 
 @pytest.mark.parametrize("urgent", [False, True])
-async def test_neither_lane_takes_all_points_of_a_minute(pace: RateLimit, time: Time, urgent: bool) -> None:
+async def test_neither_lane_takes_all_points_of_a_minute(rate_limit: RateLimit, time: Time, urgent: bool) -> None:
     """GitHub's 900: a read counts one, a write five; the App's own requests know no other limit of ours."""
-    await turns(pace, LANE_POINTS // WRITE, RequestCost(WRITE, urgent=urgent), installation=APP)
+    await turns(rate_limit, LANE_POINTS // WRITE, RequestCost(WRITE, urgent=urgent), installation=APP)
     assert time.waits == []
-    await turns(pace, (POINTS - LANE_POINTS) // WRITE, RequestCost(WRITE, urgent=not urgent), installation=APP)
+    await turns(rate_limit, (POINTS - LANE_POINTS) // WRITE, RequestCost(WRITE, urgent=not urgent), installation=APP)
     assert time.waits == []
-    await turns(pace, 1, RequestCost(WRITE, urgent=not urgent), installation=APP)
+    await turns(rate_limit, 1, RequestCost(WRITE, urgent=not urgent), installation=APP)
     assert time.waits == [60]
 
 
 @pytest.mark.parametrize("urgent", [False, True])
-async def test_a_limit_holds_everybody_of_the_installation(pace: RateLimit, time: Time, urgent: bool) -> None:
-    pace.hold(1, 60)
-    pace.hold(1, 10)  # a shorter one does not end it
-    await turns(pace, 1, installation=2)
+async def test_a_limit_holds_everybody_of_the_installation(rate_limit: RateLimit, time: Time, urgent: bool) -> None:
+    rate_limit.block(1, 60)
+    rate_limit.block(1, 10)  # a shorter one does not end it
+    await turns(rate_limit, 1, installation=2)
     assert time.waits == []
-    await turns(pace, 2, RequestCost(urgent=urgent))
+    await turns(rate_limit, 2, RequestCost(urgent=urgent))
     assert time.waits == [60]
 
 
-async def test_a_limit_that_is_renewed_meanwhile_is_waited_out(pace: RateLimit, time: Time) -> None:
-    pace.hold(1, 60)
-    waiting = asyncio.create_task(pace.turn(1, RequestCost()))
+async def test_a_limit_that_is_renewed_meanwhile_is_waited_out(rate_limit: RateLimit, time: Time) -> None:
+    rate_limit.block(1, 60)
+    waiting = asyncio.create_task(rate_limit.acquire(1, RequestCost()))
     await asyncio.sleep(0)
-    pace.hold(1, 120)
+    rate_limit.block(1, 120)
     await waiting
     assert time.waits == [60, 120]
 
@@ -168,13 +170,13 @@ STEPS = st.lists(
 @given(STEPS)
 async def test_no_pattern_of_requests_is_too_fast(steps: list[tuple[float, bool, bool, int]]) -> None:
     time = Time()
-    pace = RateLimit(time.clock, time.sleep)
+    rate_limit = RateLimit(time.clock, time.sleep)
     patient: list[float] = []
     content: list[float] = []
     spent: list[tuple[float, int]] = []
     for pause, creates, urgent, points in steps:
         time.now += pause
-        await pace.turn(1, RequestCost(points, creates, urgent))
+        await rate_limit.acquire(1, RequestCost(points, creates, urgent))
         spent.append((time.now, points))
         if not urgent:
             patient.append(time.now)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.events import commands
 from bot.events.effects import Action, React, RemoveLabel, Reply, RetryRun, ShowStatus, StartRun, StopRuns
-from bot.events.handler import Handler, HandlerContext, Invocation, reply
+from bot.events.handler import Handler, HandlerContext, Invocation, reply, verbs
 from bot.model import (
     Actor,
     ActorKind,
@@ -171,7 +171,7 @@ def test_help_tells_of_everything_and_commands_nothing() -> None:
     for handler in HANDLERS:
         assert f"**: {handler.summary}" in answer.text
         assert handler.usage in answer.text
-    assert commands.parse(answer.text, names=("ampbot",)) == ()
+    assert commands.parse(answer.text, names=("ampbot",), verbs=verbs(HANDLERS)) == ()
 
 
 def test_one_gesture_makes_one_run_whoever_finds_it() -> None:
@@ -216,7 +216,7 @@ def test_everything_on_offer_is_described() -> None:
         assert handler.usage.strip()
         assert handler.summary.endswith(".")
         for example in handler.examples:
-            [command] = commands.parse(example, names=())
+            [command] = commands.parse(example, names=(), verbs=verbs(HANDLERS))
             assert isinstance(command, Command)
             assert handler.matches(Invocation(SAID, command, NAMES)), example
 

@@ -157,6 +157,25 @@ def test_the_stand_ins_stay_up_until_they_are_interrupted(built: Built, tmp_path
     assert any(line.startswith("AMPBOT_GITHUB_API_URL=http://127.0.0.1:") for line in said)
 
 
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [({}, ".cache/ampbot/contract"), ({"XDG_CACHE_HOME": "/var/kept"}, "/var/kept/ampbot/contract")],
+)
+def test_downloads_are_kept_in_the_cache_of_the_user(
+    built: Built, tmp_path: Path, settings: dict[str, str], place: str
+) -> None:
+    program = "from bot.rig.contract import fixtures; print(fixtures.folder())"
+    done = subprocess.run(
+        [built.rig.python, "-c", program],
+        cwd=tmp_path,
+        env=environment(tmp_path, **settings),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert Path(done.stdout.rstrip()) == tmp_path / place
+
+
 # --- without it ---------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""A look at the output that came back cut short is taken once more; only then is the shell at fault."""
+"""A poll of the output that came back cut short is repeated once; only then is the shell at fault."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.sandbox.errors import OutputError, SandboxGoneError
 CUT = CommandResult(137, "", "")
 
 
-class Box:
+class FakeSandbox:
     """Answers its commands one after the other."""
 
     def __init__(self, *answers: CommandResult | Exception) -> None:
@@ -26,16 +26,16 @@ class Box:
         return answer
 
 
-async def look(*answers: CommandResult | Exception) -> Any:
-    box: Any = Box(*answers)
-    return await _poll(box, 0, 1, 0.1)
+async def poll(*answers: CommandResult | Exception) -> Any:
+    sandbox: Any = FakeSandbox(*answers)
+    return await _poll(sandbox, 0, 1, 0.1)
 
 
 async def test_a_sandbox_that_ended_in_the_midst_of_an_answer_is_gone() -> None:
     with pytest.raises(SandboxGoneError):
-        await look(CUT, SandboxGoneError())
+        await poll(CUT, SandboxGoneError())
 
 
 async def test_two_such_answers_are_the_shells_doing() -> None:
     with pytest.raises(OutputError):
-        await look(CUT, CUT)
+        await poll(CUT, CUT)

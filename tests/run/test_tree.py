@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.changes.changeset import Change, ChangeSet, Status
 from bot.github.app import Token
-from bot.github.repository import Entry
+from bot.github.repository import TreeEntry
 from bot.model import PinnedBase
 from bot.run import pack, tree
 from bot.run.tree import ENTRIES_A_REQUEST, INLINE_A_REQUEST, MAX_BLOBS, MAX_BYTES
@@ -43,7 +43,7 @@ class GitHub:
         self.blobs[object_id("blob", content)] = content
         return object_id("blob", content)
 
-    async def tree(self, base: str, entries: Sequence[Entry]) -> str:
+    async def tree(self, base: str, entries: Sequence[TreeEntry]) -> str:
         self.requests.append(len(json.dumps([entry.text for entry in entries])))
         assert 0 < len(entries) <= ENTRIES_A_REQUEST
         before = self.trees[base]

@@ -121,12 +121,12 @@ def test_postgresql_that_is_not_there(tmp_path: Path, environment: dict[str, str
 def test_a_database_that_needs_newer_code(tmp_path: Path, environment: dict[str, str]) -> None:
     from bot.store import kv
     from bot.store.database import Database
-    from bot.store.upgrade import OLDEST
+    from bot.store.upgrade import OLDEST_CODE_KEY
 
     database = Database(environment["AMPBOT_DATABASE_URL"])
     migrate(database)
     with database.engine.begin() as connection:
-        kv.put(connection, OLDEST, "99")
+        kv.put(connection, OLDEST_CODE_KEY, "99")
     database.close()
     said = last_words(tmp_path, environment)
     assert said.startswith("ampbot cannot start. This database needs newer code: its tables are for ampbot of ")

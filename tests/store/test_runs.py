@@ -26,7 +26,13 @@ from tests.store.rows import active
 
 PINNED = pinned(head_branch="fix", merge_base="me" * 20)
 OUTCOME = outcome(
-    ok=False, answer="ünï \x1b", error="broke", failure=Failure.WALL, usage=Usage(1, 2, 3, 4), turns=5, duration_ms=6
+    ok=False,
+    answer="ünï \x1b",
+    error="broke",
+    failure=Failure.TIMEOUT,
+    usage=Usage(1, 2, 3, 4),
+    turns=5,
+    duration_ms=6,
 )
 ENDING = ending()
 

@@ -60,4 +60,4 @@ def test_where_neither_will_do_it_says_so(monkeypatch: pytest.MonkeyPatch, other
 def test_it_is_the_same_every_time() -> None:
     assert sqlite.module() is sqlite.module()
     assert sqlite.module() is importlib.import_module(sqlite.module().__name__)
-    assert sqlite.module().sqlite_version_info >= sqlite.OLDEST
+    assert sqlite.module().sqlite_version_info >= sqlite.MIN_VERSION

@@ -55,8 +55,8 @@ async def at(do: Do, state: RunState, run: str = "a", kind: RunKind = RunKind.WO
         (RunState.WORKING, True, StopResult.KEPT),
         (RunState.COLLECTING, False, StopResult.DROPPED),
         (RunState.COLLECTING, True, StopResult.KEPT),
-        (RunState.PUBLISHING, False, StopResult.LATE),
-        (RunState.PUBLISHING, True, StopResult.LATE),
+        (RunState.PUBLISHING, False, StopResult.TOO_LATE),
+        (RunState.PUBLISHING, True, StopResult.TOO_LATE),
     ],
 )
 async def test_what_a_stop_does_depends_on_where_the_run_is(
@@ -67,10 +67,10 @@ async def test_what_a_stop_does_depends_on_where_the_run_is(
     row = await do(runs.get, "a")
     dropped = met is StopResult.DROPPED
     assert (row.state, row.ending) == ((RunState.STOPPED, STOPPED) if dropped else (state, None))
-    assert row.stop == {StopResult.DROPPED: "drop", StopResult.KEPT: "keep", StopResult.LATE: None}[met]
+    assert row.stop == {StopResult.DROPPED: "drop", StopResult.KEPT: "keep", StopResult.TOO_LATE: None}[met]
     assert (row.ended_at is not None) is (state is RunState.QUEUED), "only what never began is over at once"
     assert row.active is (state is not RunState.QUEUED)
-    assert await do(stops.stopped_by, "a") == ("" if met is StopResult.LATE else "mona")
+    assert await do(stops.stopped_by, "a") == ("" if met is StopResult.TOO_LATE else "mona")
 
 
 async def test_there_is_nothing_to_keep_of_a_review(do: Do) -> None:
@@ -93,14 +93,14 @@ async def test_a_stopped_run_goes_nowhere(do: Do) -> None:
 async def test_a_second_stop_finds_it_over_and_keep_may_become_drop(do: Do) -> None:
     await at(do, RunState.WORKING)
     assert [await stop(do, "a", keep=True) for _ in range(2)] == [StopResult.KEPT, StopResult.KEPT]
-    assert [await stop(do, "a") for _ in range(2)] == [StopResult.DROPPED, StopResult.OVER]
-    assert await stop(do, "a", keep=True) is StopResult.OVER
+    assert [await stop(do, "a") for _ in range(2)] == [StopResult.DROPPED, StopResult.ALREADY_STOPPED]
+    assert await stop(do, "a", keep=True) is StopResult.ALREADY_STOPPED
 
 
 async def test_an_end_that_is_decided_is_not_changed(do: Do) -> None:
     await at(do, RunState.WORKING)
     await do(runs.end, "a", ending())
-    assert await stop(do, "a") is StopResult.LATE
+    assert await stop(do, "a") is StopResult.TOO_LATE
     assert (await do(runs.get, "a")).ending == ending()
 
 
@@ -134,7 +134,7 @@ async def test_of_stop_and_finish_exactly_one_wins(do: Do, keep: bool) -> None:
         elif met is StopResult.KEPT:
             assert (published, row.state, row.stop) == (True, RunState.PUBLISHING, "keep")
         else:
-            assert (met, published, row.state, row.stop) == (StopResult.LATE, True, RunState.PUBLISHING, None)
+            assert (met, published, row.state, row.stop) == (StopResult.TOO_LATE, True, RunState.PUBLISHING, None)
 
 
 async def test_lines_that_move_while_they_are_stopped_do_not_lock_each_other_out(do: Do, database: Database) -> None:

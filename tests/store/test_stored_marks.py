@@ -129,6 +129,6 @@ async def test_until_when_comments_were_looked_at(do: Do, context: Context, monk
 
 async def test_how_old_code_may_be(do: Do) -> None:
     await do(kv.put, "oldest_code", "9")
-    assert await do(upgrade._oldest) == 9
+    assert await do(upgrade._oldest_code) == 9
     await left(do, "oldest_code")
-    assert await do(upgrade._oldest) == 1
+    assert await do(upgrade._oldest_code) == 1

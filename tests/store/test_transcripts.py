@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from bot.store import runs
 from bot.store.database import Database
 from bot.store.tables import transcript
-from bot.store.transcripts import GATHER_SECONDS, LOOKS_PER_SECOND, Lines, Transcripts
+from bot.store.transcripts import MIN_BATCH_SECONDS, POLLS_PER_SECOND, Lines, Transcripts
 
 
 async def at_once(_seconds: float) -> None:
@@ -103,8 +103,8 @@ async def test_nothing_to_write_is_no_transaction(database: Database) -> None:
 
 def test_the_more_runs_the_rarer_the_looks_and_their_sum_is_bounded() -> None:
     transcripts = Transcripts()
-    assert transcripts.gather_seconds == GATHER_SECONDS
-    with transcripts.following():
-        assert transcripts.gather_seconds == GATHER_SECONDS
+    assert transcripts.batch_seconds == MIN_BATCH_SECONDS
+    with transcripts.live_run():
+        assert transcripts.batch_seconds == MIN_BATCH_SECONDS
         transcripts.live = 1000
-        assert 1000 / transcripts.gather_seconds == LOOKS_PER_SECOND
+        assert 1000 / transcripts.batch_seconds == POLLS_PER_SECOND

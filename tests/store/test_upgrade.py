@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from bot.store import upgrade
 from bot.store.database import Database
-from bot.store.upgrade import CODE, OLDEST, UnusableError, migrate
+from bot.store.upgrade import CODE, OLDEST_CODE_KEY, UnusableError, migrate
 
 HEAD = ScriptDirectory.from_config(upgrade._config()).get_current_head()  # this code's last migration
 LATER = "9999"  # one of code to come
@@ -81,7 +81,7 @@ def state(database: Database) -> tuple[list[object], list[object], list[object]]
     """Revision, mark, and what was in it."""
     return (
         rows(database, "SELECT version_num FROM ampbot_version"),
-        rows(database, f"SELECT value FROM marks WHERE name = '{OLDEST}'"),
+        rows(database, f"SELECT value FROM marks WHERE name = '{OLDEST_CODE_KEY}'"),
         rows(database, "SELECT key FROM effects"),
     )
 
@@ -175,7 +175,7 @@ def test_newer_tables_that_allow_this_code_are_used_and_left_alone(database: Dat
     execute(
         database,
         f"UPDATE ampbot_version SET version_num = '{LATER}'",
-        f"UPDATE marks SET value = '{CODE}' WHERE name = '{OLDEST}'",
+        f"UPDATE marks SET value = '{CODE}' WHERE name = '{OLDEST_CODE_KEY}'",
         "ALTER TABLE effects ADD COLUMN later TEXT",
         "INSERT INTO effects (key, tried_at) VALUES ('kept', 1.0)",
     )
@@ -190,7 +190,7 @@ def test_tables_that_need_newer_code_are_refused_and_left_alone(database: Databa
     execute(
         database,
         f"UPDATE ampbot_version SET version_num = '{revision}'",
-        f"UPDATE marks SET value = '{CODE + 1}' WHERE name = '{OLDEST}'",
+        f"UPDATE marks SET value = '{CODE + 1}' WHERE name = '{OLDEST_CODE_KEY}'",
     )
     with pytest.raises(UnusableError, match=r"^This database needs newer code: .* Install the newer ampbot again"):
         migrate(database)
@@ -200,7 +200,9 @@ def test_tables_that_need_newer_code_are_refused_and_left_alone(database: Databa
 
 def test_a_revision_nobody_vouches_for_is_refused(database: Database) -> None:
     migrate(database)
-    execute(database, "UPDATE ampbot_version SET version_num = 'f00'", f"DELETE FROM marks WHERE name = '{OLDEST}'")
+    execute(
+        database, "UPDATE ampbot_version SET version_num = 'f00'", f"DELETE FROM marks WHERE name = '{OLDEST_CODE_KEY}'"
+    )
     with pytest.raises(UnusableError, match="at revision f00, which this ampbot does not know"):
         migrate(database)
 
@@ -210,11 +212,11 @@ def test_the_mark_is_never_lowered(database: Database, monkeypatch: pytest.Monke
     execute(
         database,
         "CREATE TABLE marks (name VARCHAR(64) PRIMARY KEY, value TEXT NOT NULL, at FLOAT NOT NULL)",
-        f"INSERT INTO marks VALUES ('{OLDEST}', '2', 1.0)",
+        f"INSERT INTO marks VALUES ('{OLDEST_CODE_KEY}', '2', 1.0)",
     )
     monkeypatch.setattr("alembic.command.upgrade", lambda *_: None)
     migrate(database)
-    assert rows(database, f"SELECT value FROM marks WHERE name = '{OLDEST}'") == ["2"]
+    assert rows(database, f"SELECT value FROM marks WHERE name = '{OLDEST_CODE_KEY}'") == ["2"]
 
 
 def test_this_codes_number_is_that_of_its_last_migration() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -14,15 +14,17 @@ import pytest
 from bot.events import triggers
 from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.webhooks import Handling, signature
-from bot.rig.process import program
 from bot.rig.rig import Rig
-from tests.stories.answers_all import ALL
+from handlers import HANDLERS
+from tests.stories.other_triggers import HANDLER
+from tests.stories.package import install
 from tests.stories.story import FILES, MAINTAINER, Story
 from tests.stories.test_missed import sleep, wake
 
 ROOT = Path(__file__).parents[2]
 # A request in text, and what the agent is told where there is none.
 TEXT, SCRIPT = "/amp tell me\n\n- answer: By text.\n", "- answer: Without text.\n"
+ALL = (*HANDLERS, HANDLER)
 USER, TEAM = "amp-reviewer", "reviewers"
 
 
@@ -113,7 +115,9 @@ def declared() -> Iterator[Case]:
         yield Case(text.name, WRITE[text.name])
     for on in [on for handler in ALL for on in handler.on]:
         for subject in on.trigger.subjects:
-            yield by_issue_event(subject.field, on.subject or (TEAM if subject.key == "slug" else USER), on.pulls)
+            yield by_issue_event(
+                subject.field, on.subject or (TEAM if subject.field == "requested_team" else USER), on.pulls
+            )
 
 
 CASES = tuple(declared())
@@ -175,9 +179,10 @@ def deliver_again(rig: Rig, story: Story) -> None:
 def came(tmp_path_factory: pytest.TempPathFactory) -> Came:
     """Everything, on one rig."""
     found: Came = {}
-    settings = {"AMPBOT_REVIEWERS": f"{USER},{TEAM}", "PYTHONPATH": str(ROOT)}
-    spawn = partial(program, ("-m", "tests.stories.answers_all"))
-    with Rig(tmp_path_factory.mktemp("triggers"), settings, spawn=spawn) as rig:
+    site = tmp_path_factory.mktemp("others") / "site"
+    install(site, "ampbot-others", {"others": "tests.stories.other_triggers:HANDLER"}, {})
+    settings = {"AMPBOT_REVIEWERS": f"{USER},{TEAM}", "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
+    with Rig(tmp_path_factory.mktemp("triggers"), settings) as rig:
         rig.serve()
         story = begin(rig)
         asked = {case.name: case.ask(story) for case in CASES}

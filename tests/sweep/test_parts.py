@@ -133,7 +133,7 @@ async def engine(context: Context) -> AsyncIterator[Engine]:
 
     made.workflow(inbox.DISPATCHES[0].workflow, fail)
     made.workflow(inbox.RUNS[0].workflow, fail)
-    made.queue(inbox.RUNS[0].queue, at_once=5, at_once_per_partition=5)
+    made.queue(inbox.RUNS[0].queue, concurrency=5, partition_concurrency=5)
     await made.start()
     yield made
     await made.stop()
@@ -141,8 +141,8 @@ async def engine(context: Context) -> AsyncIterator[Engine]:
 
 async def ended(engine: Engine, keys: list[str]) -> None:
     deadline = time.monotonic() + 60
-    while await engine.alive(keys) != dict.fromkeys(keys, False):
-        assert time.monotonic() < deadline, await engine.alive(keys)
+    while await engine.are_active(keys) != dict.fromkeys(keys, False):
+        assert time.monotonic() < deadline, await engine.are_active(keys)
         await asyncio.sleep(0.05)
 
 
@@ -167,18 +167,18 @@ async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_
     first, second = await rows(context.database, runs_table)
     assert (first["state"], first["active"], first["ended_at"] is None) == ("failed", False, False)
     assert (second["state"], second["active"]) == ("queued", True)
-    assert await engine.alive(["delivery:one:4", "a:4"]) == {}
+    assert await engine.are_active(["delivery:one:4", "a:4"]) == {}
     # Only what has grown old is deleted.
-    assert await engine.forget(now() - 3600) == 0
-    assert await engine.forget(now() + 60) == 8
-    assert await engine.alive(["delivery:one", "a"]) == {}
+    assert await engine.delete_ended(now() - 3600) == 0
+    assert await engine.delete_ended(now() + 60) == 8
+    assert await engine.are_active(["delivery:one", "a"]) == {}
 
 
 # --- what has grown old -----------------------------------------------------------------------------
 
 
 class Nothing:
-    async def forget(self, _before: float) -> int:
+    async def delete_ended(self, _before: float) -> int:
         return 0
 
 
@@ -259,9 +259,9 @@ async def test_one_parts_trouble_does_not_keep_the_others_from_theirs(
 async def test_on_postgresql_one_sweeps_at_a_time(postgres_url: str) -> None:
     one, two = Database(postgres_url), Database(postgres_url)
     try:
-        async with one.alone("sweep") as first, two.alone("sweep") as second, two.alone("other") as other:
+        async with one.try_lock("sweep") as first, two.try_lock("sweep") as second, two.try_lock("other") as other:
             assert (first, second, other) == (True, False, True)
-        async with two.alone("sweep") as later:
+        async with two.try_lock("sweep") as later:
             assert later
     finally:
         one.close()
@@ -293,7 +293,7 @@ class Refusing:
 async def test_an_end_that_is_refused_again_rests_for_an_hour(
     context: Context, monkeypatch: pytest.MonkeyPatch, error: Exception, again: bool
 ) -> None:
-    monkeypatch.setattr(endings, "SAY_SECONDS", 0.2 if isinstance(error, UnavailableError) else 20.0)
+    monkeypatch.setattr(endings, "REPORT_SECONDS", 0.2 if isinstance(error, UnavailableError) else 20.0)
     context = replace(context, github=Refusing(error))  # type: ignore[arg-type]  # as much of GitHub as is needed
     await context.database.write(runs.add, run_request("one", 1))
     await context.database.write(runs.set_comment, "one", 5)

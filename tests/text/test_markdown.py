@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.events import commands
-from bot.text.markdown import MOST, code, line, plain, quote, sanitize
+from bot.text.markdown import MAX_CHARS, code, line, plain, quote, sanitize
 from tests.text.markup import GITHUB, TEXTS, alive
 
 J = "\u2060"
@@ -144,7 +144,7 @@ def test_an_open_fence_is_closed_and_no_other_opened(text: str, end: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "most", "shown"),
+    ("text", "max_chars", "shown"),
     [
         ("abc", 3, "abc"),
         ("a" * 100, 50, f"{'a' * 18}\n\n… (cut: 100 characters in all)"),
@@ -152,13 +152,16 @@ def test_an_open_fence_is_closed_and_no_other_opened(text: str, end: str) -> Non
         ("`" + "@bob " * 20 + "`", 60, f"`@{J}bob @{J}bob @{J}bob @{J}bob @{J}b\n\n… (cut: 102 characters in all)"),
     ],
 )
-def test_long_text_is_cut_with_a_word_about_it_and_stays_harmless(text: str, most: int, shown: str) -> None:
-    assert sanitize(text, most) == shown
+def test_long_text_is_cut_with_a_word_about_it_and_stays_harmless(text: str, max_chars: int, shown: str) -> None:
+    assert sanitize(text, max_chars) == shown
 
 
-@pytest.mark.parametrize("text", ["<a" * MOST, "&#64;" * MOST, "@a" * MOST, "#1" * MOST, "\n" * MOST, "```\n" * MOST])
+@pytest.mark.parametrize(
+    "text",
+    ["<a" * MAX_CHARS, "&#64;" * MAX_CHARS, "@a" * MAX_CHARS, "#1" * MAX_CHARS, "\n" * MAX_CHARS, "```\n" * MAX_CHARS],
+)
 def test_what_grows_by_being_made_harmless_still_fits(text: str) -> None:
-    assert len(sanitize(text)) <= MOST
+    assert len(sanitize(text)) <= MAX_CHARS
     assert len(line(text, 2_000)) <= 2_000
     assert len(plain(text)) <= 200
 
@@ -254,12 +257,12 @@ def test_no_text_reaches_beyond_its_place(text: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.integers(min_value=60, max_value=200))
-def test_no_text_commands_us_or_exceeds_its_room(text: str, most: int) -> None:
-    for shown in (sanitize(text, most), quote(text), line(text, most)):
+def test_no_text_commands_us_or_exceeds_its_room(text: str, max_chars: int) -> None:
+    for shown in (sanitize(text, max_chars), quote(text), line(text, max_chars)):
         assert commands.parse(shown, names=("v", "x")) == ()
-    assert len(sanitize(text, most)) <= most
-    assert len(line(text, most)) <= most
-    assert len(plain(text, most)) <= most
+    assert len(sanitize(text, max_chars)) <= max_chars
+    assert len(line(text, max_chars)) <= max_chars
+    assert len(plain(text, max_chars)) <= max_chars
 
 
 @given(st.text())

@@ -21,7 +21,7 @@ from bot.store.database import Database
 from bot.store.tables import deliveries
 from bot.store.upgrade import migrate
 from bot.web.app import create_app
-from bot.web.webhook import CAP
+from bot.web.webhook import MAX_BYTES
 from tests.web.receiver import BODY, GUID, client, signed
 
 
@@ -52,7 +52,7 @@ async def test_a_delivery_is_stored_before_it_is_answered(context: Context) -> N
         pytest.param(BODY, {"x-github-event": ""}, BODY, 400, id="no event"),
         pytest.param(BODY, {"content-type": "text/plain"}, BODY, 415, id="another content type"),
         pytest.param(BODY, {"content-encoding": "gzip"}, BODY, 415, id="a compressed body"),
-        pytest.param(BODY, {"content-length": str(CAP + 1)}, BODY, 413, id="a body said to be too long"),
+        pytest.param(BODY, {"content-length": str(MAX_BYTES + 1)}, BODY, 413, id="a body said to be too long"),
     ],
 )
 async def test_what_is_refused_is_told_why_and_not_stored(

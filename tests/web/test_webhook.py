@@ -54,7 +54,7 @@ class Body:
 async def receive(
     body: bytes = BODY, sent: dict[str, str] | None = None, secrets: Sequence[str] = (SECRET,), cap: int = 1000
 ) -> Delivery | Rejected:
-    return await read(sent or headers(body), aiter(Body(body)), secrets, cap=cap)
+    return await read(sent or headers(body), aiter(Body(body)), secrets, max_bytes=cap)
 
 
 # --- the signature ---------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ async def test_what_the_headers_show_is_refused_before_the_body_is_read(
     changes: dict[str, str | None], status: int, word: str
 ) -> None:
     body = Body(BODY)
-    refused = await read(headers(**changes), aiter(body), [SECRET], cap=1000)
+    refused = await read(headers(**changes), aiter(body), [SECRET], max_bytes=1000)
     assert isinstance(refused, Rejected)
     assert (refused.status, body.taken) == (status, 0)
     assert word in refused.message
@@ -220,7 +220,7 @@ async def test_the_cap_is_the_last_size_that_is_taken(size: int, taken: bool) ->
 
 async def test_an_endless_body_is_read_no_further_than_the_cap() -> None:
     endless = Body(*[b" " * 400] * 1000)
-    refused = await read(headers(Content_Length=None), aiter(endless), [SECRET], cap=1000)
+    refused = await read(headers(Content_Length=None), aiter(endless), [SECRET], max_bytes=1000)
     assert isinstance(refused, Rejected)
     assert (refused.status, endless.taken) == (413, 3)
 
@@ -230,7 +230,7 @@ async def test_a_sender_that_stalls_is_given_up_on() -> None:
         yield BODY[:1]
         await asyncio.Event().wait()
 
-    refused = await read(headers(), stall(), [SECRET], patience=0.01)
+    refused = await read(headers(), stall(), [SECRET], body_seconds=0.01)
     assert refused == Rejected(408, "The body did not arrive within 0.01 seconds. Redeliver it.")
 
 

@@ -173,9 +173,9 @@ async def test_those_who_arrive_during_a_commit_share_the_next(database: Databas
     fresh = await asyncio.gather(*(receiver.store(delivery(f"g{number:02}")) for number in range(50)))
     assert (fresh, commits) == ([True] * 50, 1)
     assert await guids(database) == [f"g{number:02}" for number in range(50)]
-    await asyncio.gather(*(receiver.store(delivery(f"h{number:03}")) for number in range(module.MOST + 1)))
+    await asyncio.gather(*(receiver.store(delivery(f"h{number:03}")) for number in range(module.MAX_GROUP + 1)))
     assert commits == 3
-    assert len(await guids(database)) == 50 + module.MOST + 1
+    assert len(await guids(database)) == 50 + module.MAX_GROUP + 1
 
 
 async def test_of_equal_ones_in_a_group_one_is_new(database: Database) -> None:

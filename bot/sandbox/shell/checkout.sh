@@ -1,4 +1,4 @@
-# Makes the agent's checkout from the fetched commits, anew each time. No token any more: everything is here.
+# Creates the agent's checkout from the fetched commits, anew each time. It needs no token and no network.
 # AMPBOT_URL, AMPBOT_COMMIT, AMPBOT_TREE, AMPBOT_BRANCH.
 set -eu
 base="$HOME/.ampbot/base.git"
@@ -15,5 +15,5 @@ if [ -e "$base/shallow" ]; then cp "$base/shallow" .git/shallow; fi
 git remote add origin "$AMPBOT_URL"
 # Submodules are not fetched and LFS files stay pointers.
 GIT_LFS_SKIP_SMUDGE=1 git checkout --quiet -B "$AMPBOT_BRANCH" "$AMPBOT_COMMIT" --
-# The names of everything that is there, while nobody else has been here: new ones must not collide with them.
+# The names of all files, before the agent starts. New files must not collide with them.
 git -C "$base" ls-tree -r -z --name-only "$AMPBOT_COMMIT" | gzip -n > "$HOME/.ampbot/paths.gz"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Measures what the agent left in AMPBOT_WORKTREE against the pinned tree and bundles it as AMPBOT_OUT/change.tar.gz.
+# Compares AMPBOT_WORKTREE with the pinned tree and writes the difference to AMPBOT_OUT/change.tar.gz.
 #
-# Runs in the sandbox once the agent has ended. The agent could write to the checkout's .git (HEAD, index, config,
-# hooks, info/*), so none of it is read: repository, index and configuration are made afresh here, and only the pinned
-# objects are borrowed. Reader and format: bot/changes.py, which trusts nothing that comes out of here.
+# Runs in the sandbox after the agent has ended. The agent could write to the checkout's .git (HEAD, index, config,
+# hooks, info/*), so we read none of it: we create a new repository, index and configuration here, and borrow only the
+# pinned objects. bot/changes/changeset.py reads the archive and does not trust it.
 #
 #   in   AMPBOT_BASE_GIT   bare repository that holds the pinned commit, complete
 #        AMPBOT_TREE       the pinned commit's tree (sha-1)
@@ -29,15 +29,15 @@ finish() { # <exit code> <status line>
   printf '%s\n' "$2"
   exit "$1"
 }
-failed() { # the last thing git or the shell complained about is the reason
-  local said
+failed() { # the reason is the last error of git or the shell
+  local reason
   ((BASH_SUBSHELL == 0)) || exit 4 # only the outermost shell reports
-  said=$(grep -E '^(fatal|error):|No space left' "$work/stderr" 2>/dev/null | tail -n 1 | tr -d '\0' | cut -c 1-300) || true
-  finish 4 "failed ${said:-line $1}"
+  reason=$(grep -E '^(fatal|error):|No space left' "$work/stderr" 2>/dev/null | tail -n 1 | tr -d '\0' | cut -c 1-300) || true
+  finish 4 "failed ${reason:-line $1}"
 }
 
 mkdir -p "$out"
-# One that a crashed bot has started goes on by itself, and its end would take our work away.
+# A collect.sh started by a bot that crashed may still run. Wait for it: at its end it deletes our folder.
 exec 9<"$out"
 flock -w 300 9 || true
 rm -rf "$work" "$out/change.tar.gz" "$out/status"
@@ -48,12 +48,12 @@ exec 2>"$work/stderr"
 [[ $base =~ ^[0-9a-f]{40}$ ]] || finish 4 'failed only sha-1 repositories are supported'
 cd "$worktree" || finish 4 'failed the worktree is gone'
 
-# HOME besides GIT_CONFIG_GLOBAL, which git knows since 2.32 only.
+# HOME is for git before 2.32, which does not know GIT_CONFIG_GLOBAL.
 export HOME=$work/home XDG_CONFIG_HOME=$work/home GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_ATTR_NOSYSTEM=1 GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0
 git init --quiet --bare --template= --object-format=sha1 "$work/git"
 export GIT_DIR=$work/git GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$work/index
-# No filter is defined here, so none can run. Odd names (git~1) are left to the reader's rules, which can name the path.
+# No filter is defined here, so none can run. The rules in bot/changes refuse odd names (git~1) and name the path.
 cat >"$GIT_DIR/config" <<'CONFIG'
 [core]
 	repositoryFormatVersion = 0
@@ -86,11 +86,11 @@ within_files() { ((10#$1 <= max_files)) || finish 3 "over-files $1 $max_files"; 
 
 git read-tree "$base"
 cp "$work/index" "$work/base.index"
-# A forgotten dependency folder is refused before it is hashed.
+# Refuse too many files before hashing them: a dependency folder that .gitignore lacks can be huge.
 within_files "$(git ls-files -z --others --exclude-standard | nuls)"
 git add -A --ignore-errors || (($? == 1)) || failed "$LINENO"
 
-# What is still not in the index git would not take: a `.GIT`, an unreadable file, a repository without a commit ...
+# Git refused what is still not in the index: a `.GIT`, an unreadable file, a repository without a commit ...
 git ls-files -z --others --modified --exclude-standard >"$work/bundle/left"
 # ... or files put into a submodule that was never fetched.
 git ls-files -z --stage | { grep -z '^160000' || true; } | while IFS= read -r -d '' entry; do
@@ -98,15 +98,15 @@ git ls-files -z --stage | { grep -z '^160000' || true; } | while IFS= read -r -d
   [[ ! -d $folder || -e $folder/.git || -z $(ls -A -- "$folder") ]] || printf '%s/\0' "$folder"
 done >>"$work/bundle/left"
 
-# Where the pinned blob is not normalised as its attributes ask (CRLF under `text`, an expanded `$Id$`), `git add` rewrites
-# a file that nobody touched. A file with the very bytes of a fresh checkout keeps its pinned blob.
+# If a pinned blob is not normalised as its attributes require (CRLF under `text`, an expanded `$Id$`), `git add` changes
+# a file that nobody touched. A file with the same bytes as in a fresh checkout keeps its pinned blob.
 modes=() olds=() paths=()
 git diff-index --cached --raw -z --no-renames --ignore-submodules=none "$base" >"$work/modified.raw"
 while IFS= read -r -d '' entry && IFS= read -r -d '' path; do
   [[ $entry == :100*' 100'*' M' ]] || continue
   modes+=("${entry:8:6}") olds+=("${entry:15:40}") paths+=("$path")
 done <"$work/modified.raw"
-as_it_stands() { # <folder> <index>: the blob of each of those files, byte for byte
+raw_blobs() { # <folder> <index>: the blobs of the modified files, byte for byte
   cd "$1"
   export GIT_WORK_TREE=$1 GIT_INDEX_FILE=$2
   git update-index --add -z --stdin <"$work/modified"
@@ -116,8 +116,8 @@ if ((${#paths[@]})); then
   printf '%s\0' "${paths[@]}" >"$work/modified"
   (cd "$work/pristine" && GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$work/base.index git checkout-index -z --stdin <"$work/modified")
   echo '* -text -ident -filter !eol !crlf !working-tree-encoding' >"$GIT_DIR/info/attributes"
-  (as_it_stands "$GIT_WORK_TREE" "$work/raw.index") >"$work/raw"
-  (as_it_stands "$work/pristine" "$work/pristine.index") >"$work/pristine.raw"
+  (raw_blobs "$GIT_WORK_TREE" "$work/raw.index") >"$work/raw"
+  (raw_blobs "$work/pristine" "$work/pristine.index") >"$work/pristine.raw"
   rm "$GIT_DIR/info/attributes"
   i=0
   while IFS= read -r -d '' here <&3 && IFS= read -r -d '' fresh <&4; do # both in index order; the mode is not compared
@@ -142,7 +142,7 @@ sort -u -o "$work/shas" "$work/shas"
 bytes=$(git cat-file --batch-check='%(objectsize)' <"$work/shas" | awk '{ sum += $1 } END { printf "%.0f", sum }')
 ((bytes <= max_bytes)) || finish 3 "over-bytes $bytes $max_bytes"
 
-# By the pinned attributes and by the new ones: a change must not lift a file out of LFS to slip it in.
+# Both with the pinned attributes and with the new ones: a change must not evade the LFS rule by editing them.
 for index in base.index index; do
   GIT_INDEX_FILE=$work/$index git check-attr -z --cached --stdin filter <"$work/paths"
 done >"$work/bundle/attrs"

@@ -1,9 +1,9 @@
-# Fetches the pinned commits into a bare repository of ours, outside the checkout. Runs once more from the start
-# after a crash. AMPBOT_URL, AMPBOT_COMMITS (the first is the one to work on); the token is in git's own environment.
+# Fetches the pinned commits into a bare repository outside the checkout. After a crash it starts again from nothing.
+# AMPBOT_URL, AMPBOT_COMMITS (the first is the base of the checkout); the token is in git's environment variables.
 set -eu
 ours="$HOME/.ampbot"
 mkdir -p "$ours"
-# What a bot that crashed has started goes on by itself: wait for its end, else the two spoil each other's work.
+# A script started by a bot that crashed may still run. Wait for it: two at a time would break each other's files.
 exec 9< "$ours"
 flock -w 300 9 || true
 rm -rf "$ours/base.git" "$HOME/repo"

@@ -1,7 +1,7 @@
-# Waits until the agent's output has grown past AMPBOT_OFFSET bytes, the agent has ended, or AMPBOT_WAIT seconds are
-# over; what it says is then gathered for AMPBOT_GATHER milliseconds, but its end is told at once. Prints a line
-# "exit CODE" | "running" | "lost", a line with the size, and then up to AMPBOT_MOST bytes from that offset in base64.
-offset=$AMPBOT_OFFSET wait=$AMPBOT_WAIT most=$AMPBOT_MOST gather=$AMPBOT_GATHER
+# Waits until the agent's output is longer than AMPBOT_OFFSET bytes, the agent has ended, or AMPBOT_WAIT seconds have
+# passed. Then it waits AMPBOT_GATHER milliseconds for more output, unless the agent has ended. Prints three lines:
+# "exit CODE" | "running" | "lost"; the size of the output; up to AMPBOT_MOST bytes from that offset in base64.
+offset=$AMPBOT_OFFSET wait=$AMPBOT_WAIT max=$AMPBOT_MOST gather=$AMPBOT_GATHER
 cd "$HOME/.ampbot/agent" || { echo lost; echo 0; exit 0; }
 size() { stat -c %s out 2> /dev/null || echo 0; }
 gone() { [ -s pid ] && ! kill -0 "$(cat pid)" 2> /dev/null; }
@@ -13,4 +13,4 @@ if [ -e exit ]; then echo "exit $(cat exit)"
 elif gone && [ ! -e exit ]; then echo lost
 else echo running; fi
 size
-tail -c +$((offset + 1)) out 2> /dev/null | head -c "$most" | base64 -w 0
+tail -c +$((offset + 1)) out 2> /dev/null | head -c "$max" | base64 -w 0

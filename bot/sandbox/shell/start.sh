@@ -1,6 +1,6 @@
-# Starts the agent, once: a second call finds the folder and leaves the running one alone. Its command line stands in
-# the file "command"; its key is in this process's environment and goes to the agent's alone. setsid makes a process
-# group of its own, so that the tools it starts can be ended with it.
+# Starts the agent once: a second call finds the folder "agent" and does nothing. The file "command" is the agent's
+# command line. Only the agent gets the key, through the environment. setsid gives it a process group of its own, so
+# that stop.sh can also end the tools that it starts.
 set -eu
 cd "$HOME/.ampbot"
 mkdir agent 2> /dev/null || exit 0

@@ -1,6 +1,6 @@
 # Ends the agent and every process it started.
 cd "$HOME/.ampbot/agent" || exit 0
-# It may be just starting.
+# The agent may be starting just now.
 for _ in $(seq 20); do if [ -s pid ]; then break; fi; sleep 0.1; done
 [ -s pid ] || exit 0
 kill -TERM -- "-$(cat pid)" 2> /dev/null || exit 0

@@ -1,1 +1,1 @@
-"""Alembic migrations of our own tables. They expand, then contract (see CONTRIBUTING)."""
+"""Alembic migrations of our tables. They expand, then contract (see CONTRIBUTING)."""

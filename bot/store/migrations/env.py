@@ -1,4 +1,4 @@
-"""Run by Alembic with the connection that bot.database hands over."""
+"""Run by Alembic, on the connection that bot.store.upgrade passes."""
 
 from alembic import context
 

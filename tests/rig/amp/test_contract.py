@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from bot.agent.answer import LineComment, Review, split_answer
-from bot.agent.cli import CUR, OLD, identify, run_command
+from bot.agent.cli import CURRENT, LEGACY, identify, run_command
 from bot.agent.outcome import Failure, Outcome, conclude
 from bot.agent.stream import AgentEvent, Dropped, Ended, Started, Stream, Text, ToolResult, ToolUse
 from tests.rig.amp.conftest import Amp, Result
 
 SHELL = {"cur": "shell_command", "old": "Bash"}
-ERA = {"cur": CUR, "old": OLD}
+ERA = {"cur": CURRENT, "old": LEGACY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def test_a_run_that_fails(amp: Amp, prompt: str, failure: Failure | None, error:
 @pytest.mark.parametrize(
     ("key", "cur", "old"),
     [
-        ("sgamp_401", Failure.KEY, Failure.MUTE),
+        ("sgamp_401", Failure.KEY, Failure.NO_OUTPUT),
         ("sgamp_402", Failure.CREDITS, Failure.CREDITS),
         ("sgamp_429", Failure.RATE, Failure.RATE),
         ("sgamp_500", Failure.SERVER, Failure.SERVER),
@@ -115,7 +115,7 @@ def test_a_key_that_is_not_good(amp: Amp, key: str, cur: Failure, old: Failure) 
 
 
 def test_an_option_of_the_other_era(old: Amp) -> None:
-    ended = old.run(*run_command(CUR, binary="amp", settings_file="s", thread=None)[1:], stdin="answer: Done.")
+    ended = old.run(*run_command(CURRENT, binary="amp", settings_file="s", thread=None)[1:], stdin="answer: Done.")
     assert conclude(Stream(), ended.code, ended.stderr).failure is Failure.OPTION
 
 
@@ -172,5 +172,5 @@ def test_hanging_says_no_more_until_it_is_ended(amp: Amp, tmp_path: Path) -> Non
             events += stream.feed(process.stdout.readline())
         process.terminate()
         assert (stream.feed(process.stdout.read()), process.wait()) == ((), -15)
-    outcome = conclude(stream, -15, "", stopped=Failure.IDLE)
+    outcome = conclude(stream, -15, "", ended_by=Failure.IDLE)
     assert (outcome.failure, outcome.error) == (Failure.IDLE, "")

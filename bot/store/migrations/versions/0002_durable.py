@@ -1,4 +1,4 @@
-"""For many machines, stopping, retrying, sweeping and live reading. It only adds: older code can go on beside it."""
+"""Adds what several workers, stopping, retrying, sweeping and `ampbot runs` need. Older code still works."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,15 +1,14 @@
-"""`ampbot serve` with one handler more, for the issue events that none of ours answers: python -m."""
+"""A handler for the issue events that none of ours answers, so that each declared trigger can be told of."""
 
 from __future__ import annotations
 
-import handlers
-from bot.cli.main import app
 from bot.events.effects import Effect, React, StartRun
 from bot.events.handler import Handler, HandlerContext, On
 from bot.events.triggers import ISSUE_EVENTS
 from bot.model import RunKind
+from handlers import HANDLERS
 
-_ANSWERED = {on.trigger for handler in handlers.HANDLERS for on in handler.on}
+_ANSWERED = {on.trigger for handler in HANDLERS for on in handler.on}
 
 
 def plan(context: HandlerContext) -> tuple[Effect, ...]:
@@ -24,8 +23,3 @@ HANDLER = Handler(
     plan=plan,
     on=tuple(On(trigger) for trigger in ISSUE_EVENTS if trigger not in _ANSWERED),
 )
-ALL = (*handlers.HANDLERS, HANDLER)
-
-if __name__ == "__main__":
-    handlers.HANDLERS = ALL
-    app(["serve"])
