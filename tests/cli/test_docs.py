@@ -81,6 +81,12 @@ def test_every_threat_names_tests_that_exist() -> None:
             assert (ROOT / path).exists(), f"{path} in {row}"
 
 
+def test_the_page_on_testing_names_tests_that_exist() -> None:
+    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "docs/testing.md").read_text())
+    assert len(named) >= 20
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.read_text().splitlines()) < MAX_README_LINES
 

@@ -268,7 +268,7 @@ def test_how_long_it_takes(rig: Rig, record_property: Callable[[str, object], No
     rig.github.server.faults.add(Fault("delay", path=r"^/(api|graphql)", seconds=0.15, times=0))
     rig.e2b.server.faults.add(Fault("delay", seconds=0.3, times=0))
     took = []
-    for _ in range(20):
+    for _ in range(5):
         story = Story.begin(rig)
         number = story.issue()
         asked(story, number, f"/amp count\n\n- {ENDLESS}\n")
@@ -277,6 +277,6 @@ def test_how_long_it_takes(rig: Rig, record_property: Callable[[str, object], No
         story.until("the end", partial(over, story, number))
         took.append(time.monotonic() - begun)
     took.sort()
-    said = f"stop: p50 {took[len(took) // 2]:.2f} s, p99 {took[-1]:.2f} s (of {len(took)})"
+    said = f"stop: p50 {took[len(took) // 2]:.2f} s, longest {took[-1]:.2f} s (of {len(took)})"
     record_property("stop", said)
     print(said)
