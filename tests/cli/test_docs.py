@@ -18,7 +18,7 @@ from bot.cli import docs
 from bot.cli.docs import ROOT, TABLES, pages, rewritten
 from bot.model import RunState
 from bot.settings import Settings, environment_name
-from tests.stories.test_packages import HELLO
+from tests.stories.package import HELLO
 
 README = ROOT / "README.md"
 PAGES = tuple(pages())

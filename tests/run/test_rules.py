@@ -8,8 +8,6 @@ from functools import partial
 
 import pytest
 
-from bot.agent.outcome import Outcome
-from bot.agent.stream import Usage
 from bot.context import Context
 from bot.model import RunKind, RunRules, RunState
 from bot.run.collect import CHANGES, collect
@@ -17,12 +15,7 @@ from bot.run.publish import publish
 from bot.store import runs, stops
 from bot.store.runs import Run
 from bot.text import messages, stop_messages
-from tests.factory import run_request
-from tests.store.test_runs import PINNED
-
-OUTCOME = Outcome(
-    ok=True, answer="All is well.", error="", failure=None, thread="T-1", usage=Usage(), turns=1, duration_ms=1
-)
+from tests.factory import outcome, pinned, run_request
 
 MAY: Mapping[RunKind, RunRules] = {
     RunKind.WORK: RunRules(publishes=True),
@@ -43,7 +36,7 @@ async def third(context: Context, monkeypatch: pytest.MonkeyPatch) -> Run:
         await context.database.write(runs.set_state, "a", state)
     await context.database.write(runs.save_artifact, "a", CHANGES, b"a change set")
     run = await context.database.read(runs.get, "a")
-    return replace(run, pinned=PINNED, outcome=OUTCOME, sandbox="sbx-1")
+    return replace(run, pinned=pinned(), outcome=outcome(answer="All is well."), sandbox="sbx-1")
 
 
 async def test_a_kind_that_says_nothing_answers_and_publishes_nothing(context: Context, third: Run) -> None:

@@ -10,6 +10,28 @@ from pathlib import Path
 
 from bot.dispatch.offered import GROUP
 
+HELLO = '''
+"""`/amp hello`: a greeting."""
+
+from bot.events.commands import Verb
+from bot.events.handler import Handler, HandlerContext, reply
+
+
+def plan(context: HandlerContext):
+    event = context.invocation.event
+    return (reply(event, context.event_key, f"Hello, {event.actor.login}."),)
+
+
+HANDLER = Handler(
+    name="hello",
+    usage="/amp hello",
+    summary="Greets you.",
+    examples=("/amp hello",),
+    plan=plan,
+    verb=Verb("hello"),
+)
+'''
+
 
 def install(folder: Path, name: str, handlers: Mapping[str, str], modules: Mapping[str, str]) -> None:
     """`handlers`: entry point -> `module:attribute`; `modules`: name -> source. The folder is for PYTHONPATH."""

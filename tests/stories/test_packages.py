@@ -8,30 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.rig.rig import Rig
-from tests.stories.package import install
+from tests.stories.package import HELLO, install
 from tests.stories.story import BOT, Story
-
-HELLO = '''
-"""`/amp hello`: a greeting."""
-
-from bot.events.commands import Verb
-from bot.events.handler import Handler, HandlerContext, reply
-
-
-def plan(context: HandlerContext):
-    event = context.invocation.event
-    return (reply(event, context.event_key, f"Hello, {event.actor.login}."),)
-
-
-HANDLER = Handler(
-    name="hello",
-    usage="/amp hello",
-    summary="Greets you.",
-    examples=("/amp hello",),
-    plan=plan,
-    verb=Verb("hello"),
-)
-'''
 
 
 @pytest.fixture(scope="module")
