@@ -13,6 +13,7 @@ import pytest
 from bot.rig.e2b.state import Sandbox
 from bot.rig.http.faults import Fault, Side
 from bot.rig.rig import Rig
+from bot.sandbox.scripts import script
 from tests.stories.story import BOT, ENDLESS, HELD, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n- answer: It is 42.\n'
@@ -47,7 +48,7 @@ def end(story: Story, number: int) -> End:
         comments=tuple(body.split("\n")[2] for body in story.from_bot(number)),
         reactions=tuple(story.reactions(comment)),
         sandboxes=len(sandboxes),
-        agents=sum("# Starts the agent, once" in command.text for sandbox in sandboxes for command in sandbox.commands),
+        agents=sum(script("start") in command.text for sandbox in sandboxes for command in sandbox.commands),
     )
 
 
@@ -207,7 +208,7 @@ def test_a_stream_that_breaks_while_the_agent_works_is_taken_up_again(rig: Rig) 
     story.say(number, SLOW)
     story.until("the agent to work", lambda: story.states() == ["working"])
     (sandbox,) = sandboxes_of(story)
-    story.until("a look", lambda: any("# Waits until the agent" in command.text for command in sandbox.commands))
+    story.until("a look", lambda: any(script("follow") in command.text for command in sandbox.commands))
     rig.e2b.cut(sandbox.id)
     story.settle()
     assert end(story, number) == End()

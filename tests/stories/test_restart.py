@@ -14,11 +14,12 @@ import pytest
 from bot.rig.contract.contract import Contract
 from bot.rig.e2b.state import Sandbox
 from bot.rig.rig import PATIENCE, Rig
+from bot.sandbox.scripts import script
 from tests.stories.conftest import LITTLE_LAG
 from tests.stories.stopping import Gate
 from tests.stories.story import Story
 
-STARTS = "# Starts the agent, once"
+STARTS = script("start")
 PARTS, STEPS = 4, 5
 # Amp speaks in parts, and begins each but the first when it is let: no test depends on how fast anybody is.
 REQUEST = "/amp make the answer right\n\n- run: echo started >> ~/started\n" + "".join(

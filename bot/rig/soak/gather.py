@@ -23,6 +23,7 @@ from bot.rig.soak.evidence import (
     UserAction,
     Write,
 )
+from bot.sandbox.scripts import script
 
 BOT = f"{SLUG}[bot]"
 _MARK = re.compile(r"<!-- ampbot:run:([0-9a-f-]{36}) -->")
@@ -152,7 +153,7 @@ def _repository(entry: Entry, names: dict[str, Repository]) -> Repository | None
 
 def _sandboxes(rig: Rig) -> Iterator[SandboxRow]:
     for sandbox in rig.e2b.records:
-        agent = any("# Starts the agent, once" in command.text for command in sandbox.commands)
+        agent = any(script("start") in command.text for command in sandbox.commands)
         yield SandboxRow(sandbox.id, sandbox.options.metadata.get("run", ""), sandbox.live, agent)
 
 
