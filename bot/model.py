@@ -178,15 +178,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class RunRules:
-    """What a run of some kind may do. What is not said it may not: such a run reads, and answers in a comment."""
+    """What runs of one kind may do. By default a run only reads, and answers in a comment."""
 
-    publishes: bool = False  # what it changes is collected, checked, and becomes a pull request or a commit
+    publishes: bool = False  # its changes are collected, validated, and become a pull request or a commit
     reviews: bool = False  # its answer becomes a review of the pull request
-    needs_pull: bool = False  # it is of a pull request only
+    needs_pull: bool = False  # it can be requested on pull requests only
 
 
 class RunKind(StrEnum):
-    """A kind of run. What its comment says is in bot/text/kind_words.py, what Amp is told in bot/agent/prompt.py."""
+    """A kind of run. Its words are in bot/text/kind_words.py, its prompt for Amp in bot/agent/prompt.py."""
 
     WORK = "work"
     REVIEW = "review"
@@ -245,7 +245,7 @@ class CommentRef:
 class RunRequest:
     """A request for a run, as it was in the delivery."""
 
-    id: str  # uuid5 of repository, cause, command and attempt
+    id: str  # uuid5 of repository, event key, command and attempt
     kind: RunKind
     issue: Annotated[IssueRef, Field(alias="place")]  # stored under its older name
     actor: Actor

@@ -1,4 +1,4 @@
-"""One small file for each command or trigger. The order is that of `/amp help`."""
+"""One small module per command or trigger, in the order of `/amp help`."""
 
 from bot.events.handler import Handler
 from handlers import help as help_
@@ -8,7 +8,7 @@ _HANDLERS = (run.HANDLER, review.HANDLER, label.HANDLER, stop.HANDLER, retry.HAN
 
 
 def with_others(*others: Handler) -> tuple[Handler, ...]:
-    """Ours, those of other packages, and last the help on all of them."""
+    """Our handlers, then those of other packages, and last `/amp help`, which lists them all."""
     return (*_HANDLERS, *others, help_.handler((*_HANDLERS, *others)))
 
 

@@ -1,4 +1,4 @@
-"""`/amp help`: what can be asked for here."""
+"""`/amp help` lists what people can ask for."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from bot.events.handler import Handler, HandlerContext, reply
 
 
 def handler(others: Sequence[Handler]) -> Handler:
-    """The handler that shows the help of the others, and its own."""
+    """The handler that lists `others` and itself."""
 
     def plan(context: HandlerContext) -> tuple[Effect, ...]:
-        rows = [f"- **{_shown(each.usage)}**: {each.summary}" for each in (*others, itself)]
+        rows = [f"- **{_format_usage(listed.usage)}**: {listed.summary}" for listed in (*others, itself)]
         text = "\n".join(["What you can ask of ampbot here, if you have write access:", "", *rows])
         return (reply(context.invocation.event, context.event_key, text),)
 
@@ -26,5 +26,5 @@ def handler(others: Sequence[Handler]) -> Handler:
     return itself
 
 
-def _shown(usage: str) -> str:
+def _format_usage(usage: str) -> str:
     return f"`{usage}`" if usage.startswith("/") else usage

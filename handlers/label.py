@@ -1,4 +1,4 @@
-"""The label `amp` on an issue: Amp resolves the issue as it is described. The label is taken off again."""
+"""The label `amp` on an issue: Amp resolves the issue as described, and ampbot removes the label."""
 
 from bot.events.effects import Effect, React, RemoveLabel, StartRun
 from bot.events.handler import Handler, HandlerContext, On

@@ -1,4 +1,4 @@
-"""`/amp retry`: what was asked for last and has ended, once more, from the branch as it is now."""
+"""`/amp retry` repeats the issue's latest ended run, from the current state of the branch."""
 
 from bot.events.commands import Verb
 from bot.events.effects import Action, React, RetryRun

@@ -1,4 +1,4 @@
-"""`/amp review`, the label `amp:review`, or a review requested of ampbot: Amp reads, nothing is pushed."""
+"""`/amp review`, the label `amp:review`, or a review request: Amp reviews the pull request. Nothing is pushed."""
 
 from bot.events.commands import Verb
 from bot.events.effects import Effect, React, RemoveLabel, StartRun

@@ -1,4 +1,4 @@
-"""`/amp <request>`: Amp works on it, and what it changes becomes a pull request (or a commit on the one it is in)."""
+"""`/amp <request>`: Amp works on it. Its changes become a pull request, or a commit if it was asked on one."""
 
 from bot.events.commands import REQUEST
 from bot.events.effects import Effect, React, StartRun
@@ -7,7 +7,7 @@ from bot.model import RunKind
 
 
 def plan(context: HandlerContext) -> tuple[Effect, ...]:
-    assert context.invocation.command is not None  # noqa: S101 - Handler.matches holds it
+    assert context.invocation.command is not None  # noqa: S101 - Handler.matches ensures it
     request = context.request(RunKind.WORK, context.invocation.command.text)
     return StartRun(request), React(context.issue, context.trigger, "eyes")
 

@@ -1,4 +1,4 @@
-"""`/amp status`: what runs and waits in this conversation, and how the last run ended."""
+"""`/amp status` shows which runs of the issue are active and queued, and how the last one ended."""
 
 from bot.events.commands import Verb
 from bot.events.effects import Action, React, ShowStatus

@@ -1,4 +1,4 @@
-"""`/amp stop`: every run of this conversation ends at once; `/amp stop keep` publishes what exists as a draft."""
+"""`/amp stop` stops every run of the issue; `/amp stop keep` publishes the changes so far as a draft."""
 
 from bot.events.commands import Verb
 from bot.events.effects import Action, React, StopRuns
@@ -7,7 +7,7 @@ from bot.events.handler import Handler, HandlerContext
 
 def plan(context: HandlerContext) -> tuple[Action, ...]:
     event, command = context.invocation.event, context.invocation.command
-    assert command is not None  # noqa: S101 - Handler.matches holds it
+    assert command is not None  # noqa: S101 - Handler.matches ensures it
     keep = command.text == "keep"
     stop = StopRuns(context.issue, context.event_key, context.trigger, event.actor, event.at, keep)
     return stop, React(context.issue, context.trigger, "eyes")

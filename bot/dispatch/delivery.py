@@ -1,4 +1,4 @@
-"""One delivery, from stored bytes to effects: understand, ask who may, decide, write the plan down, perform it."""
+"""Handles one delivery: parses it, checks the permission, plans the effects, stores the plan and performs it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ from bot.github.repository import Repository
 from bot.model import CommentEvent, Event, Ignored, Problem, RunState
 from bot.run import report
 from bot.run.stop import show_stopped
-from bot.store import deliveries, runs
-from bot.store import idempotency as effects_made
+from bot.store import deliveries, idempotency, runs
 from bot.store.database import now
 from bot.store.deliveries import RECOVERED_PREFIX
 from bot.text import messages
 
 log = structlog.get_logger()
 
-# One text may ask for so much at once; each is a run, and runs cost money.
+# The limit for one text. Each invocation may start a run, and runs cost money.
 MAX_INVOCATIONS = 5
-# Ids of runs are kept for so long: what is older could be run twice.
+# Rows of runs are kept for this long. An older request could be run twice, so it is refused.
 OLDEST_DAYS = 90
-# What the sweep calls an event that it found; the rest is the event's id.
+# The GUID of an issue event that the sweep found: this prefix, then GitHub's id of the event.
 FOUND_EVENT = f"{RECOVERED_PREFIX}{triggers.ISSUE_EVENT}-"
 
 
@@ -50,20 +49,20 @@ async def dispatch(context: Context, engine: Engine, guid: str) -> None:
 
 
 async def close_ignored(context: Context, guids: Iterable[str]) -> frozenset[str]:
-    """Close those of these deliveries that ask nothing, all at once and without a workflow; says which they were.
+    """Close those of these deliveries that ask for nothing, at once and without a workflow. Returns their GUIDs.
 
-    Most of what GitHub delivers is of this kind: our own comments and edits among it.
+    Most deliveries ask for nothing; those of our own comments and edits are among them.
     """
     outcomes: dict[str, str] = {}
     if not context.github.identity_known:
-        return frozenset()  # nobody here may wait for GitHub; a workflow may
+        return frozenset()  # `identity` would wait for GitHub; only a workflow may do that
     for guid in guids:
         stored = await context.database.read(deliveries.get, guid)
         if stored.plan is not None:
             continue
         try:
             invocations = await _invocations(context, stored)
-        except Exception as error:  # noqa: BLE001 - its own workflow meets it again, and says so
+        except Exception as error:  # noqa: BLE001 - the workflow will raise and log it
             log.warning("not dismissed", guid=guid, error=type(error).__name__)
             continue
         if isinstance(invocations, str):
@@ -91,7 +90,7 @@ def _performing(context: Context, guid: str, index: int) -> Callable[[], Awaitab
 
 
 async def plan(context: Context, guid: str) -> int:
-    """Decide what to do about a delivery, write it down, and say how many effects that is."""
+    """Decide what to do about a delivery and store the plan. Returns the number of effects. Raises: TRANSIENT."""
     stored = await context.database.read(deliveries.get, guid)
     if stored.plan is None:
         try:
@@ -99,7 +98,7 @@ async def plan(context: Context, guid: str) -> int:
         except TRANSIENT:
             raise
         except GitHubError as error:
-            # Uninstalled, suspended, transferred: there is nobody here to answer.
+            # The App was uninstalled or suspended, or the repository was transferred: we cannot reply there.
             decided, outcome = (), f"refused by GitHub: {error.status} {error.message}"
         count = await context.database.write(_store_plan, context, guid, decided, outcome)
         context.work.set()
@@ -109,7 +108,7 @@ async def plan(context: Context, guid: str) -> int:
 
 
 def _store_plan(connection: Connection, context: Context, guid: str, actions: tuple[Action, ...], outcome: str) -> int:
-    """Settle the wishes and store what they come to, once; says how many effects that is."""
+    """Resolve the actions and store the plan, unless there is one. Returns the number of effects."""
     plan = deliveries.get(connection, guid).plan
     if plan is None:
         plan = effects.dump(tuple(effect for action in actions for effect in resolve(connection, context, action)))
@@ -120,7 +119,7 @@ def _store_plan(connection: Connection, context: Context, guid: str, actions: tu
 async def _invocations(
     context: Context, stored: deliveries.StoredDelivery
 ) -> tuple[Event, tuple[Invocation | Problem, ...]] | str:
-    """What a delivery asks of us; a sentence where that is nothing."""
+    """The event and its invocations; if there are none, the delivery's outcome."""
     event = payloads.parse(stored.event, stored.body)
     if isinstance(event, Ignored):
         return f"ignored: {event.reason}"
@@ -138,34 +137,35 @@ async def _invocations(
 
 
 async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[tuple[Action, ...], str]:
-    asked = await _invocations(context, stored)
-    if isinstance(asked, str):
-        return (), asked
-    event, invocations = asked
+    parsed = await _invocations(context, stored)
+    if isinstance(parsed, str):
+        return (), parsed
+    event, invocations = parsed
     repository = await context.github.conversation(event.issue.repo)
-    event_key, holder = await _cause(context, event, repository, stored.guid)
-    if holder != stored.guid and (_is_found(stored.guid) or _is_found(holder)):
-        # The sweep found what was delivered too. Two deliveries of GitHub's are two gestures, or one run's.
-        return (), f"ignored: taken as {holder}"
+    event_key, owner = await _event_key(context, event, repository, stored.guid)
+    if owner != stored.guid and (_is_recovered(stored.guid) or _is_recovered(owner)):
+        # GitHub and the sweep both brought this event; the other delivery handles it. Two deliveries from GitHub are
+        # both handled: an edit may add commands, and an equal command gets the same run id.
+        return (), f"ignored: taken as {owner}"
     permission = await repository.permission(event.actor.login, event.actor.id)
     verdict = policy.decide(event.actor, event.issue, permission)
     if isinstance(verdict, policy.Deny):
         key = f"denied:{event.issue.repo.id}:{event.issue.number}"
-        said = () if verdict.message is None else (Reply(event.issue, key, verdict.message, event.at),)
-        return said, f"denied: {verdict.reason}"
+        replies = () if verdict.message is None else (Reply(event.issue, key, verdict.message, event.at),)
+        return replies, f"denied: {verdict.reason}"
     if datetime.fromisoformat(event.at).timestamp() < now() - OLDEST_DAYS * 86400:
         return (reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old"
-    planned = [effect for invocation in invocations for effect in _planned(context, event, invocation, event_key)]
+    planned = [action for invocation in invocations for action in _planned(context, event, invocation, event_key)]
     return tuple(planned), f"{len(planned)} effects"
 
 
 def our_names(context: Context, me: Identity) -> frozenset[str]:
-    """The logins and team slugs that mean us, in small letters."""
+    """Our own logins, and the users and team slugs of the setting `reviewers`, in lower case."""
     return frozenset({me.slug.lower(), me.login.lower(), *(name.lower() for name in context.settings.reviewers)})
 
 
 def invocations_in(context: Context, event: Event, me: Identity) -> Iterator[Invocation | Problem]:
-    """The things asked for in an event; a Problem is text that meant us but could not be understood."""
+    """What an event asks for. A Problem is a command that could not be understood."""
     names = our_names(context, me)
     if isinstance(event, CommentEvent):
         for command in commands.new_commands(event.text, event.before, (me.slug,), verbs(context.handlers)):
@@ -181,61 +181,65 @@ def _planned(context: Context, event: Event, invocation: Invocation | Problem, e
         for handler in context.handlers:
             if handler.matches(invocation):
                 return handler.plan(HandlerContext(invocation, event_key))
-    say = (
+    message = (
         invocation.message
         if isinstance(invocation, Problem)
         else messages.not_offered(invocation.command.verb if invocation.command else "")
     )
-    return (reply(event, event_key, say),)
+    return (reply(event, event_key, message),)
 
 
-async def _cause(context: Context, event: Event, repository: Repository, guid: str) -> tuple[str, str]:
-    """The key of the event, and which delivery holds it.
+async def _event_key(context: Context, event: Event, repository: Repository, guid: str) -> tuple[str, str]:
+    """The event key, and the GUID of the delivery that owns it.
 
-    The key is the same for a redelivery and for whoever finds the event later.
+    The key is the same if the event is redelivered, or found by the sweep.
     """
     key, trigger = triggers.key(event), triggers.of(event)
     if key is None and guid.startswith(FOUND_EVENT):
         key = triggers.issue_event_key(int(guid.removeprefix(FOUND_EVENT)))
     if key is None and trigger is not None:
-        found = await repository.issue_events(trigger, event)
-        taken = await _match_event(context, event, found, guid)
-        if taken is None:  # GitHub's lists lag behind what it delivers
+        candidates = await repository.issue_events(trigger, event)
+        match = await _match_event(context, event, candidates, guid)
+        if match is None:  # GitHub's lists lag behind its deliveries
             await context.sleep(context.settings.list_lag_seconds)
-            found = await repository.issue_events(trigger, event)
-            taken = await _match_event(context, event, found, guid)
-        if taken is not None:
-            return taken
+            candidates = await repository.issue_events(trigger, event)
+            match = await _match_event(context, event, candidates, guid)
+        if match is not None:
+            return match
     return await _claim_event(context, event, key or triggers.delivery_key(guid), guid)
 
 
-async def _match_event(context: Context, event: Event, found: Iterable[int], guid: str) -> tuple[str, str] | None:
-    """Which of these issue events is this delivery's. Those of the same second look alike: each delivery takes one."""
-    swept = None
-    for each in found:
-        event_key, holder = await _claim_event(context, event, triggers.issue_event_key(each), guid)
-        if holder == guid:
-            return event_key, holder
-        if swept is None and _is_found(holder):
-            swept = event_key, holder
-    return swept
+async def _match_event(context: Context, event: Event, candidates: Iterable[int], guid: str) -> tuple[str, str] | None:
+    """Match this delivery to one of these issue events: its key, and the GUID of the delivery that owns it.
+
+    Events in the same second look alike, so each delivery claims a different one. If all of them are claimed, returns
+    the first one that the sweep claimed; None if there is none.
+    """
+    recovered = None
+    for number in candidates:
+        event_key, owner = await _claim_event(context, event, triggers.issue_event_key(number), guid)
+        if owner == guid:
+            return event_key, owner
+        if recovered is None and _is_recovered(owner):
+            recovered = event_key, owner
+    return recovered
 
 
-def _is_found(guid: str) -> bool:
+def _is_recovered(guid: str) -> bool:
     return guid.startswith(RECOVERED_PREFIX)
 
 
 async def _claim_event(context: Context, event: Event, event_key: str, guid: str) -> tuple[str, str]:
-    """The cause, and who holds it: this delivery, if nobody did."""
-    name = f"gesture:{event.issue.repo.id}:{event_key}"
-    return event_key, await context.database.write(effects_made.acquire, name, guid)
+    """The event key, and the GUID of the delivery that owns it: this one, unless another has claimed it."""
+    name = f"gesture:{event.issue.repo.id}:{event_key}"  # stored; the sweep looks it up
+    return event_key, await context.database.write(idempotency.acquire, name, guid)
 
 
 async def perform(context: Context, effect: Effect) -> None:
-    """Do one effect. It may have been done before, wholly or in part: every way through here is find-then-create.
+    """Perform one effect. Safe to repeat, also after a partial attempt. Raises: TRANSIENT.
 
-    What GitHub refuses for good (a locked conversation, an archived repository) is logged and left: the run itself
-    says the same in its own end.
+    A permanent refusal by GitHub (a locked issue, an archived repository) is only logged: the run will meet the same
+    refusal, and end with it.
     """
     try:
         await _perform(context, effect)

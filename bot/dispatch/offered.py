@@ -1,4 +1,4 @@
-"""The handlers there are: ours, and those of installed packages with an entry point in the group `ampbot.handlers`.
+"""All handlers: ours, and those of installed packages that have an entry point in the group `ampbot.handlers`.
 
 https://packaging.python.org/en/latest/specifications/entry-points/
 """
@@ -21,32 +21,35 @@ _WORD = re.compile(r"[a-z][a-z0-9-]*")
 
 
 class HandlersError(Exception):
-    """A package's handler cannot be used; its text is a sentence for the operator."""
+    """A package's handler cannot be used. The message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What people can ask for. `packages`: (the handler's name, its package) of what is not ours."""
+    """The handlers that can be used.
+
+    `packages`: (handler's name, package) of each that is not ours. `problems`: one for each that cannot be used.
+    """
 
     handlers: tuple[Handler, ...]
     packages: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
 
     def or_error(self) -> tuple[Handler, ...]:
-        """Raises: HandlersError. A command that silently is not there would be taken for a request, and run."""
+        """The handlers. Raises: HandlersError if one cannot be used: its command would start a run as a request."""
         if self.problems:
             raise HandlersError(" ".join(problem.message for problem in self.problems))
         return self.handlers
 
 
 def load() -> Offered:
-    """Load what is installed. Whatever is wrong with a package, this never raises."""
+    """Load all handlers. Never raises: a handler that cannot be used becomes a problem."""
     others: list[Handler] = []
     packages: list[tuple[str, str]] = []
     problems: list[Problem] = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.module
-        handler = _loaded(entry)
+        handler = _load_entry(entry)
         fault = handler if isinstance(handler, str) else next(_faults(handler, (*HANDLERS, *others)), None)
         if isinstance(handler, Handler) and fault is None:
             others.append(handler)
@@ -57,37 +60,40 @@ def load() -> Offered:
     return Offered(with_others(*others), tuple(packages), tuple(problems))
 
 
-def _loaded(entry: EntryPoint) -> Handler | str:
+def _load_entry(entry: EntryPoint) -> Handler | str:
     """The handler, or what is wrong with it."""
     try:
         handler = entry.load()
-    except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything; the operator is told what
+    except Exception as error:  # noqa: BLE001 - another package may raise anything; it is reported to the operator
         return f"loading it failed ({type(error).__name__}: {error})"
     return handler if isinstance(handler, Handler) else f"`{entry.value}` is no Handler, but {type(handler).__name__}"
 
 
 def _faults(handler: Handler, others: Iterable[Handler]) -> Iterator[str]:
-    """Why it cannot be offered beside the others."""
-    taken = tuple(others)
-    if handler.name in {each.name for each in taken}:
+    """Why the handler cannot be used together with the others."""
+    present = tuple(others)
+    if handler.name in {other.name for other in present}:
         yield f"the name `{handler.name}` is taken"
     if not handler.usage.strip() or not handler.summary.strip():
         yield "it lacks the usage or the summary for `/amp help`"
     if handler.verb is not None and not _WORD.fullmatch(handler.verb.word):
         yield f"`{handler.verb.word}` is not one word in small letters"
-    if handler.verb is not None and handler.verb.word in {each.verb.word for each in taken if each.verb is not None}:
+    if handler.verb is not None and handler.verb.word in {
+        other.verb.word for other in present if other.verb is not None
+    }:
         yield f"the command `/amp {handler.verb.word}` is taken"
     for on in handler.on:
         if on.trigger not in ISSUE_EVENTS:
             yield f"it answers `{on.trigger.name}`, which is not declared in bot/events/triggers.py"
-    answered = {answer for each in taken for answer in _answers(each)}
+    answered = {answer for other in present for answer in _answers(other)}
     for name, subject, where in _answers(handler):
         if (name, subject, where) in answered:
             yield f"`{name}` of {subject or 'our names'} on {where} is answered already"
 
 
 def _answers(handler: Handler) -> Iterator[tuple[str, str | None, str]]:
+    """(issue event, subject, "issues" or "pull requests") for all that it answers. Subject None: our names."""
     for on in handler.on:
         subject = on.subject.lower() if on.subject is not None else None
         sides = (("issues", on.issues), ("pull requests", on.pulls))
-        yield from ((on.trigger.name, subject, where) for where, is_there in sides if is_there)
+        yield from ((on.trigger.name, subject, where) for where, enabled in sides if enabled)

@@ -1,1 +1,1 @@
-"""What GitHub says and what people ask for: payloads, commands, policy, the handler contract, effects as data. Pure."""
+"""Webhook payloads, commands, policy, triggers, the handler interface, and effects as data. Pure: no I/O."""

@@ -1,8 +1,8 @@
-"""The commands in a text, and the only place that knows their grammar.
+"""Finds the commands in a text. Only this module knows their grammar.
 
-A command starts a line: `/amp`, or an @mention of the bot, then its text up to the next command or the end.
-Where Markdown says code, quote or HTML, nothing is a command. In a list only an unindented line can be one,
-since an indented line belongs to the item above it.
+A command starts a line with `/amp` or an @mention of the bot. Its text goes on to the next command or the end.
+What Markdown renders as code, as a quote or as HTML contains no commands. In a list only an unindented line can start
+one, because an indented line belongs to the list item above it.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from markdown_it.rules_block import StateBlock, blockquote
 
 from bot.model import Command, Problem
 
-# GitHub's own limit for a comment, in characters; what is beyond is not read.
+# GitHub's limit for a comment, in characters. We read no more of any text.
 MOST: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A word that is a command by itself, or with what it takes. With anything else behind it, it begins a request."""
+    """A word that is a command alone, with one of its options, or with any text. Otherwise it begins a request."""
 
-    word: str  # in small letters
-    options: tuple[str, ...] = ()  # the words of which one may follow, as in `stop keep`
-    takes_text: bool = False  # whatever follows is the command's text, as it was written
+    word: str  # in lower case
+    options: tuple[str, ...] = ()  # one of them may follow, as in `stop keep`
+    takes_text: bool = False  # everything after the word is the command's text, unchanged
 
 
-# The command that is no other: its text is what somebody wants done.
+# A command that begins with no other verb. Its text is the request.
 REQUEST: Final = Verb("run")
 
 _NOTHING_ASKED = Problem(
@@ -45,18 +45,18 @@ _Found = tuple[Command | Problem, ...]
 
 
 def parse(text: str, *, names: Sequence[str], verbs: Sequence[Verb] = ()) -> _Found:
-    """The commands of a newly written text, in order, with at most one Problem among them. Never raises.
+    """The commands in a new text, in order, with at most one Problem among them. Never raises.
 
-    `names` are the logins by which the bot is mentioned, without @ and without [bot]. `verbs` are those of the
-    handlers; without one, every command is a request.
+    `names` are the logins that mention the bot, without @ and without [bot]. `verbs` are those of the handlers; if
+    there are none, every command is a request.
     """
     return _with_one_problem(_read(text, names, verbs))
 
 
 def new_commands(text: str, before: str | None, names: Sequence[str], verbs: Sequence[Verb] = ()) -> _Found:
-    """The commands of an edited text that were not in it before the edit; indexes are those of `text`.
+    """The commands that an edit added. Their indexes are those in `text`, the text after the edit.
 
-    Two equal commands are told apart by their number alone: the first ones are the old ones.
+    Of several equal commands, the first ones count as the old ones.
     """
     old = Counter(map(_identity, _read(before or "", names, verbs)))
     new = []
@@ -73,32 +73,32 @@ def _identity(found: Command | Problem) -> tuple[str, str]:
 
 
 def _with_one_problem(found: Iterable[Command | Problem]) -> _Found:
-    """One text gets one useful reply, however many mistakes are in it."""
+    """Keep only the first Problem: one reply is enough, however many mistakes a text has."""
     kept: list[Command | Problem] = []
-    for each in found:
-        if isinstance(each, Command) or not any(isinstance(other, Problem) for other in kept):
-            kept.append(each)
+    for entry in found:
+        if isinstance(entry, Command) or not any(isinstance(other, Problem) for other in kept):
+            kept.append(entry)
     return tuple(kept)
 
 
 def _read(text: str, names: Sequence[str], verbs: Sequence[Verb]) -> Iterator[Command | Problem]:
-    # Editing a comment in the browser turns all its line ends into CRLF; that must not make its commands new.
+    # Editing a comment in the browser turns its line ends into CRLF. That must not make its commands new.
     lines = text[:MOST].replace("\r\n", "\n").replace("\r", "\n").split("\n")
     starts = [*_starts(lines, names), (len(lines), 0)]
     seen: Counter[tuple[str, str]] = Counter()
     for (line, column), (end, _) in pairwise(starts):
-        found = _understand("\n".join([lines[line][column:], *lines[line + 1 : end]]).strip(), verbs)
+        found = _parse_one("\n".join([lines[line][column:], *lines[line + 1 : end]]).strip(), verbs)
         if isinstance(found, Command):
             found = replace(found, index=seen[_identity(found)])
             seen[_identity(found)] += 1
         yield found
 
 
-# --- what is asked ---------------------------------------------------------------------------------
+# --- the text of one command -----------------------------------------------------------------------
 
 
-def _understand(asked: str, verbs: Sequence[Verb]) -> Command | Problem:
-    word, text, *_ = (*asked.split(maxsplit=1), "", "")
+def _parse_one(command_text: str, verbs: Sequence[Verb]) -> Command | Problem:
+    word, text, *_ = (*command_text.split(maxsplit=1), "", "")
     if not word:
         return _NOTHING_ASKED
     option = " ".join(text.lower().split())
@@ -112,11 +112,11 @@ def _understand(asked: str, verbs: Sequence[Verb]) -> Command | Problem:
         return Problem(
             f"Nothing was started: did you mean `/amp {meant}`? If it is a request, say it in a few words more."
         )
-    return Command(REQUEST.word, asked)
+    return Command(REQUEST.word, command_text)
 
 
 def _one_edit_apart(one: str, other: str) -> bool:
-    """Whether a letter added, left out, changed or swapped with its neighbour is all that differs."""
+    """Whether the words differ by one letter at most: added, missing, changed or swapped with the next."""
     return any(
         one[:at] == other[:at]
         and (
@@ -133,9 +133,9 @@ def _one_edit_apart(one: str, other: str) -> bool:
 
 
 def _starts(lines: list[str], names: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """The number of each line that starts a command, and the column behind `/amp` or the mention."""
+    """For each line that starts a command: its number, and the column after `/amp` or the mention."""
     mentions = "".join(rf"|@{re.escape(name)}(?:\[bot\])?" for name in names)
-    # ASCII only, so that no look-alike letter folds to one of the name.
+    # ASCII only: without it, ignoring case makes the Kelvin sign (U+212A) match the letter k.
     start = re.compile(rf"( {{0,3}})(?ai:/amp{mentions})(?=\s|$)")
     if not any(map(start.match, lines)):
         return
@@ -148,9 +148,9 @@ def _starts(lines: list[str], names: Sequence[str]) -> Iterator[tuple[int, int]]
 
 
 def _paragraphs(lines: list[str]) -> Iterator[tuple[int, int, bool]]:
-    """The line ranges of running text outside quotes, and whether each is in a list."""
+    """Each block of text outside quotes: its first line, the line after its last, and whether it is in a list."""
     quotes = lists = 0
-    # The last line is ended, else the parser may look behind the text's end and raise an IndexError:
+    # Without a line break at its end, the parser may read past the end of the text and raise an IndexError:
     # https://github.com/executablebooks/markdown-it-py/issues/190
     source = "\n".join([*lines, ""])
     for token in _MARKDOWN.block.parse(source, _MARKDOWN, {}, []) or ():
@@ -163,8 +163,10 @@ def _paragraphs(lines: list[str]) -> Iterator[tuple[int, int, bool]]:
 
 
 def _shallow_quote(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Markdown's rule for quotes, to four levels: each level costs another pass over the text, and what
-    is quoted more deeply is quoted all the same."""
+    """Markdown's rule for quotes, limited to four levels, because each level costs another pass over the text.
+
+    A deeper quote is still inside a quote, so it contains no commands either.
+    """
     depth = state.env.get("quotes", 0)
     if depth == 4:
         return False
@@ -187,9 +189,9 @@ _INLINE = re.compile(
 
 
 def _without_inline_code(text: str) -> str:
-    """`text` with code spans and HTML blanked out, each line staying where it is.
+    """`text` with code spans and HTML blanked out; every line keeps its number and length.
 
-    Takes time in proportion to the text: nothing is looked for that is not known to be there.
+    Takes linear time: it searches for a closing mark only if there is one.
     """
     last = {run.group(): run.start() for run in _BACKTICKS.finditer(text)}
     last |= {end: text.rfind(end) for end in _HTML_ENDS.values()}
@@ -200,7 +202,7 @@ def _without_inline_code(text: str) -> str:
             closer = _HTML_ENDS.get(opener, opener)
             if last.get(closer, -1) < position:
                 continue
-            if opener == closer:  # backticks: a run of the same length, not a part of a longer one
+            if opener == closer:  # backticks: only a run of the same length closes the span
                 runs = _BACKTICKS.finditer(text, position)
                 position = next(run.end() for run in runs if run.group() == closer)
             else:

@@ -1,7 +1,7 @@
-"""What ampbot does in answer to a delivery, as data. `dispatch.perform` is the one door that does it.
+"""What ampbot does in answer to a delivery, as data. Only `perform` in bot/dispatch/delivery.py executes effects.
 
-A handler answers with wishes. Most are effects already; what a stop, a retry or a look at the state comes to depends
-on our own rows, and is settled (bot/dispatch/resolve.py) as the plan is written down: once, whatever is repeated later.
+A handler returns actions. Most of them are effects already. The effects of a stop, a retry or a status depend on our
+database: bot/dispatch/resolve.py determines them once, in the transaction that stores the plan.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pydantic import Field, TypeAdapter
 
 from bot.model import Actor, CommentRef, IssueRef, RunRequest
 
-# Plans are stored; there it has its older name.
+# In stored plans the field has its older name.
 StoredIssue = Annotated[IssueRef, Field(alias="place")]
 
 
 @dataclass(frozen=True, slots=True)
 class React:
-    """Show that the triggering text was taken. GitHub keeps one reaction of a kind."""
+    """Add a reaction to the triggering text. GitHub keeps one of each kind per user, so repeating it is safe."""
 
     issue: StoredIssue
     trigger: CommentRef
@@ -29,18 +29,18 @@ class React:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answer with a comment, once for each `key`."""
+    """Post a comment, once per `key`."""
 
     issue: StoredIssue
     key: str
     text: str
-    at: str  # RFC 3339: no earlier comment can be this one
+    at: str  # RFC 3339; the search for this comment ignores older ones
     type: Literal["reply"] = "reply"
 
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """Store the run, let it in line, and post its progress comment."""
+    """Store the run, queue it, and post its progress comment."""
 
     request: RunRequest
     type: Literal["start_run"] = "start_run"
@@ -48,7 +48,7 @@ class StartRun:
 
 @dataclass(frozen=True, slots=True)
 class RemoveLabel:
-    """Take the triggering label off, so that it can be put on again."""
+    """Remove the triggering label, so that it can be added again."""
 
     issue: StoredIssue
     label: str
@@ -57,12 +57,12 @@ class RemoveLabel:
 
 @dataclass(frozen=True, slots=True)
 class FinalizeStopped:
-    """These runs were stopped: end what is left of them, say so in their comments, and show that it was done."""
+    """Finish the stopping of these runs: end their work, update their comments, and add a reaction to the command."""
 
     issue: StoredIssue
     trigger: CommentRef
-    dropped: tuple[str, ...]  # run ids: their end is decided, nothing is published
-    kept: tuple[str, ...]  # run ids: only the agent ends, what exists is published as a draft
+    dropped: tuple[str, ...]  # run ids: these have their ending, and nothing is published
+    kept: tuple[str, ...]  # run ids: only the agent stops; what it has changed is published as a draft
     type: Literal["show_stopped"] = "show_stopped"
 
 
@@ -71,7 +71,7 @@ Effect = React | Reply | StartRun | RemoveLabel | FinalizeStopped
 
 @dataclass(frozen=True, slots=True)
 class StopRuns:
-    """Stop every run of the conversation that was asked for before this; `keep` publishes what exists as a draft."""
+    """Stop every run of the issue that was requested before this; `keep` publishes the changes so far as a draft."""
 
     issue: IssueRef
     event_key: str
@@ -83,7 +83,7 @@ class StopRuns:
 
 @dataclass(frozen=True, slots=True)
 class RetryRun:
-    """Start the latest ended run of the conversation again. `request` lacks what that one asked for."""
+    """Repeat the issue's latest ended run. `request` still lacks that run's kind, text, path and line."""
 
     request: RunRequest
     event_key: str
@@ -91,7 +91,7 @@ class RetryRun:
 
 @dataclass(frozen=True, slots=True)
 class ShowStatus:
-    """Tell what runs and waits in the conversation, and how the last run ended."""
+    """Post which runs of the issue are active and queued, and how the last one ended."""
 
     issue: IssueRef
     event_key: str

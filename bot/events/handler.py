@@ -1,4 +1,4 @@
-"""What a handler is: one thing people can ask for, with its help, and the wishes it answers with."""
+"""The handler interface: one thing that people can ask for, its help, and the actions it returns."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bot.events.effects import Action, Reply
 from bot.events.triggers import IssueEventTrigger
 from bot.model import Command, CommentEvent, CommentKind, CommentRef, Event, IssueRef, RunKind, RunRequest
 
-# Fixed for ever: run ids are made from it.
+# Never change it: run ids are derived from it.
 _NAMESPACE = uuid.UUID("6f0c1d1e-52c7-4f0e-9d3c-6a1f6f1d7c11")
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One thing asked for in one event. `names` are the logins and team slugs that mean us."""
+    """One thing asked for in one event. `names` are our logins and team slugs, in lower case."""
 
     event: Event
     command: Command | None
@@ -28,7 +28,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class HandlerContext:
-    """All that a handler may know; nothing is fetched later. `cause` names the gesture, for ever."""
+    """All that a handler knows; it fetches nothing. `event_key` identifies the event and never changes."""
 
     invocation: Invocation
     event_key: str
@@ -47,11 +47,11 @@ class HandlerContext:
         )
 
     def request(self, kind: RunKind, text: str) -> RunRequest:
-        """The run that these facts ask for; the same facts make the same id."""
+        """The run to start. The same event and command always give the same id."""
         event, command = self.invocation.event, self.invocation.command
-        named = f"{command.verb}:{command.index}:{command.text}" if command else kind.value
+        command_key = f"{command.verb}:{command.index}:{command.text}" if command else kind.value
         return RunRequest(
-            id=str(uuid.uuid5(_NAMESPACE, f"{event.issue.repo.id}/{self.event_key}/{named}/0")),
+            id=str(uuid.uuid5(_NAMESPACE, f"{event.issue.repo.id}/{self.event_key}/{command_key}/0")),
             kind=kind,
             issue=event.issue,
             actor=event.actor,
@@ -64,7 +64,7 @@ class HandlerContext:
 
 
 def reply(event: Event, event_key: str, text: str) -> Reply:
-    """An answer to a gesture: the same is given once, but an edited comment may ask for another."""
+    """A reply to an event. The same text is posted once; an edited comment may get another one."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Reply(event.issue, f"reply:{event_key}:{digest}", text, event.at)
 
@@ -74,12 +74,12 @@ class On:
     """An issue event that a handler answers, on issues, pull requests or both."""
 
     trigger: IssueEventTrigger[Any]
-    subject: str | None = None  # what it must be about; None: us, by any of our names
+    subject: str | None = None  # the name of the label, reviewer or assignee; None: any of our names
     issues: bool = True
     pulls: bool = True
 
     def asks(self, names: frozenset[str]) -> frozenset[str]:
-        """The names of subjects that mean us, in small letters; `names` are our own."""
+        """The subjects that it answers, in lower case; `names` are our own."""
         return names if self.subject is None else frozenset({self.subject.lower()})
 
     def matches(self, invocation: Invocation) -> bool:
@@ -93,7 +93,7 @@ class On:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Answers one command, issue events, or both. Help is not optional: `/amp help` and the README are made from it."""
+    """Answers one command, issue events, or both. `/amp help` and the README are generated from its texts."""
 
     name: str
     usage: str
@@ -110,12 +110,12 @@ class Handler:
 
 
 def verbs(handlers: Iterable[Handler]) -> tuple[Verb, ...]:
-    """The words that are commands; a request needs none."""
-    return tuple(each.verb for each in handlers if each.verb is not None and each.verb != REQUEST)
+    """The verbs of the handlers, without that of a request, which needs no verb."""
+    return tuple(handler.verb for handler in handlers if handler.verb is not None and handler.verb != REQUEST)
 
 
 def asking_events(handlers: Iterable[Handler], names: frozenset[str]) -> frozenset[tuple[str, str]]:
-    """(name of an issue event, name of its subject) of all that some handler answers; `names` are our own."""
+    """(issue event, subject) by name, for each that a handler answers; `names` are our own."""
     return frozenset(
         (on.trigger.name, subject) for handler in handlers for on in handler.on for subject in on.asks(names)
     )

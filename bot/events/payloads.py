@@ -1,6 +1,6 @@
-"""What GitHub's webhook payloads say, folded into the program's own events. No other file knows their shape.
+"""Parses GitHub's webhook payloads into our own events. No other module knows their shape.
 
-Addresses in payloads are for showing, never followed. The shapes are described at
+URLs in payloads are only shown, never requested. GitHub describes the shapes at
 https://docs.github.com/en/webhooks/webhook-events-and-payloads
 """
 
@@ -42,7 +42,7 @@ _ACTION = re.compile(r"[a-z_]{1,64}")
 
 
 def parse(event: str, body: bytes) -> Event | Ignored | Problem:
-    """What the delivery `body` of the event named `event` says. Never raises."""
+    """The event in the delivery with this `body`; `event` is GitHub's name for its kind. Never raises."""
     payload = _decode(body)
     if isinstance(payload, Problem):
         return payload
@@ -54,13 +54,13 @@ def parse(event: str, body: bytes) -> Event | Ignored | Problem:
     if payload.get("installation") is None:
         return Ignored("not sent to an App installation")
     try:
-        return model.model_validate(payload).fold()
+        return model.model_validate(payload).to_event()
     except ValidationError as error:
         return Problem("The delivery does not have the shape of its event.", f"{name}: {_where(error)}")
 
 
 def may_ask(event: str, action: str | None) -> bool:
-    """Whether a delivery of this kind is worth having at all."""
+    """Whether a delivery of this kind can contain a request."""
     model = _PAYLOADS.get(event)
     return model is not None and action in model.actions
 
@@ -81,7 +81,7 @@ def _decode(body: bytes) -> dict[str, object] | Problem:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    # Readers differ on which of two equal keys counts; whoever signed it never sends that.
+    # Parsers differ on which of two equal keys wins. GitHub never sends two.
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key is there twice")
@@ -93,15 +93,15 @@ def _no_constant(name: str) -> object:
 
 
 def _where(error: ValidationError) -> str:
-    """The fields at fault and why, without their values: those are somebody's text."""
+    """The invalid fields and why, without their values, which may be private."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     return ", ".join(f"{'.'.join(map(str, fault['loc']))} ({fault['type']})" for fault in faults)
 
 
-# --- the pieces of a payload -----------------------------------------------------------------------
+# --- the parts of a payload ------------------------------------------------------------------------
 
 _RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})")
-# Half of a surrogate pair cannot be encoded, and PostgreSQL stores no NUL.
+# A lone surrogate cannot be encoded in UTF-8, and PostgreSQL stores no NUL.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -116,7 +116,7 @@ def _null_is_empty(value: object) -> object:
 def _moment(value: str) -> str:
     if not _RFC3339.fullmatch(value):
         raise ValueError("not RFC 3339")
-    datetime.fromisoformat(value)  # the ranges of month, day, hour ...
+    datetime.fromisoformat(value)  # checks the ranges of month, day, hour ...
     return value
 
 
@@ -146,13 +146,13 @@ class _Repository(_Piece):
 
 
 class _Numbered(_Piece):
-    """Anything of which only the id matters: an installation, an App."""
+    """An object of which we need only the id: an installation, an App."""
 
     id: _Id
 
 
 class _Written(_Piece):
-    """What issues, pull requests, comments and reviews share."""
+    """The fields that issues, pull requests, comments and reviews share."""
 
     id: _Id
     body: _Body = ""
@@ -169,7 +169,7 @@ class _Thread(_Written):
 
 
 class _Issue(_Thread):
-    pull_request: _Piece | None = None  # there when the issue is a pull request's conversation
+    pull_request: _Piece | None = None  # set if the issue is a pull request
 
 
 class _Pull(_Thread):
@@ -178,7 +178,7 @@ class _Pull(_Thread):
 
 class _LineComment(_Written):
     path: _Text
-    line: _Id | None = None  # null on a whole file and on lines that are no longer in the diff
+    line: _Id | None = None  # null for a whole file, and for a line that is no longer in the diff
 
 
 class _ReviewBody(_Written):
@@ -200,14 +200,14 @@ class _Before(_Piece):
 
 class _Changes(_Piece):
     body: _Before | None = None
-    old_issue: _Numbered | None = None  # on an issue that was opened by a transfer
+    old_issue: _Numbered | None = None  # set on an issue that a transfer opened
 
 
 # --- payloads --------------------------------------------------------------------------------------
 
 
 class _Payload(_Piece):
-    """What every payload has. `fold` says what happened; only the actions in `actions` get that far."""
+    """The fields of every payload. `to_event` is called only for an action in `actions`."""
 
     actions: ClassVar[frozenset[str]]
 
@@ -217,12 +217,12 @@ class _Payload(_Piece):
     installation: _Numbered
     changes: _Changes = _Changes()
 
-    def fold(self) -> Event | Ignored:
+    def to_event(self) -> Event | Ignored:
         raise NotImplementedError
 
     @property
     def actor(self) -> Actor:
-        # A kind that GitHub adds later is not trusted to be a human.
+        # An unknown kind of account counts as a bot.
         kind = next((kind for kind in ActorKind if kind == self.sender.type), ActorKind.BOT)
         return Actor(self.sender.id, self.sender.login, kind)
 
@@ -239,9 +239,9 @@ class _Payload(_Piece):
         author = thread.user.login if thread.user else ""
         return IssueRef(repo, thread.number, is_pull, thread.title, thread.body, author, thread.html_url)
 
-    def said(self, issue: IssueRef, written: _Written, kind: CommentKind) -> CommentEvent | Ignored:
+    def comment_event(self, issue: IssueRef, written: _Written, kind: CommentKind) -> CommentEvent | Ignored:
         app = written.performed_via_github_app
-        said = CommentEvent(
+        event = CommentEvent(
             issue=issue,
             actor=self.actor,
             text=written.body,
@@ -251,15 +251,15 @@ class _Payload(_Piece):
             via_app=app.id if app else None,
         )
         if isinstance(written, _LineComment):
-            said = replace(said, path=written.path, line=written.line)
+            event = replace(event, path=written.path, line=written.line)
         if self.action != "edited":
-            return said
+            return event
         if self.changes.body is None:
             return Ignored("edited, but not its text")
         if written.user is None or written.user.id != self.sender.id:
-            # Whoever corrects a stranger's spelling must not lend the stranger's command their rights.
+            # A maintainer who corrects somebody's comment must not run the commands in it with their own permission.
             return Ignored("edited by someone else than its author")
-        return replace(said, at=written.updated_at, before=self.changes.body.text)
+        return replace(event, at=written.updated_at, before=self.changes.body.text)
 
 
 class _IssueComment(_Payload):
@@ -268,9 +268,9 @@ class _IssueComment(_Payload):
     issue: _Issue
     comment: _Written
 
-    def fold(self) -> Event | Ignored:
+    def to_event(self) -> Event | Ignored:
         issue = self.issue_ref(self.issue, is_pull=self.issue.pull_request is not None)
-        return self.said(issue, self.comment, CommentKind.ISSUE)
+        return self.comment_event(issue, self.comment, CommentKind.ISSUE)
 
 
 class _ReviewComment(_Payload):
@@ -279,8 +279,8 @@ class _ReviewComment(_Payload):
     pull_request: _Pull
     comment: _LineComment
 
-    def fold(self) -> Event | Ignored:
-        return self.said(self.issue_ref(self.pull_request, is_pull=True), self.comment, CommentKind.LINE)
+    def to_event(self) -> Event | Ignored:
+        return self.comment_event(self.issue_ref(self.pull_request, is_pull=True), self.comment, CommentKind.LINE)
 
 
 class _Review(_Payload):
@@ -289,17 +289,18 @@ class _Review(_Payload):
     pull_request: _Pull
     review: _ReviewBody
 
-    def fold(self) -> Event | Ignored:
+    def to_event(self) -> Event | Ignored:
         if not self.review.body.strip():
             return Ignored("a review without text")
-        return self.said(self.issue_ref(self.pull_request, is_pull=True), self.review, CommentKind.REVIEW)
+        return self.comment_event(self.issue_ref(self.pull_request, is_pull=True), self.review, CommentKind.REVIEW)
 
 
 class _ThreadPayload(_Payload):
     """Something done to an issue or a pull request itself.
 
-    The event's name is not signed, and payloads of comments hold their thread too: such a body sent under
-    the thread's event must not pass for an edit of the thread.
+    GitHub signs only the body, not the event's name in the header, and the payload of a comment also contains the
+    issue. Sent again as an event of the issue, it must not pass for an edit of the issue. So `comment` and `review`
+    must be absent. https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
     """
 
     comment: None = None
@@ -307,13 +308,13 @@ class _ThreadPayload(_Payload):
     label: _Label | None = None
     assignee: _Account | None = None
 
-    def happened(self, thread: _Thread, *, is_pull: bool, merged: bool) -> Event | Ignored:
+    def thread_event(self, thread: _Thread, *, is_pull: bool, merged: bool) -> Event | Ignored:
         issue = self.issue_ref(thread, is_pull=is_pull)
         match self.action:
             case "opened" | "edited":
                 if self.changes.old_issue is not None:
                     return Ignored("opened by a transfer: its text was said elsewhere")
-                return self.said(issue, thread, CommentKind.BODY)
+                return self.comment_event(issue, thread, CommentKind.BODY)
             case "labeled" if self.label:
                 return LabelEvent(issue, self.actor, self.label.name, thread.updated_at)
             case "assigned" if self.assignee:
@@ -328,8 +329,8 @@ class _Issues(_ThreadPayload):
 
     issue: _Issue
 
-    def fold(self) -> Event | Ignored:
-        return self.happened(self.issue, is_pull=False, merged=False)
+    def to_event(self) -> Event | Ignored:
+        return self.thread_event(self.issue, is_pull=False, merged=False)
 
 
 class _PullRequest(_ThreadPayload):
@@ -339,13 +340,13 @@ class _PullRequest(_ThreadPayload):
     requested_reviewer: _Account | None = None
     requested_team: _Team | None = None
 
-    def fold(self) -> Event | Ignored:
+    def to_event(self) -> Event | Ignored:
         if self.action == "review_requested" and (self.requested_reviewer or self.requested_team):
             user = self.requested_reviewer.login if self.requested_reviewer else None
             team = self.requested_team.slug if self.requested_team else None
             issue = self.issue_ref(self.pull_request, is_pull=True)
             return ReviewRequestEvent(issue, self.actor, user, team, self.pull_request.updated_at)
-        return self.happened(self.pull_request, is_pull=True, merged=self.pull_request.merged)
+        return self.thread_event(self.pull_request, is_pull=True, merged=self.pull_request.merged)
 
 
 _PAYLOADS: dict[str, type[_Payload]] = {

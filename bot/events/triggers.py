@@ -1,7 +1,7 @@
-"""The ways to ask, each declared once: the event, what names it for ever, how GitHub lists it, what must still stand.
+"""The triggers, each declared once: its event, its event key, how GitHub lists it, and what the sweep recovers.
 
-Handlers say which of these they answer (bot/events/handler.py). From the declarations dispatch derives the key of an
-event, and the sweep what it looks for when GitHub delivered nothing. A new way to ask is a new declaration here.
+Handlers say which triggers they answer (bot/events/handler.py). Dispatch derives event keys from the declarations. The
+sweep derives from them what to search for when GitHub delivered nothing. To add a trigger, add a declaration here.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ E = TypeVar("E")
 
 @dataclass(frozen=True, slots=True)
 class TextTrigger:
-    """Text that may hold commands. It is recovered while it is there, and its issue or pull request is open."""
+    """A text that may contain commands.
 
-    name: str  # part of the GUID under which the sweep stores it, so it never changes
+    The sweep recovers it if it still exists and its issue or pull request is open.
+    """
+
+    name: str  # part of the GUID under which the sweep stores the text: never change it
     kind: CommentKind
-    # The webhook that says it is new.
+    # The webhook for a new text.
     event: str
     action: str
     conversation: str  # the payload's field for the issue or pull request
-    # How it is listed.
-    link: str  # the field with the address of the issue or pull request
-    written: str  # the field with the time of writing
-    # Of a comment or review; a description comes with its issue or pull request.
+    # GitHub's list.
+    link: str  # the field with the URL of the issue or pull request
+    written: str  # the field with the time at which it was written
+    # Comments and reviews only: a description is part of its issue or pull request.
     field: str = ""  # the payload's field for the text
-    path: str = ""  # of the list, below the repository's address; `{number}` is the pull request's
+    path: str = ""  # of the list, below the repository's URL; `{number}` is the pull request's
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +41,26 @@ class Subject(Generic[E]):
     """What an issue event is about: a label, a reviewer, a team, an assignee."""
 
     of: Callable[[E], str | None]  # its name in our event
-    field: str  # in GitHub's event, and in the payload of the webhook
-    key: str  # of that field's object: the name
-    standing: str  # the field of the issue or pull request that holds it as long as it stands
+    field: str  # in GitHub's issue event, and in the webhook's payload
+    key: str  # the key of the name in that field's object
+    standing: str  # the field of the issue or pull request that lists its current subjects
 
 
 @dataclass(frozen=True, slots=True)
 class IssueEventTrigger(Generic[E]):
     """Something done to an issue or pull request without text.
 
-    It is recovered while its subject stands, by the latest event that put it there.
+    The sweep recovers the latest event of each current subject: of a label that is still set, for example.
     https://docs.github.com/en/rest/using-the-rest-api/issue-event-types
     """
 
-    name: str  # GitHub's, in the list of an issue's events and as the action of the webhook
+    name: str  # GitHub's: in the list of issue events, and as the webhook's action
     event: type[E]
     subjects: tuple[Subject[E], ...]
-    by: str = "actor"  # the field of GitHub's event with whoever did it
+    by: str = "actor"  # the field of GitHub's issue event with the account that did it
 
     def named(self, event: E) -> tuple[tuple[Subject[E], str], ...]:
-        """The subjects of `event` and their names, in small letters: GitHub's names do not differ by case."""
+        """The subjects of `event` with their names in lower case: GitHub ignores the case of names."""
         found = ((subject, subject.of(event)) for subject in self.subjects)
         return tuple((subject, name.lower()) for subject, name in found if name)
 
@@ -123,7 +126,7 @@ REVIEW_REQUESTED = IssueEventTrigger(
         Subject(lambda event: event.team, "requested_team", "slug", "requested_teams"),
     ),
 )
-# Its `actor` is the assignee: https://github.com/google/go-github/pull/615
+# `actor` is the assignee here: https://github.com/google/go-github/pull/615
 ASSIGNED = IssueEventTrigger(
     "assigned",
     AssignEvent,
@@ -131,7 +134,7 @@ ASSIGNED = IssueEventTrigger(
     by="assigner",
 )
 
-# Part of the GUID under which the sweep stores an issue event, and of its key: stored, so it never changes.
+# Part of the GUID under which the sweep stores an issue event, and of its event key: never change it.
 ISSUE_EVENT = "event"
 
 TEXTS = (ISSUE_COMMENT, ISSUE_BODY, PULL_BODY, REVIEW_COMMENT, REVIEW)
@@ -139,28 +142,28 @@ ISSUE_EVENTS: tuple[IssueEventTrigger[Any], ...] = (LABELED, REVIEW_REQUESTED, A
 
 
 def of(event: Event) -> IssueEventTrigger[Any] | None:
-    """The trigger of an event without text; None if nothing can be asked by it."""
-    return next((each for each in ISSUE_EVENTS if isinstance(event, each.event)), None)
+    """The trigger of an event without text; None if the event triggers nothing."""
+    return next((trigger for trigger in ISSUE_EVENTS if isinstance(event, trigger.event)), None)
 
 
-# What names an event for ever, whoever tells of it. These names are stored.
+# Event keys. A redelivery has the same key, and so has an event found by the sweep. They are stored: never change them.
 
 
 def text_key(kind: CommentKind, number: int) -> str:
-    """Of a text: `number` is the id of the comment or review, or of the issue or pull request it describes."""
+    """The key of a text. `number` is the id of the comment or review, or of the issue or pull request described."""
     return f"{kind.value}:{number}"
 
 
 def issue_event_key(number: int) -> str:
-    """`number`: the id of GitHub's issue event, which no webhook names."""
+    """The key of an issue event. `number` is GitHub's id of it, which is in no webhook."""
     return f"{ISSUE_EVENT}:{number}"
 
 
 def delivery_key(guid: str) -> str:
-    """Where GitHub lists no event that can be the delivery's."""
+    """The key if no issue event in GitHub's list matches the delivery."""
     return f"delivery:{guid}"
 
 
 def key(event: Event) -> str | None:
-    """The key that an event itself gives; None where GitHub's list of issue events has to be asked."""
+    """The key, if the event itself contains it; None if it must be looked up in GitHub's list of issue events."""
     return text_key(event.kind, event.comment) if isinstance(event, CommentEvent) else None

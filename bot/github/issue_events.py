@@ -1,4 +1,7 @@
-"""What somebody did to an issue without text, as GitHub lists it. A webhook does not name its issue event."""
+"""Entries of GitHub's list of issue events. A webhook does not contain the id of its issue event.
+
+https://docs.github.com/en/rest/issues/events
+"""
 
 from __future__ import annotations
 
@@ -12,33 +15,33 @@ from bot.events.triggers import IssueEventTrigger, Subject
 from bot.github.client import Answer
 from bot.model import Event
 
-# The webhook tells the issue's `updated_at`, which may be a moment before or after the time of the issue event.
+# A webhook contains the issue's `updated_at`, which can be a second before or after the time of the issue event.
 SLACK = timedelta(seconds=1)
 
 
 class Item(Answer):
-    """An object of GitHub's, whole: what is not read here is handed on as it came."""
+    """An object from GitHub with all its fields; those that are not read here stay unchanged."""
 
     model_config = ConfigDict(extra="allow")
 
     id: int
 
     def value(self, field: str) -> object:
-        """A field as it came; None where there is none."""
+        """The field as received; None if it is missing."""
         return (self.model_extra or {}).get(field)
 
     def objects(self, field: str) -> tuple[Mapping[str, Any], ...]:
-        """The objects in a field: those of a list, the only one, or none."""
+        """The objects in a field: all of a list, a single one, or none."""
         found = self.value(field)
-        return tuple(each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict))
+        return tuple(entry for entry in (found if isinstance(found, list) else [found]) if isinstance(entry, dict))
 
     def names(self, field: str, key: str) -> frozenset[str]:
-        """What the objects in a field are called, in small letters."""
-        return frozenset(str(each[key]).lower() for each in self.objects(field) if key in each)
+        """The names of the objects in a field, in lower case. `key` is the key of the name."""
+        return frozenset(str(entry[key]).lower() for entry in self.objects(field) if key in entry)
 
 
 class IssueEvent(Item):
-    """An entry of the list of an issue's events."""
+    """An entry of the list of issue events."""
 
     event: str
     created_at: datetime
@@ -51,11 +54,11 @@ class IssueEvent(Item):
         return self.event == trigger.name
 
     def is_about(self, subject: Subject[Any], name: str) -> bool:
-        """`name` in small letters."""
+        """`name` must be in lower case."""
         return name in self.names(subject.field, subject.key)
 
     def may_be(self, trigger: IssueEventTrigger[Any], event: Event) -> bool:
-        """Whether it is of this kind, by this actor, about the same subject, at that time or later."""
+        """Whether it can be `event`: the same kind, actor and subject, at the same time or later."""
         by = self.by(trigger)
         since = datetime.fromisoformat(event.at) - SLACK
         return (
@@ -68,7 +71,9 @@ class IssueEvent(Item):
 
 
 def candidates(listed: Iterable[IssueEvent], trigger: IssueEventTrigger[Any], event: Event) -> tuple[int, ...]:
-    """Ids of those that cannot be told from this event, of a list that is oldest first: the first that it may be,
-    and those so soon after it that their times do not tell. Later ones are events of their own."""
-    found = [each for each in listed if each.may_be(trigger, event)]
-    return tuple(each.id for each in found if each.created_at <= found[0].created_at + 2 * SLACK)
+    """The ids of the entries that can be this event. `listed` must have the oldest first.
+
+    They are the first entry that matches, and those up to two seconds later: their times cannot tell them apart.
+    """
+    found = [entry for entry in listed if entry.may_be(trigger, event)]
+    return tuple(entry.id for entry in found if entry.created_at <= found[0].created_at + 2 * SLACK)

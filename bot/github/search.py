@@ -1,4 +1,4 @@
-"""What people did since a moment, found in GitHub's lists and told as GitHub would have delivered it."""
+"""Finds what people did since a given time in GitHub's lists, and builds the payloads of the missing webhooks."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from bot.github.issue_events import IssueEvent, Item
 
 T = TypeVar("T")
 
-# Pages of a hundred that are read of one list.
+# The limit of pages, of 100 entries each, read from one list.
 MAX_PAGES = 50
-# How GitHub takes a moment.
+# The format of GitHub's parameter `since`, in UTC.
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something somebody did; `body` has the shape of its webhook's payload. Its names never change."""
+    """Something that somebody did; `body` has the shape of the webhook's payload. Its names are always the same."""
 
-    name: str  # in letters that a GUID may have
-    event_key: str  # what dispatch calls it
-    event: str
+    name: str  # part of a GUID, in the characters that one may contain
+    event_key: str  # the same as for a delivery of the event
+    event: str  # the webhook's name
     body: bytes
 
 
 class _Thread(Item):
-    """An issue, or a pull request: as an issue where `pull_request` is set, else as itself."""
+    """An issue or a pull request. `pull_request` is set on a pull request from the list of issues."""
 
     number: int
     updated_at: datetime
@@ -42,17 +42,17 @@ class _Thread(Item):
 
 @dataclass(frozen=True, slots=True)
 class _Threads:
-    """What is open and has changed, by number."""
+    """The open issues and pull requests that have changed, by number."""
 
-    issues: Mapping[int, _Thread]  # pull requests too: each is an issue
+    issues: Mapping[int, _Thread]  # pull requests too: GitHub lists each as an issue
     pulls: Mapping[int, _Thread]
 
     def of(self, conversation: str) -> Mapping[int, _Thread]:
         return self.pulls if conversation == "pull_request" else self.issues
 
     def whole(self, conversation: str) -> tuple[_Thread, ...]:
-        """Each as what it is: a pull request is no issue here."""
-        return tuple(each for each in self.of(conversation).values() if each.pull_request is None)
+        """All of one kind: here the issues do not include pull requests."""
+        return tuple(thread for thread in self.of(conversation).values() if thread.pull_request is None)
 
 
 class Repo(Item):
@@ -67,7 +67,7 @@ class _Repos(Answer):
 
 
 async def list_all(client: Client, path: str, item: type[T], **query: Any) -> list[T]:
-    """A whole list, up to MAX_PAGES. Raises: GitHubError."""
+    """All entries of a list, up to MAX_PAGES pages. Raises: GitHubError."""
     found: list[T] = []
     for page in range(1, MAX_PAGES + 1):
         got = await client.call("GET", path, list[item], query={"per_page": 100, "page": page, **query})  # type: ignore[valid-type]  # a type made at run time
@@ -78,14 +78,14 @@ async def list_all(client: Client, path: str, item: type[T], **query: Any) -> li
 
 
 class Search:
-    """One installation's repositories, read with one token."""
+    """Searches the repositories of one installation; `client` must authenticate as that installation."""
 
     def __init__(self, client: Client, installation: int) -> None:
         self._client = client
         self._installation = installation
 
     async def repositories(self) -> list[Repo]:
-        """Those that are not archived: in the others nobody can be answered. Raises: GitHubError."""
+        """All that are not archived: in an archived one we cannot reply. Raises: GitHubError."""
         found: list[Repo] = []
         for page in itertools.count(1):
             query = {"per_page": 100, "page": page}
@@ -95,18 +95,20 @@ class Search:
                 break
         return found
 
-    async def done_since(self, repo: Repo, since: float, asks: frozenset[tuple[str, str]]) -> AsyncIterator[Found]:
-        """What was written since (epoch seconds) on issues and pull requests that are open, and the issue events whose
-        subject still stands there. `asks`: the names of those events with the subjects that mean us, in small letters.
+    async def done_since(self, repo: Repo, since: float, answered: frozenset[tuple[str, str]]) -> AsyncIterator[Found]:
+        """Texts and issue events since `since` (epoch seconds) on open issues and pull requests.
+
+        Of the issue events, only the latest of each current subject. `answered`: (issue event, subject), both by name
+        and in lower case, for each that a handler answers.
 
         Raises: GitHubError.
         """
         base, earliest = f"/repos/{repo.full_name}", datetime.fromtimestamp(int(since), UTC)
         since_then = earliest.strftime(MOMENT)
         issues = await list_all(self._client, f"{base}/issues", _Thread, state="open", since=since_then)
-        pulls = [each.number for each in issues if each.pull_request is not None]
+        pulls = [issue.number for issue in issues if issue.pull_request is not None]
         threads = _Threads(
-            {each.number: each for each in issues},
+            {issue.number: issue for issue in issues},
             {number: await self._client.call("GET", f"{base}/pulls/{number}", _Thread) for number in pulls},
         )
         for text in triggers.TEXTS:
@@ -114,7 +116,7 @@ class Search:
                 yield found
         for body in (triggers.ISSUE_BODY, triggers.PULL_BODY):
             for thread in threads.whole(body.conversation):
-                async for found in self._issue_events(repo, body, thread, earliest, asks):
+                async for found in self._issue_events(repo, body, thread, earliest, answered):
                     yield found
 
     async def _texts(
@@ -124,13 +126,13 @@ class Search:
         for item in await self._listed(repo, text, threads, earliest):
             thread = conversations.get(_number(str(item.value(text.link))))
             written, by = item.value(text.written), next(iter(item.objects("user")), None)
-            # A review that is still being written has no time yet, and a deleted account asks nothing.
+            # A review without a time is not submitted yet. Without an author, nobody's permission can be checked.
             if thread is None or not isinstance(written, str) or by is None:
                 continue
             if datetime.fromisoformat(written) >= earliest:
                 parts = {text.conversation: thread} | ({text.field: item} if text.field else {})
                 key = triggers.text_key(text.kind, item.id)
-                yield self._told(repo, f"{text.name}-{item.id}", key, text.event, text.action, by, parts)
+                yield self._found(repo, f"{text.name}-{item.id}", key, text.event, text.action, by, parts)
 
     async def _listed(self, repo: Repo, text: TextTrigger, threads: _Threads, earliest: datetime) -> Sequence[Item]:
         numbers, path = threads.of(text.conversation), f"/repos/{repo.full_name}{text.path}"
@@ -138,37 +140,38 @@ class Search:
             return threads.whole(text.conversation)
         if "{number}" in path:
             lists = [await list_all(self._client, path.format(number=number), Item) for number in numbers]
-            return [item for each in lists for item in each]
+            return list(itertools.chain.from_iterable(lists))
         since = {"since": earliest.strftime(MOMENT), "sort": "updated", "direction": "asc"}
         return await list_all(self._client, path, Item, **since) if numbers else ()
 
     async def _issue_events(
-        self, repo: Repo, body: TextTrigger, thread: _Thread, earliest: datetime, asks: frozenset[tuple[str, str]]
+        self, repo: Repo, body: TextTrigger, thread: _Thread, earliest: datetime, answered: frozenset[tuple[str, str]]
     ) -> AsyncIterator[Found]:
-        """The latest of each subject that stands. The webhook that tells of it is that of the description, `body`."""
+        """The latest event of each current subject. Its webhook is the same as that of `body`, the description."""
         standing = [
             (trigger, subject, name)
             for trigger in triggers.ISSUE_EVENTS
             for subject in trigger.subjects
             for name in sorted(thread.names(subject.standing, subject.key))
-            if (trigger.name, name) in asks
+            if (trigger.name, name) in answered
         ]
         if not standing:
             return
         path = f"/repos/{repo.full_name}/issues/{thread.number}/events"
         listed = await list_all(self._client, path, IssueEvent)
         for trigger, subject, name in standing:
-            latest = next((one for one in reversed(listed) if one.is_of(trigger) and one.is_about(subject, name)), None)
+            matching = (entry for entry in reversed(listed) if entry.is_of(trigger) and entry.is_about(subject, name))
+            latest = next(matching, None)
             by = latest.by(trigger) if latest is not None else None
             if latest is None or by is None or latest.created_at < earliest:
                 continue
-            # By this time the event is known later, as it is in a delivery.
+            # The event gets the time of the issue in its payload, so set that to the time of the event.
             then = thread.model_copy(update={"updated_at": latest.created_at})
             parts = {body.conversation: then, subject.field: latest.value(subject.field)}
-            found, key = f"{triggers.ISSUE_EVENT}-{latest.id}", triggers.issue_event_key(latest.id)
-            yield self._told(repo, found, key, body.event, trigger.name, by, parts)
+            found_name, key = f"{triggers.ISSUE_EVENT}-{latest.id}", triggers.issue_event_key(latest.id)
+            yield self._found(repo, found_name, key, body.event, trigger.name, by, parts)
 
-    def _told(
+    def _found(
         self, repo: Repo, name: str, key: str, event: str, action: str, sender: object, parts: Mapping[str, object]
     ) -> Found:
         payload = {
@@ -185,7 +188,7 @@ def _plain(part: object) -> object:
     return part.model_dump(mode="json", exclude_unset=True) if isinstance(part, Item) else part
 
 
-def _number(address: str) -> int:
-    """Of an issue or pull request, from its address: the last of its path. Never fetched."""
-    last = address.rpartition("/")[2]
+def _number(url: str) -> int:
+    """The number at the end of the URL of an issue or pull request; 0 if there is none. The URL is never requested."""
+    last = url.rpartition("/")[2]
     return int(last) if last.isdecimal() else 0

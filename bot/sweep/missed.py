@@ -1,4 +1,4 @@
-"""Deliveries that did not reach us: asked for again, or, where GitHub's log does not tell, found in its lists."""
+"""Recovers deliveries that did not reach us: has GitHub redeliver them, or finds their events in GitHub's lists."""
 
 from __future__ import annotations
 
@@ -17,140 +17,148 @@ from bot.github.delivery_log import Attempt
 from bot.github.errors import TRANSIENT, GitHubError
 from bot.github.search import Found
 from bot.model import Delivery, Ignored, Problem
-from bot.store import deliveries, kv, redelivery_attempts
-from bot.store import idempotency as effects_made
+from bot.store import deliveries, idempotency, kv, redelivery_attempts
 from bot.store.database import now
 from bot.store.deliveries import RECOVERED_PREFIX
 
 log = structlog.get_logger()
 
 DAY = 86_400.0
-# Nothing older than this is looked for (D9).
+# The sweep looks back no further than this.
 FARTHEST_SECONDS = 7 * DAY
-# GitHub keeps its log for three days; nearer than this, a log without older entries only means that it was quiet.
+# GitHub keeps its log for three days. So it is complete for the last two, even if it has no entry before them.
+# https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/viewing-webhook-deliveries
 LOG_SECONDS = 2 * DAY
-# Attempts read of the log in one sweep.
+# The limit of log entries read in one sweep.
 MAX_ATTEMPTS = 20_000
-# An attempt is written down when it has ended, and GitHub's clock is not ours.
+# GitHub logs an attempt when it has ended, and its clock may differ from ours.
 SLACK_SECONDS = 120.0
-# A delivery that fails so often although it was asked for is looked for in the lists too: the hook may be out of reach.
+# After this many redeliveries, search GitHub's lists too: the webhook may be unreachable.
 PATIENT_TIMES = 5
-# From then on it is asked for after a minute, two, four ..., and at last by the hour, until GitHub's log forgets it.
+# From then on, redeliver after 1 minute, 2, 4 ... and at last every hour, until GitHub's log drops the delivery.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 3600.0
-# Asked for in one sweep; the rest has its turn in the next.
+# The limit of redeliveries in one sweep. The next sweep continues with the rest.
 MAX_ASKED = 500
-# GitHub counts a request that writes five of 900 points a minute; this keeps to two thirds.
+# Pause between redeliveries. Each costs 5 points of GitHub's 900 a minute; this uses two thirds of them.
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 ASK_SECONDS = 0.5
-# Looking through an installation takes a token of its own, five points too, and the App's other tokens come first.
+# Pause between installations. Each needs a token, which costs 5 points too, and tokens for other work come first.
 SEARCH_SECONDS = 2.0
-# How long the redeliveries may take to arrive, before what nobody delivered is looked for.
+# How long to wait for redeliveries before searching the lists.
 ARRIVAL_SECONDS = 30.0
 
-CREATED = "created"
-ALIVE = "alive"  # until then nothing is missing: written at the end of a sweep that missed nothing
+# Keys of stored epoch seconds.
+CREATED = "created"  # when this database was created
+ALIVE = "alive"  # up to then no delivery is missing: written at the end of a sweep
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What GitHub's log came to. Epoch seconds; infinite: there is none."""
+class _LogResult:
+    """What is left to do after reading GitHub's log. Epoch seconds; infinite if there is nothing."""
 
-    untold: float = math.inf  # from here on the lists must tell
-    waiting: float = math.inf  # the latest attempt of the delivery that has waited longest for its next
+    search_since: float = math.inf  # search the lists from then on
+    waiting_since: float = math.inf  # the earliest last attempt of a delivery that has still not arrived
 
 
 async def recover_deliveries(context: Context, *, starting: bool) -> None:
-    """Everything since we were last alive. Raises: GitHubError; then the next sweep looks at the same time again."""
+    """Recover what was missed since the last sweep. `starting`: search the lists for all of that time.
+
+    Raises: GitHubError; the next sweep then covers the same time again.
+    """
     begun = now()
     since = max(await _last_alive(context, begun), begun - FARTHEST_SECONDS)
-    told = await _redeliver(context, since)
-    untold = min(told.untold, since) if starting else told.untold
-    if untold < begun:
-        await _search(context, max(untold, begun - FARTHEST_SECONDS))
-    # What has still not arrived is seen again by the next sweep.
-    alive = min(begun, told.waiting)
+    result = await _redeliver(context, since)
+    search_since = min(result.search_since, since) if starting else result.search_since
+    if search_since < begun:
+        await _search(context, max(search_since, begun - FARTHEST_SECONDS))
+    # The next sweep looks again at deliveries that have still not arrived.
+    alive = min(begun, result.waiting_since)
     await context.database.write(kv.put, ALIVE, str(alive))
 
 
 async def _last_alive(context: Context, moment: float) -> float:
-    """Epoch seconds; `moment` where this database has only now been made."""
+    """Up to when no delivery is missing, in epoch seconds; `moment` if this database is new."""
     created = await context.database.read(kv.get, CREATED)
     if created is None:
         await context.database.write(kv.put, CREATED, str(moment))
         return moment
     alive = await context.database.read(kv.get, ALIVE)
-    # What is found a second time is known by its cause.
+    # An event that is found again is recognized by its event key.
     return max(float(created), float(alive) - SLACK_SECONDS) if alive is not None else float(created)
 
 
 # --- GitHub's log ---------------------------------------------------------------------------------
 
 
-async def _redeliver(context: Context, since: float) -> _Told:
-    """Ask again for what failed each time."""
+async def _redeliver(context: Context, since: float) -> _LogResult:
+    """Have GitHub redeliver every delivery of which all attempts failed."""
     try:
-        failed, reached = await _failed(context, since)
+        failed, complete = await _failed(context, since)
     except TRANSIENT:
         raise
     except GitHubError as error:
         log.warning("no delivery log", status=error.status, github=context.redact(error.message))
-        return _Told(untold=since)
+        return _LogResult(search_since=since)
     hooks = context.github.hooks()
-    untold = math.inf if reached else since
+    search_since = math.inf if complete else since
     waiting: list[Attempt] = []
     sent: list[Attempt] = []
-    in_vain, left = 0, MAX_ASKED
+    failing, remaining = 0, MAX_ASKED
     for attempt in failed:
-        count = await context.database.write(_count, attempt=attempt) if left else None
+        count = await context.database.write(_count, attempt=attempt) if remaining else None
         if count is None:
             waiting.append(attempt)
             continue
-        left -= 1
+        remaining -= 1
         try:
             await hooks.redeliver(attempt.id)
             sent.append(attempt)
         except TRANSIENT:
             raise
         except GitHubError as error:
-            # Too old for GitHub, whatever the log says: the search may find it.
+            # For example too old, although the log still has it. The search may find its event.
             log.warning("not redelivered", guid=attempt.guid, status=error.status)
-            untold = min(untold, count.first)
+            search_since = min(search_since, count.first)
         if count.times >= PATIENT_TIMES:
-            in_vain += 1
-            untold = min(untold, count.first)
+            failing += 1
+            search_since = min(search_since, count.first)
         await context.sleep(ASK_SECONDS)
     if sent:
         log.info("asked for again", deliveries=len(sent))
-        if in_vain:
-            log.warning("is the webhook out of reach?", deliveries=in_vain, asked=f"{PATIENT_TIMES} times or more")
-        waiting += await _absent(context, sent)
-    return _Told(untold, min((attempt.at for attempt in waiting), default=math.inf))
+        if failing:
+            log.warning("is the webhook out of reach?", deliveries=failing, asked=f"{PATIENT_TIMES} times or more")
+        waiting += await _not_arrived(context, sent)
+    return _LogResult(search_since, min((attempt.at for attempt in waiting), default=math.inf))
 
 
 async def _failed(context: Context, since: float) -> tuple[list[Attempt], bool]:
-    """(the latest attempt of each delivery that failed each time and that we have not, oldest first; was that all)."""
+    """(the latest attempt of each missing delivery, oldest first; whether the log goes back to `since`).
+
+    A delivery is missing if all its attempts failed, we have not stored it, and it may ask for something.
+    """
     latest: dict[str, Attempt] = {}
-    good: set[str] = set()
-    reached = since > now() - LOG_SECONDS
+    delivered: set[str] = set()
+    complete = since > now() - LOG_SECONDS
     seen = 0
     async for attempt in context.github.hooks().attempts():
         seen += 1
         if attempt.at < since:
-            reached = True
+            complete = True
             break
         if seen > MAX_ATTEMPTS:
-            reached = False
+            complete = False
             break
         if attempt.delivered:
-            good.add(attempt.guid)
+            delivered.add(attempt.guid)
         elif payloads.may_ask(attempt.event, attempt.action):
             latest.setdefault(attempt.guid, attempt)
-    missing = [attempt for guid, attempt in latest.items() if guid not in good]
-    have = await context.database.read(deliveries.known, guids=tuple(each.guid for each in missing))
-    return [each for each in reversed(missing) if each.guid not in have], reached
+    missing = [attempt for guid, attempt in latest.items() if guid not in delivered]
+    stored = await context.database.read(deliveries.known, guids=tuple(attempt.guid for attempt in missing))
+    return [attempt for attempt in reversed(missing) if attempt.guid not in stored], complete
 
 
 def _count(connection: Connection, attempt: Attempt) -> redelivery_attempts.RedeliveryAttempts | None:
-    """How often it is asked for with this time; None if it is too soon."""
+    """Count another redelivery, and return the new count; None if it is too soon for one."""
     known = redelivery_attempts.get(connection, attempt.guid) or redelivery_attempts.RedeliveryAttempts(0, attempt.at)
     if now() - attempt.at < pause(known.times):
         return None
@@ -160,18 +168,18 @@ def _count(connection: Connection, attempt: Attempt) -> redelivery_attempts.Rede
 
 
 def pause(times: int) -> float:
-    """Seconds to be kept after an attempt of a delivery that was asked for so often."""
+    """Seconds from the last attempt to the next redelivery, after `times` redeliveries."""
     if times < PATIENT_TIMES:
         return 0.0
     return float(min(PAUSE_SECONDS * 2 ** min(times - PATIENT_TIMES, 16), LONGEST_PAUSE_SECONDS))
 
 
-async def _absent(context: Context, sent: list[Attempt]) -> list[Attempt]:
-    """Wait for them, within reason: what comes by itself need not be searched for. Those that did not come."""
+async def _not_arrived(context: Context, sent: list[Attempt]) -> list[Attempt]:
+    """Wait up to ARRIVAL_SECONDS for these redeliveries. Returns those that have not arrived."""
     absent = sent
     for _ in range(int(ARRIVAL_SECONDS)):
-        have = await context.database.read(deliveries.known, guids=tuple(each.guid for each in sent))
-        absent = [each for each in sent if each.guid not in have]
+        stored = await context.database.read(deliveries.known, guids=tuple(attempt.guid for attempt in sent))
+        absent = [attempt for attempt in sent if attempt.guid not in stored]
         if not absent:
             break
         await context.sleep(1.0)
@@ -182,9 +190,9 @@ async def _absent(context: Context, sent: list[Attempt]) -> list[Attempt]:
 
 
 async def _search(context: Context, since: float) -> None:
-    """Store what nobody delivered as if it had been: the one way of deliveries does the rest, permission first."""
+    """Store events that GitHub did not deliver as deliveries. Dispatch then handles them like any other."""
     me = await context.github.identity()
-    asks = asking_events(context.handlers, our_names(context, me))
+    answered = asking_events(context.handlers, our_names(context, me))
     count = 0
     for number, installation in enumerate(await context.github.installations()):
         await context.sleep(SEARCH_SECONDS if number else 0.0)
@@ -198,12 +206,12 @@ async def _search(context: Context, since: float) -> None:
             continue
         for repo in repositories:
             try:
-                async for found in search.done_since(repo, since, asks):
+                async for found in search.done_since(repo, since, answered):
                     count += await _store_found(context, found)
             except TRANSIENT:
                 raise
             except GitHubError as error:
-                # Gone or locked away since it was listed.
+                # Deleted, or no longer accessible, since it was listed.
                 log.warning("not searched", repository=repo.id, status=error.status)
     if count:
         log.info("found unanswered", events=count)
@@ -211,6 +219,7 @@ async def _search(context: Context, since: float) -> None:
 
 
 async def _store_found(context: Context, found: Found) -> bool:
+    """Store the event as a delivery, if it asks for something and no delivery owns it. Returns whether it did."""
     event = payloads.parse(found.event, found.body)
     if isinstance(event, Ignored | Problem):
         return False
@@ -219,9 +228,9 @@ async def _store_found(context: Context, found: Found) -> bool:
         return False
     if not any(True for _ in invocations_in(context, event, me)):
         return False
-    # The same name as its cause's: what was delivered need not be decided on again.
-    held = f"gesture:{event.issue.repo.id}:{found.event_key}"
-    if await context.database.read(effects_made.owner, held) is not None:
+    # Dispatch stores the owner of the event under this name.
+    name = f"gesture:{event.issue.repo.id}:{found.event_key}"
+    if await context.database.read(idempotency.owner, name) is not None:
         return False
     digest = hashlib.sha256(found.event.encode() + b"\0" + found.body).hexdigest()
     delivery = Delivery(f"{RECOVERED_PREFIX}{found.name}", found.event, digest, found.body)

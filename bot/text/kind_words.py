@@ -1,4 +1,4 @@
-"""What is said of a run by its kind. Every kind has its words."""
+"""The words for a run that depend on its kind. Every kind has its own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bot.model import RunKind
 
 @dataclass(frozen=True, slots=True)
 class KindWords:
-    """What is said of a run of some kind."""
+    """The words for runs of one kind."""
 
-    doing: str  # the heading of its comment while it goes on
-    asked: str  # what was asked for, where the request has no text
+    doing: str  # the heading of the run's comment until the run ends
+    asked: str  # stands for the request's text if that is empty
 
 
 def of(kind: RunKind) -> KindWords:
