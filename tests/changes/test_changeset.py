@@ -1,4 +1,4 @@
-"""Reading a change set that nobody vouches for, and the rules it must pass (threats.md, D1-D31)."""
+"""Reading an untrusted change set, and the rules that it must pass."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def new(*names: bytes, content: bytes = b"x") -> bytes:
             "The change is too large: 10,000 bytes, where the limit is 9,999.",
         ),
     ],
-    ids=["D18: files", "files with those left out", "D19: bytes"],
+    ids=["files", "files with those left out", "bytes"],
 )
 def test_the_hosts_own_limits_hold(data: bytes, limits: Limits, say: str) -> None:
     assert changeset.read(data, base_tree=changeset.EMPTY_TREE, limits=limits) == Problem(say)

@@ -1,4 +1,4 @@
-"""What a change set may not hold (threats.md T13 and D1-D31, as decision 16 narrows them), and how it is shown."""
+"""What a change set must not contain, and how it is shown."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def change_set(*entries: Change, tree: str = "1" * 40, lfs: Iterable[str] = ()) 
         modified("a", mode="100755"),
         deleted("a"),
         added("empty", b""),
-        added("binary", b"\0\xff"),  # D21
-        modified("spaces", b" \n"),  # D23
-        added(".amp/settings.json"),  # D26: a person reviews it
-        modified("AGENTS.md"),  # D27: likewise
+        added("binary", b"\0\xff"),
+        modified("spaces", b" \n"),
+        added(".amp/settings.json"),  # may change agent settings: people review the pull request
+        modified("AGENTS.md"),  # likewise
         became("was-a-link", "100644", "120000"),
         deleted("old-link", old_mode="120000"),
         deleted("trailing dot."),  # odd names may go
@@ -66,15 +66,15 @@ def test_an_ordinary_change_passes(change: Change) -> None:
 
 
 REFUSED: dict[str, tuple[Change, str, str]] = {
-    "D1": (added("../x"), "../x", "has `..` in its path"),
-    "D2": (added("/etc/x"), "/etc/x", "is an absolute path"),
-    "D3": (added("C:\\x"), "C:\\x", "has a backslash in its name"),
-    "D5": (added(".git/hooks/pre-commit"), ".git/hooks/pre-commit", "reaches into `.git`"),
-    "D8": (added(".g\u200cit/config"), ".g\\u200cit/config", "reaches into `.git`"),
-    "D10": (added("l", b"/etc/passwd", "120000"), "l", "is a symbolic link"),
-    "D11": (became("d", "120000", "100644", b"e"), "d", "is a symbolic link"),
+    "parent folder": (added("../x"), "../x", "has `..` in its path"),
+    "absolute": (added("/etc/x"), "/etc/x", "is an absolute path"),
+    "drive with a backslash": (added("C:\\x"), "C:\\x", "has a backslash in its name"),
+    "git folder": (added(".git/hooks/pre-commit"), ".git/hooks/pre-commit", "reaches into `.git`"),
+    "zero-width non-joiner": (added(".g\u200cit/config"), ".g\\u200cit/config", "reaches into `.git`"),
+    "symlink added": (added("l", b"/etc/passwd", "120000"), "l", "is a symbolic link"),
+    "file becomes a symlink": (became("d", "120000", "100644", b"e"), "d", "is a symbolic link"),
     "a symlink retargeted": (modified("l", b"a", "120000", "120000"), "l", "is a symbolic link"),
-    "D12": (submodule("nested"), "nested", "is a submodule, or a repository of its own"),
+    "nested repository": (submodule("nested"), "nested", "is a submodule, or a repository of its own"),
     "submodule moved on": (submodule("s", "160000"), "s", "is a submodule, or a repository of its own"),
     "submodule taken away": (deleted("s", "160000"), "s", "is a submodule, or a repository of its own"),
     "submodule replaced by a file": (
@@ -82,15 +82,15 @@ REFUSED: dict[str, tuple[Change, str, str]] = {
         "s",
         "is a submodule, or a repository of its own",
     ),
-    "D14": (added("a\nb"), "a\\nb", "has a control character or a line break in its name"),
+    "newline": (added("a\nb"), "a\\nb", "has a control character or a line break in its name"),
     "an odd name altered": (modified("a."), "a.", "has a part that ends in a dot or a space"),
     "not UTF-8": (added("a\udcff"), "a\\udcff", "is not valid UTF-8"),
     "not UTF-8, deleted": (deleted("a\udcff"), "a\\udcff", "is not valid UTF-8"),
     "submodule configuration": (modified(".gitmodules"), ".gitmodules", "configures submodules"),
-    "D24": (added(".github/workflows/x.yml"), ".github/workflows/x.yml", "is below `.github/`"),
-    "D24, deleted": (deleted(".github/workflows/x.yml"), ".github/workflows/x.yml", "is below `.github/`"),
-    "D25": (modified("docs/CODEOWNERS"), "docs/CODEOWNERS", "names the code owners"),
-    "D25, deleted": (deleted("CODEOWNERS"), "CODEOWNERS", "names the code owners"),
+    "workflow": (added(".github/workflows/x.yml"), ".github/workflows/x.yml", "is below `.github/`"),
+    "workflow, deleted": (deleted(".github/workflows/x.yml"), ".github/workflows/x.yml", "is below `.github/`"),
+    "code owners": (modified("docs/CODEOWNERS"), "docs/CODEOWNERS", "names the code owners"),
+    "code owners, deleted": (deleted("CODEOWNERS"), "CODEOWNERS", "names the code owners"),
     "too large a file": (
         added("big", b"x" * 1001),
         "big",
@@ -147,7 +147,7 @@ def test_an_empty_repository_is_refused() -> None:
     assert found == (Violation("", "nothing would be left in the repository"),)
 
 
-def test_no_change_at_all_is_no_violation() -> None:  # D22
+def test_no_change_at_all_is_no_violation() -> None:
     assert changeset.check(change_set()) == ()
     assert changeset.check(change_set(tree=changeset.EMPTY_TREE)) == ()
 
@@ -159,8 +159,8 @@ SAME = "is the same as `{}` where letter case and Unicode form do not count"
     ("entries", "base", "found"),
     [
         ([added("A"), added("a")], [], {"A": SAME.format("a"), "a": SAME.format("A")}),
-        ([added("README")], ["readme"], {"README": SAME.format("readme")}),  # D16
-        ([added("cafe\u0301")], ["caf\u00e9"], {"cafe\u0301": SAME.format("caf\u00e9")}),  # D15
+        ([added("README")], ["readme"], {"README": SAME.format("readme")}),
+        ([added("cafe\u0301")], ["caf\u00e9"], {"cafe\u0301": SAME.format("caf\u00e9")}),
         ([added("README"), deleted("readme")], ["readme"], {}),
         ([added("README"), modified("readme")], [], {"README": SAME.format("readme")}),
         ([modified("README")], ["readme", "README"], {}),
@@ -175,7 +175,7 @@ def test_names_may_not_collide(entries: list[Change], base: list[str], found: di
     assert {violation.path: violation.reason for violation in violations} == found
 
 
-def test_a_secret_is_refused_and_not_repeated() -> None:  # D30
+def test_a_secret_is_refused_and_not_repeated() -> None:
     secret = b"canary-3f9a"
     entries = [
         added("content", b"key = " + secret),
@@ -186,7 +186,7 @@ def test_a_secret_is_refused_and_not_repeated() -> None:  # D30
     assert found == tuple(Violation(path, "holds a secret of this installation") for path in ("content", "link"))
 
 
-def test_a_name_that_is_a_secret_is_not_shown() -> None:  # D30
+def test_a_name_that_is_a_secret_is_not_shown() -> None:
     entries = [added("canary-3f9a/x"), added(".github/canary-3f9a"), added("CANARY-3F9A/x")]
     found = changeset.check(change_set(*entries), leaks=lambda data: b"canary-3f9a" in data)
     assert found == (Violation("", "the name of a file holds a secret of this installation"),)

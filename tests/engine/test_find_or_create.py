@@ -136,4 +136,4 @@ async def test_a_search_that_fails_creates_nothing(context: Context) -> None:
 
 
 def test_the_second_look_is_later_than_github_lags() -> None:
-    assert Settings.model_fields["list_lag_seconds"].default > 5  # what the rig lags at most (threats.md G12)
+    assert Settings.model_fields["list_lag_seconds"].default > 5  # seconds: the most by which the rig's lists lag

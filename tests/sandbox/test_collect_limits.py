@@ -42,16 +42,14 @@ def files_git_cannot_take(ground: Ground) -> None:
     [new_files, changed_and_deleted_files, files_git_cannot_take],
     ids=["new", "changed and deleted", "left out"],
 )
-def test_too_many_files_are_refused_before_anything_is_bundled(
-    tmp_path: Path, edit: Callable[[Ground], None]
-) -> None:  # D18
+def test_too_many_files_are_refused_before_anything_is_bundled(tmp_path: Path, edit: Callable[[Ground], None]) -> None:
     ground = prepare(tmp_path, {b"b%d" % i: ("100644", b"%d" % i) for i in range(11)})
     edit(ground)
     assert collect(ground, max_files=10) == Outcome(3, "over-files 11 10", None)
     assert collect(ground, max_files=11).code == 0
 
 
-def test_too_many_bytes_are_refused_before_anything_is_bundled(tmp_path: Path) -> None:  # D19
+def test_too_many_bytes_are_refused_before_anything_is_bundled(tmp_path: Path) -> None:
     ground = prepare(tmp_path, BASE)
     with (ground.worktree / "core").open("wb") as core:
         core.truncate(40_000_000)

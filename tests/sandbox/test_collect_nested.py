@@ -9,7 +9,7 @@ from bot.changes import changeset
 from tests.sandbox.checkout import BASE, Ground, as_paths, collect, git, pinned, prepare, write
 
 
-def test_a_nested_repository_is_an_entry_of_its_own_kind(tmp_path: Path) -> None:  # D12
+def test_a_nested_repository_is_an_entry_of_its_own_kind(tmp_path: Path) -> None:
     ground = prepare(tmp_path, BASE)
     (ground.worktree / "deep/nested").mkdir(parents=True)
     nested = ground.worktree / "deep/nested"

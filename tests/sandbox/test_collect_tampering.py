@@ -134,7 +134,7 @@ def config_is_that_of_another_world(ground: Ground) -> None:
         ground.git("config", key, value)
 
 
-def history_is_grafted(ground: Ground) -> None:  # D29
+def history_is_grafted(ground: Ground) -> None:
     ground.git("checkout", "-q", "--orphan", "other")
     ground.git("commit", "-q", "--allow-empty", "-m", "other")
     ground.git("replace", "main", "other")

@@ -1,4 +1,4 @@
-"""Somebody's words in a comment of ours (threats.md T18): nothing of them acts on GitHub, and code stays code.
+"""Other people's text in our comments: nothing in it acts on GitHub, and code stays code.
 
 Most rows of the tables are attacks that a fuzzer found with cmark-gfm, GitHub's own parser, as its judge.
 """
