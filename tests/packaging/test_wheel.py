@@ -143,17 +143,34 @@ def test_the_demo_makes_a_pull_request_in_a_folder_that_cannot_be_written(built:
     assert beneath(built.rig.folder) == before
 
 
-def test_the_stand_ins_stay_up_until_they_are_interrupted(built: Built, tmp_path: Path) -> None:
+# A shell has its background jobs ignore SIGINT, and their children with them: a terminal's programs do not.
+HEEDING_SIGINT = """\
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_stand_ins_stay_up_until_they_are_interrupted(built: Built, tmp_path: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
-        [built.rig.ampbot, "rig"], cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True
+        [built.rig.python, "-c", HEEDING_SIGINT, built.rig.ampbot, "rig"],
+        cwd=tmp_path,
+        env=environment(tmp_path) | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
     ) as running:
-        assert running.stdout is not None
-        said = []
-        while "Ctrl-C ends it" not in (line := running.stdout.readline()):
-            assert line, "it ended by itself"
-            said.append(line)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 0
+        try:
+            assert running.stdout is not None
+            said = []
+            while "Ctrl-C ends it" not in (line := running.stdout.readline()):
+                assert line, "it ended by itself"
+                said.append(line)
+            running.send_signal(number)
+            assert running.wait(180) == 0
+        finally:
+            running.kill()
+    assert list(tmp_path.glob("ampbot-rig-*")) == []
     assert any(line.startswith("AMPBOT_GITHUB_API_URL=http://127.0.0.1:") for line in said)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -14,7 +15,7 @@ from bot.rig.rig import Rig
 
 
 def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, ...], webhook: str) -> int:
-    """Serve until interrupted. Exit code 2 if an argument is invalid."""
+    """Serve until SIGINT or SIGTERM. Exit code 2 if an argument is invalid."""
     if repo is not None and (problem := repository_problem(repo)):
         print(problem.message, file=sys.stderr)
         return 2
@@ -41,6 +42,8 @@ def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, 
         print(f"\n# To look at: {rig.github.url}/{name}/issues/{number}")
         print(f"# Request logs and faults: {rig.github.url}/_rig/journal, {rig.e2b.url}/_rig/faults. Ctrl-C ends it.")
         try:
+            # Scripts end it so: a shell lets its background jobs ignore SIGINT. Either way, the folder is removed.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             sys.stdout.flush()  # whoever reads it may interrupt at once
             while True:
                 time.sleep(3600)
