@@ -21,7 +21,7 @@ from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError
 from bot.model import Problem
 from bot.sandbox.client import Sandbox
 from bot.sandbox.errors import SandboxError
-from bot.store.upgrade import migrate
+from bot.store.upgrade import UnusableError, migrate
 
 # Seconds for Amp to list threads.
 AMP_TIMEOUT = 40
@@ -47,6 +47,8 @@ async def _database(context: Context) -> tuple[Finding, ...]:
     kind = context.settings.database_url.split("://", 1)[0]
     try:
         await asyncio.to_thread(migrate, context.database)
+    except UnusableError as error:
+        return (Finding("database", kind, Problem(str(error))),)
     except (sa.exc.SQLAlchemyError, OSError) as error:
         cause = getattr(error, "orig", None) or error
         cure = "Check AMPBOT_DATABASE_URL: the folder must exist and be writable, or the server reachable."

@@ -35,7 +35,7 @@ def run_table(found: Iterable[Run], now: float) -> Iterator[str]:
 def run_details(run: Run, events: Iterable[RunEvent], kept: Iterable[tuple[str, int]], thread_url: str | None) -> str:
     """Everything about one run. `kept`: (what is stored, its size in the unit it names)."""
     issue, request = run.request.issue, run.request
-    context: list[tuple[str, object]] = [
+    fields: list[tuple[str, object]] = [
         ("run", run.id),
         ("state", run.state),
         ("where", f"{issue.repo.full_name}#{issue.number}  {issue.url}"),
@@ -52,7 +52,7 @@ def run_details(run: Run, events: Iterable[RunEvent], kept: Iterable[tuple[str, 
         ("pull request", run.pull and f"#{run.pull}"),
         ("ending", run.ending and run.ending.message),
     ]
-    lines = [f"{name:<13} {_indented(str(value), 14)}" for name, value in context if value]
+    lines = [f"{name:<13} {_indented(str(value), 14)}" for name, value in fields if value]
     lines += ["", "what happened"]
     lines += [f"  {timestamp(one.at)}  {one.event:<11} {_line(one.detail)}".rstrip() for one in events]
     lines += ["", "kept", *(f"  {name}: {size:,}" for name, size in kept)]

@@ -231,8 +231,7 @@ def _is_recovered(guid: str) -> bool:
 
 async def _claim_event(context: Context, event: Event, event_key: str, guid: str) -> tuple[str, str]:
     """The event key, and the GUID of the delivery that owns it: this one, unless another has claimed it."""
-    name = f"gesture:{event.issue.repo.id}:{event_key}"  # stored; the sweep looks it up
-    return event_key, await context.database.write(idempotency.acquire, name, guid)
+    return event_key, await context.database.write(idempotency.acquire, triggers.owner_key(event, event_key), guid)
 
 
 async def perform(context: Context, effect: Effect) -> None:

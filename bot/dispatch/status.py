@@ -7,11 +7,11 @@ from sqlalchemy.engine import Connection
 from bot.agent.stream import Stream
 from bot.context import Context
 from bot.model import IssueRef
+from bot.run.cost import run_cost
 from bot.store import runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import stop_messages
-from bot.text.messages import RunCost
 from bot.text.stop_messages import Last, Running
 
 # Amp names its thread in its first lines: do not read a long transcript.
@@ -35,15 +35,9 @@ def _running(connection: Connection, context: Context, run: Run) -> Running:
     stream = Stream()
     for line in runs.transcript_lines(connection, run.id, limit=MAX_THREAD_LINES):
         stream.feed(line.encode() + b"\n")
-    return Running(run.request, run.state, run.started_at or run.created_at, _url(context, stream.thread))
+    return Running(run.request, run.state, run.started_at or run.created_at, context.settings.thread_url(stream.thread))
 
 
 def _last(context: Context, run: Run) -> Last:
     assert run.ending is not None  # noqa: S101 - latest_ended() has seen to it
-    thread = run.outcome.thread if run.outcome is not None else None
-    price = RunCost((run.ended_at or now()) - run.created_at, run.outcome, _url(context, thread))
-    return Last(run.request, run.ending.state, run.pull, price)
-
-
-def _url(context: Context, thread: str | None) -> str | None:
-    return context.settings.thread_url(thread)
+    return Last(run.request, run.ending.state, run.pull, run_cost(context, run, run.ended_at or now()))

@@ -21,7 +21,7 @@ from markdown_it.rules_block import StateBlock, blockquote
 from bot.model import Command, Problem
 
 # GitHub's limit for a comment, in characters. We read no more of any text.
-MOST: Final = 65_536
+MAX_CHARS: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _with_one_problem(found: Iterable[Command | Problem]) -> _Found:
 
 def _read(text: str, names: Sequence[str], verbs: Sequence[Verb]) -> Iterator[Command | Problem]:
     # Editing a comment in the browser turns its line ends into CRLF. That must not make its commands new.
-    lines = text[:MOST].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n").split("\n")
     starts = [*_starts(lines, names), (len(lines), 0)]
     seen: Counter[tuple[str, str]] = Counter()
     for (line, column), (end, _) in pairwise(starts):

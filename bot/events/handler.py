@@ -78,16 +78,16 @@ class On:
     issues: bool = True
     pulls: bool = True
 
-    def asks(self, names: frozenset[str]) -> frozenset[str]:
+    def subjects(self, names: frozenset[str]) -> frozenset[str]:
         """The subjects that it answers, in lower case; `names` are our own."""
         return names if self.subject is None else frozenset({self.subject.lower()})
 
     def matches(self, invocation: Invocation) -> bool:
-        event, asks = invocation.event, self.asks(invocation.names)
+        event, subjects = invocation.event, self.subjects(invocation.names)
         return (
             isinstance(event, self.trigger.event)
             and (self.pulls if invocation.event.issue.is_pull else self.issues)
-            and any(name in asks for _, name in self.trigger.named(event))
+            and any(name in subjects for _, name in self.trigger.named(event))
         )
 
 
@@ -117,5 +117,5 @@ def verbs(handlers: Iterable[Handler]) -> tuple[Verb, ...]:
 def asking_events(handlers: Iterable[Handler], names: frozenset[str]) -> frozenset[tuple[str, str]]:
     """(issue event, subject) by name, for each that a handler answers; `names` are our own."""
     return frozenset(
-        (on.trigger.name, subject) for handler in handlers for on in handler.on for subject in on.asks(names)
+        (on.trigger.name, subject) for handler in handlers for on in handler.on for subject in on.subjects(names)
     )

@@ -59,7 +59,7 @@ def parse(event: str, body: bytes) -> Event | Ignored | Problem:
         return Problem("The delivery does not have the shape of its event.", f"{name}: {_where(error)}")
 
 
-def may_ask(event: str, action: str | None) -> bool:
+def can_ask(event: str, action: str | None) -> bool:
     """Whether a delivery of this kind can contain a request."""
     model = _PAYLOADS.get(event)
     return model is not None and action in model.actions

@@ -43,7 +43,7 @@ class Subject(Generic[E]):
     of: Callable[[E], str | None]  # its name in our event
     field: str  # in GitHub's issue event, and in the webhook's payload
     key: str  # the key of the name in that field's object
-    standing: str  # the field of the issue or pull request that lists its current subjects
+    current: str  # the field of the issue or pull request that lists its current subjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,11 @@ def issue_event_key(number: int) -> str:
 def delivery_key(guid: str) -> str:
     """The key if no issue event in GitHub's list matches the delivery."""
     return f"delivery:{guid}"
+
+
+def owner_key(event: Event, event_key: str) -> str:
+    """The name under which the event's owner is stored: the GUID of the delivery that handles it."""
+    return f"gesture:{event.issue.repo.id}:{event_key}"
 
 
 def key(event: Event) -> str | None:

@@ -148,18 +148,18 @@ class Search:
         self, repo: Repo, body: TextTrigger, thread: _Thread, earliest: datetime, answered: frozenset[tuple[str, str]]
     ) -> AsyncIterator[Found]:
         """The latest event of each current subject. Its webhook is the same as that of `body`, the description."""
-        standing = [
+        current = [
             (trigger, subject, name)
             for trigger in triggers.ISSUE_EVENTS
             for subject in trigger.subjects
-            for name in sorted(thread.names(subject.standing, subject.key))
+            for name in sorted(thread.names(subject.current, subject.key))
             if (trigger.name, name) in answered
         ]
-        if not standing:
+        if not current:
             return
         path = f"/repos/{repo.full_name}/issues/{thread.number}/events"
         listed = await list_all(self._client, path, IssueEvent)
-        for trigger, subject, name in standing:
+        for trigger, subject, name in current:
             matching = (entry for entry in reversed(listed) if entry.is_of(trigger) and entry.is_about(subject, name))
             latest = next(matching, None)
             by = latest.by(trigger) if latest is not None else None

@@ -13,8 +13,7 @@ from bot.events import effects
 from bot.events.effects import FinalizeStopped, React, RemoveLabel, Reply, StartRun
 from bot.github.errors import TRANSIENT, GitHubError
 from bot.model import IssueRef
-from bot.store import idempotency as effects_made
-from bot.store import kv, stale
+from bot.store import idempotency, kv, stale
 from bot.store.database import now
 from bot.text import messages
 
@@ -72,7 +71,7 @@ async def _keep_one(context: Context, posted: _Posted) -> None:
     me = await context.github.identity()
     repository = await context.github.conversation(posted.issue.repo)
     found = await repository.find_comments(posted.issue.number, posted.marker, me.login, posted.at)
-    stored = await context.database.read(effects_made.owner, posted.key)
+    stored = await context.database.read(idempotency.owner, posted.key)
     ids = [comment.id for comment in found]
     kept = int(stored) if stored is not None and int(stored) in ids else next(iter(ids), 0)
     for comment in ids:

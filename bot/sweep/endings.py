@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 import structlog
 
@@ -23,8 +22,10 @@ DAYS = 7
 async def retry_reports(context: Context) -> None:
     """Try each one again, with a timeout: one installation's outage must not delay the sweep of all others."""
     started = now()
-    unreported = partial(runs.unreported, tried_before=started - RETRY_SECONDS, ended_after=started - DAYS * 86_400.0)
-    for run in await context.database.read(unreported):
+    unreported = await context.database.read(
+        runs.unreported, tried_before=started - RETRY_SECONDS, ended_after=started - DAYS * 86_400.0
+    )
+    for run in unreported:
         row = await context.database.read(runs.get, run=run)
         try:
             async with asyncio.timeout(REPORT_SECONDS):

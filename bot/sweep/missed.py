@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from bot.context import Context
 from bot.dispatch.delivery import invocations_in, our_names
-from bot.events import payloads, policy
+from bot.events import payloads, policy, triggers
 from bot.events.handler import asking_events
 from bot.github.delivery_log import Attempt
 from bot.github.errors import TRANSIENT, GitHubError
@@ -150,7 +150,7 @@ async def _failed(context: Context, since: float) -> tuple[list[Attempt], bool]:
             break
         if attempt.delivered:
             delivered.add(attempt.guid)
-        elif payloads.may_ask(attempt.event, attempt.action):
+        elif payloads.can_ask(attempt.event, attempt.action):
             latest.setdefault(attempt.guid, attempt)
     missing = [attempt for guid, attempt in latest.items() if guid not in delivered]
     stored = await context.database.read(deliveries.known, guids=tuple(attempt.guid for attempt in missing))
@@ -228,9 +228,7 @@ async def _store_found(context: Context, found: Found) -> bool:
         return False
     if not any(True for _ in invocations_in(context, event, me)):
         return False
-    # Dispatch stores the owner of the event under this name.
-    name = f"gesture:{event.issue.repo.id}:{found.event_key}"
-    if await context.database.read(idempotency.owner, name) is not None:
+    if await context.database.read(idempotency.owner, triggers.owner_key(event, found.event_key)) is not None:
         return False
     digest = hashlib.sha256(found.event.encode() + b"\0" + found.body).hexdigest()
     delivery = Delivery(f"{RECOVERED_PREFIX}{found.name}", found.event, digest, found.body)

@@ -108,11 +108,11 @@ def duration(seconds: float) -> str:
 
 
 def pull_opened(number: int, answer: str, changes: Sequence[Change]) -> Ending:
-    return Ending(RunState.PUBLISHED, f"Opened #{number} ({_count(changes)}).\n\n{sanitize(answer)}".rstrip())
+    return Ending(RunState.PUBLISHED, f"Opened #{number} ({files_changed(changes)}).\n\n{sanitize(answer)}".rstrip())
 
 
 def commit_added(commit: str, branch: str, answer: str, changes: Sequence[Change]) -> Ending:
-    said = f"Added {commit} to {code(branch)} ({_count(changes)}).\n\n{sanitize(answer)}"
+    said = f"Added {commit} to {code(branch)} ({files_changed(changes)}).\n\n{sanitize(answer)}"
     return Ending(RunState.PUBLISHED, said.rstrip())
 
 
@@ -137,7 +137,7 @@ def reviewed(url: str, inline: int, moved: int) -> Ending:
     return Ending(RunState.REVIEWED, said)
 
 
-def _count(changes: Sequence[Change]) -> str:
+def files_changed(changes: Sequence[Change]) -> str:
     return f"{len(changes):,} file{'s' if len(changes) != 1 else ''} changed"
 
 
@@ -244,8 +244,8 @@ def agent_failed(outcome: Outcome, kept: bool) -> Ending:
     return Ending(RunState.FAILED, f"{said} Nothing was published. {left} The transcript is kept.{words}")
 
 
-def amp_missing(say: str) -> Ending:
-    return Ending(RunState.FAILED, f"{say} Nothing was changed. {AGAIN}")
+def amp_missing(message: str) -> Ending:
+    return Ending(RunState.FAILED, f"{message} Nothing was changed. {AGAIN}")
 
 
 def sandbox_gone() -> Ending:

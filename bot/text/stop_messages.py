@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from bot.changes.changeset import Change
 from bot.model import Ending, RunRequest, RunState
 from bot.text.markdown import code, line, sanitize
-from bot.text.messages import HEADINGS, RunCost, asked, duration, price_line
+from bot.text.messages import HEADINGS, RunCost, asked, duration, files_changed, price_line
 
 RETRY = "`/amp retry` asks for the same again."
 
@@ -35,16 +35,17 @@ def stopped_draft(by: str, number: int, changes: Sequence[Change], answer: str, 
     kind = "draft pull request" if draft else "pull request (GitHub allows no drafts here)"
     return Ending(
         RunState.STOPPED,
-        f"Stopped by {line(by)}. What Amp had changed by then is in the {kind} #{number} ({_count(changes)}): it may "
-        f"be unfinished.\n\n{sanitize(answer)}".rstrip(),
+        f"Stopped by {line(by)}. What Amp had changed by then is in the {kind} #{number} ({files_changed(changes)}): "
+        f"it may be unfinished.\n\n{sanitize(answer)}".rstrip(),
     )
 
 
 def stopped_beside(by: str, own: str, compare_url: str, changes: Sequence[Change], answer: str) -> Ending:
     return Ending(
         RunState.STOPPED,
-        f"Stopped by {line(by)}. What Amp had changed by then is on {code(own)} ({_count(changes)}), not on this pull "
-        f"request, as it may be unfinished: [look at it]({compare_url}), and merge or cherry-pick what is good."
+        f"Stopped by {line(by)}. What Amp had changed by then is on {code(own)} ({files_changed(changes)}), "
+        f"not on this pull request, as it may be unfinished: [look at it]({compare_url}), and merge or cherry-pick "
+        "what is good."
         f"\n\n{sanitize(answer)}".rstrip(),
     )
 
@@ -65,10 +66,6 @@ def stopped_uncollected(by: str) -> Ending:
 def draft_description(by: str, answer: str) -> str:
     """The description of a pull request with unfinished work."""
     return f"{by} stopped this run before it was done: the change may be unfinished.\n\n{answer}".rstrip()
-
-
-def _count(changes: Sequence[Change]) -> str:
-    return f"{len(changes):,} file{'s' if len(changes) != 1 else ''} changed"
 
 
 # --- replies --------------------------------------------------------------------------------------

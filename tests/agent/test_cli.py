@@ -52,11 +52,11 @@ def sh(home: Path, path: str) -> str:
     return ended.stdout
 
 
-def put(issue: Path, version: str, help_text: str) -> str:
-    issue.parent.mkdir(parents=True, exist_ok=True)
-    issue.write_text(f"#!/bin/sh\nif [ $1 = --version ]; then echo '{version}'; else echo '{help_text}'; exit 1; fi\n")
-    issue.chmod(0o755)
-    return str(issue)
+def put(path: Path, version: str, help_text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\nif [ $1 = --version ]; then echo '{version}'; else echo '{help_text}'; exit 1; fi\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 def test_the_probe_finds_amp_on_the_path(tmp_path: Path) -> None:

@@ -29,6 +29,9 @@ from bot.rig.http.faults import Fault
 from bot.rig.rig import APP_ID, Rig
 from bot.service import create_context
 from bot.settings import Settings, environment_name
+from bot.store import kv
+from bot.store.database import Database
+from bot.store.upgrade import CODE, OLDEST_CODE_KEY
 from bot.text.redact import Redactor
 from handlers import HANDLERS
 
@@ -256,6 +259,20 @@ def test_a_file_that_is_no_database_and_a_server_that_is_not_there(rig: Rig, tmp
     assert database.problem is not None
     assert "Check AMPBOT_DATABASE_URL" in database.problem.message
     assert "hunter2" not in str(database)
+
+
+def test_a_database_for_newer_code_is_a_finding(rig: Rig, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ampbot.sqlite3"
+    assert found(rig, database_url=url)[0] == DATABASE_OK
+    newer = Database(url)
+    with newer.engine.connect() as connection:
+        kv.put(connection, OLDEST_CODE_KEY, str(CODE + 1))
+        connection.commit()
+    newer.close()
+    database, *rest = found(rig, database_url=url)
+    assert tuple(rest) == ALL_OK[1:]
+    assert database.problem is not None
+    assert database.problem.message.startswith("This database needs newer code")
 
 
 def test_everything_wrong_is_said_at_once(rig: Rig, tmp_path: Path) -> None:

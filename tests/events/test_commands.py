@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from bot.events import commands
-from bot.events.commands import MOST
+from bot.events.commands import MAX_CHARS
 from bot.events.handler import verbs
 from bot.model import Command
 from handlers import HANDLERS
@@ -136,10 +136,10 @@ def test_its_text_runs_to_the_next_command_or_the_end_verbatim(text: str, found:
 
 
 def test_what_is_longer_than_githubs_limit_is_cut_there() -> None:
-    assert MOST == 65_536
-    text = "/amp " + "x" * MOST
-    assert parse(text, names=NAMES) == (Command("run", "x" * (MOST - 5), 0),)
-    assert parse("x" * (MOST - 4) + "\n/amp fix it", names=NAMES) == ()
+    assert MAX_CHARS == 65_536
+    text = "/amp " + "x" * MAX_CHARS
+    assert parse(text, names=NAMES) == (Command("run", "x" * (MAX_CHARS - 5), 0),)
+    assert parse("x" * (MAX_CHARS - 4) + "\n/amp fix it", names=NAMES) == ()
 
 
 def test_equal_commands_are_numbered_and_others_do_not_move_them() -> None:

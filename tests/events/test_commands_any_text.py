@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
-from bot.events.commands import MOST, new_commands, parse
+from bot.events.commands import MAX_CHARS, new_commands, parse
 from bot.model import Command
 
 NAMES = ["ampbot"]
@@ -81,7 +81,7 @@ def test_what_was_asked_comes_back_word_for_word(texts: list[str]) -> None:
     requests = [text for text in texts if text != "stop keep"]
     comment = "\n".join(f"/amp {text}" for text in requests)
     assert parse(comment, names=NAMES) == tuple(
-        Command("run", text, requests[:issue].count(text)) for issue, text in enumerate(requests)
+        Command("run", text, requests[:position].count(text)) for position, text in enumerate(requests)
     )
 
 
@@ -180,7 +180,7 @@ HOSTILE = [
         "\0",
     ],
     "".join("`" * length + " " for length in range(1, 361)),
-    ">" * 19 + "a\n" + "a\n" * MOST,
+    ">" * 19 + "a\n" + "a\n" * MAX_CHARS,
 ]
 
 
@@ -188,7 +188,7 @@ HOSTILE = [
 def test_the_longest_hostile_comment_takes_no_longer_than_a_long_one(piece: str) -> None:
     # Linear takes well under a second, quadratic a minute: the limit only tells these apart.
     for first, last in [("/amp x\n", ""), ("/amp x\na ", ""), ("/amp x\na ", " --->"), ("", "\n\n/amp x")]:
-        middle = (piece * (MOST // len(piece) + 1))[: MOST - len(first) - len(last)]
+        middle = (piece * (MAX_CHARS // len(piece) + 1))[: MAX_CHARS - len(first) - len(last)]
         started = time.process_time()
         parse(first + middle + last, names=NAMES)
         assert time.process_time() - started < 5

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.events.payloads import may_ask
+from bot.events.payloads import can_ask
 from bot.rig.github.records import Repository
 from bot.rig.http.request_log import Entry
 from bot.rig.rig import SLUG, Rig
@@ -189,7 +189,7 @@ def _sent(rig: Rig) -> Iterator[Sent]:
         earlier = attempts.get(delivery.guid)
         accepted = delivery.status_code == 202 or (earlier is not None and earlier.accepted)
         attempts[delivery.guid] = Sent(
-            delivery.guid, delivery.event, accepted, digest in digests, may_ask(delivery.event, delivery.action)
+            delivery.guid, delivery.event, accepted, digest in digests, can_ask(delivery.event, delivery.action)
         )
     yield from attempts.values()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from bot.events.payloads import may_ask
+from bot.events.payloads import can_ask
 from bot.rig.rig import Rig
 from bot.rig.soak.check import Violation, check
 from bot.rig.soak.evidence import Evidence
@@ -200,7 +200,7 @@ class _Soak:
         missing = [
             each
             for guid, each in latest.items()
-            if guid not in arrived and (self._plan.redeliver or may_ask(each.event, each.action))
+            if guid not in arrived and (self._plan.redeliver or can_ask(each.event, each.action))
         ]
         if self._plan.redeliver:
             for each in missing:
