@@ -1,6 +1,14 @@
-"""Posts Amp's answer as one review of the commit it read. Comments on lines outside the diff go into the summary."""
+"""Posts Amp's answer as one review of the commit it read. Comments on lines outside the diff go into the summary.
+
+A force push may take that commit off the pull request. Then the review is posted on the new head, without comments on
+lines; if GitHub refuses that too, it is posted in the run's comment.
+"""
 
 from __future__ import annotations
+
+from contextlib import suppress
+
+import structlog
 
 from bot.agent.answer import Answer, LineComment
 from bot.changes.diff import Diff
@@ -13,8 +21,10 @@ from bot.model import Ending, PinnedBase
 from bot.run.cost import run_cost
 from bot.store.database import now
 from bot.store.runs import Run
-from bot.text import messages
+from bot.text import messages, review_messages
 from bot.text.markdown import sanitize
+
+log = structlog.get_logger()
 
 
 async def review(context: Context, run: Run, answer: Answer) -> Ending:
@@ -31,31 +41,34 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
     text = "\n\n".join(filter(None, (answer.text, summary if summary not in answer.text else "")))
     me = await context.github.identity()
 
-    async def post(inline: list[LineComment], rest: list[LineComment]) -> str:
-        rows = [messages.off_diff_comment(item.path, item.line, context.redact(item.body)) for item in rest]
-        return await repository.review(
-            request.issue.number,
-            pinned.base_sha,
-            messages.review_body(request, text, rows, price),
-            [_inline(context, item) for item in inline],
-        )
+    def rows() -> list[str]:
+        return [review_messages.off_diff_comment(item.path, item.line, context.redact(item.body)) for item in off_diff]
+
+    async def post(commit: str | None) -> str:
+        body = review_messages.review_body(request, text, rows(), price, replaced=None if commit else pinned.base_sha)
+        return await repository.review(request.issue.number, commit, body, [_inline(context, item) for item in fitting])
 
     async def create() -> str:
-        try:
-            return await post(fitting, off_diff)
-        except UnprocessableError:
-            # GitHub refuses a line of a comment. Post all comments in the summary.
-            off_diff.extend(fitting)
-            fitting.clear()
-            return await post([], off_diff)
+        with suppress(UnprocessableError):
+            return await post(pinned.base_sha)
+        # GitHub refuses a line of a comment, or the commit. Post all comments in the summary.
+        off_diff.extend(fitting)
+        fitting.clear()
+        with suppress(UnprocessableError):
+            return await post(pinned.base_sha)
+        return await post(None)
 
-    url = await find_or_create(
-        context,
-        f"review:{run.id}",
-        find=lambda: repository.find_review(request.issue.number, messages.marker(run.id), me.login),
-        create=create,
-    )
-    return messages.reviewed(url, len(fitting), len(off_diff))
+    try:
+        url = await find_or_create(
+            context,
+            f"review:{run.id}",
+            find=lambda: repository.find_review(request.issue.number, messages.marker(run.id), me.login),
+            create=create,
+        )
+    except UnprocessableError as error:
+        log.warning("review refused", run=run.id, github=context.redact(error.message))
+        return review_messages.review_in_comment(text, rows(), pinned.base_sha)
+    return review_messages.reviewed(url, len(fitting), len(off_diff))
 
 
 async def _split(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from bot.agent.outcome import Failure, Outcome
 from bot.changes.changeset import Change, Violation
@@ -128,13 +127,6 @@ def branch_moved(branch: str, own: str, compare_url: str, answer: str) -> Ending
 
 def answered(answer: str) -> Ending:
     return Ending(RunState.ANSWERED, sanitize(answer) or "Amp changed nothing and had nothing to say.")
-
-
-def reviewed(url: str, inline: int, moved: int) -> Ending:
-    said = f"The [review]({url}) is posted, with {inline} comment{'s' if inline != 1 else ''} on the diff."
-    if moved:
-        said += f" {moved} more did not fit a line of the diff and stand{'s' if moved == 1 else ''} in its summary."
-    return Ending(RunState.REVIEWED, said)
 
 
 def files_changed(changes: Sequence[Change]) -> str:
@@ -379,16 +371,3 @@ def pull_body(request: RunRequest, pinned: PinnedBase, description: str, price: 
             price_line(request.id, price),
         ]
     )
-
-
-def review_body(request: RunRequest, summary: str, off_diff: Sequence[str], price: RunCost) -> str:
-    parts = [marker(request.id), sanitize(summary, 30_000) or "Amp had nothing to say about this pull request."]
-    if off_diff:
-        fit = sum(length <= 30_000 for length in accumulate(len(row) + 1 for row in off_diff))
-        rows = [*off_diff[:fit], *([f"- … and {len(off_diff) - fit} more"] if fit < len(off_diff) else [])]
-        parts.append("**On lines outside the diff**\n\n" + "\n".join(rows))
-    return "\n\n".join([*parts, price_line(request.id, price)])
-
-
-def off_diff_comment(path: str, row: int, body: str) -> str:
-    return f"- {code(f'{path}:{row}')}: {line(body, 2_000)}"

@@ -1,4 +1,4 @@
-"""The sentences about stopping, retrying and status. All others are in `bot.text.messages`."""
+"""The sentences about stopping, retrying and status. Those of runs are in `bot.text.messages`."""
 
 from __future__ import annotations
 

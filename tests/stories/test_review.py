@@ -202,6 +202,37 @@ def test_where_github_refuses_a_line_the_review_goes_without(rig: Rig) -> None:
     assert "with 0 comments on the diff. 1 more did not fit" in story.only_answer(pull.number)
 
 
+def test_a_review_of_what_a_force_push_took_away_is_on_the_new_head_without_lines(rig: Rig) -> None:
+    story, pull = begin(rig, answering(block("Good.", ROW), HELD))
+    read, base = pull.head_sha, pull.base_sha
+    story.say(pull.number, "/amp review")
+    story.until("the agent to be at work", lambda: story.states() == ["working"])
+    rig.github.force_push(story.repo, "feature", base, MAINTAINER)
+    head = rig.github.push_commit(story.repo, "feature", {"app.py": "".join(AFTER[1:])}, MAINTAINER)
+    story.settle()
+    review = only_review(story, pull)
+    assert (review.commit, read != head) == (head, True)
+    assert f" -->\n\nThis is about {read}, which a push has replaced since Amp read it." in review.body
+    assert "Good.\n\n**On lines outside the diff**\n\n- `app.py:10`: Why in words?\n" in review.body
+    assert inline(pull) == []
+    assert story.states() == ["reviewed"]
+    assert "### 🔎 Reviewed" in story.only_answer(pull.number)
+
+
+def test_a_review_that_github_takes_in_no_form_is_in_the_comment(rig: Rig) -> None:
+    story, pull = begin(rig, answering(block("Good.", ROW)))
+    words = "commit_id is not part of the pull request"
+    rig.github.server.faults.add(Fault("error", method="POST", path="/reviews$", status=422, message=words, times=3))
+    story.say(pull.number, "/amp review")
+    story.settle()
+    assert story.reviews(pull.number) == []
+    answer = story.only_answer(pull.number)
+    assert "### 🔎 Reviewed" in answer
+    assert f"GitHub took no review of {pull.head_sha}, so here is what Amp found." in answer
+    assert "Good.\n\n**On lines outside the diff**\n\n- `app.py:10`: Why in words?\n" in answer
+    assert story.states() == ["reviewed"]
+
+
 def test_an_issue_cannot_be_reviewed(story: Story) -> None:
     number = story.issue()
     comment = story.say(number, "/amp review")

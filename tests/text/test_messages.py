@@ -13,7 +13,7 @@ from bot.agent.stream import Usage
 from bot.changes.changeset import Change, Violation
 from bot.events import commands
 from bot.model import Actor, ActorKind, Ending, RunKind, RunRequest, RunState
-from bot.text import messages
+from bot.text import messages, review_messages
 from bot.text.messages import RunCost
 from tests.events.deliveries import ACTOR, PLACE, PULL_PLACE
 from tests.factory import outcome, pinned, run_request
@@ -154,15 +154,23 @@ WORKED = {
         Ending(RunState.ANSWERED, "Amp changed nothing and had nothing to say."),
     ),
     "a review": (
-        messages.reviewed("https://x.y/r", 1, 0),
+        review_messages.reviewed("https://x.y/r", 1, 0),
         Ending(RunState.REVIEWED, "The [review](https://x.y/r) is posted, with 1 comment on the diff."),
     ),
     "a review of other lines": (
-        messages.reviewed("https://x.y/r", 0, 2),
+        review_messages.reviewed("https://x.y/r", 0, 2),
         Ending(
             RunState.REVIEWED,
             "The [review](https://x.y/r) is posted, with 0 comments on the diff. 2 more did not fit a line of the diff "
             "and stand in its summary.",
+        ),
+    ),
+    "a review that GitHub does not take": (
+        review_messages.review_in_comment("All @bob's.", ["- `a.py:3`: Why?"], "c0ffee"),
+        Ending(
+            RunState.REVIEWED,
+            "GitHub took no review of c0ffee, so here is what Amp found. To have the newest commit read, comment "
+            f"`/amp review`.\n\nAll @{J}bob's.\n\n**On lines outside the diff**\n\n- `a.py:3`: Why?",
         ),
     ),
 }
@@ -300,13 +308,20 @@ def test_a_pull_request_closes_its_issue_and_says_who_asked_and_on_what_it_was_m
 
 
 def test_a_review_says_what_fits_no_line() -> None:
-    rows = [messages.off_diff_comment("a`b.py", 3, "Ask @bob\n\n- why?")]
-    assert messages.review_body(REVIEW, "All well.", rows, CHEAP) == (
+    rows = [review_messages.off_diff_comment("a`b.py", 3, "Ask @bob\n\n- why?")]
+    assert review_messages.review_body(REVIEW, "All well.", rows, CHEAP) == (
         f"{MARK}\n\nAll well.\n\n**On lines outside the diff**\n\n- ``a`b.py:3``: Ask @{J}bob - why?\n\n"
         "<sub>4 s · run `0123abcd`</sub>"
     )
-    assert messages.review_body(REVIEW, "", [], CHEAP) == (
+    assert review_messages.review_body(REVIEW, "", [], CHEAP) == (
         f"{MARK}\n\nAmp had nothing to say about this pull request.\n\n<sub>4 s · run `0123abcd`</sub>"
+    )
+
+
+def test_a_review_of_a_replaced_commit_says_so() -> None:
+    assert review_messages.review_body(REVIEW, "All well.", [], CHEAP, replaced="c0ffee") == (
+        f"{MARK}\n\nThis is about c0ffee, which a push has replaced since Amp read it. To have the new head read, "
+        "comment `/amp review`.\n\nAll well.\n\n<sub>4 s · run `0123abcd`</sub>"
     )
 
 
@@ -327,11 +342,12 @@ def everything(words: str) -> list[str]:
         messages.github_refused(words),
         messages.agent_failed(error, kept=True),
     ]
-    rows = [messages.off_diff_comment(words[:200], 1, words)] * 50
+    rows = [review_messages.off_diff_comment(words[:200], 1, words)] * 50
+    endings.append(review_messages.review_in_comment(words, rows, "c0ffee" * 6))
     return [
         messages.progress(request, RunState.WORKING, latest=words),
         messages.pull_body(request, PINNED, words, PRICE),
-        messages.review_body(request, words, rows, PRICE),
+        review_messages.review_body(request, words, rows, PRICE, replaced="c0ffee" * 6),
         *(messages.final(request, ending, PRICE) for ending in endings),
     ]
 
