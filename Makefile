@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test quick check bench bench-live bench-receiver crash soak serve wheel format clean
+.PHONY: demo test quick check answers bench bench-live bench-receiver crash soak serve wheel format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -49,6 +49,10 @@ bench: $(STAMP)
 # Every point of every story: hours. Resumable; ARGS="--shard 1/2 --story issue --database sqlite".
 crash: $(STAMP)
 	$(BIN)/python -m bot.rig.crash $(ARGS)
+
+# Every request of four stories gets every passing refusal of GitHub's: half an hour. ARGS="--story issue --shard 1/8".
+answers: $(STAMP)
+	$(BIN)/python -m bot.rig.answers $(ARGS)
 
 # Nine minutes of deliveries, faults and kills; ends with a line `violations N`.
 soak: $(STAMP) $(CONTRACT)

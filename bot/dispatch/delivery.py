@@ -12,7 +12,6 @@ from sqlalchemy.engine import Connection
 
 from bot.context import Context
 from bot.dispatch.resolve import resolve
-from bot.engine.find_or_create import find_or_create
 from bot.engine.retry import retry_github
 from bot.engine.workflows import Engine
 from bot.events import commands, effects, payloads, policy, triggers
@@ -23,6 +22,7 @@ from bot.github.errors import TRANSIENT, GitHubError
 from bot.github.repository import Repository
 from bot.model import CommentEvent, Event, Ignored, Problem, RunState
 from bot.run import report
+from bot.run.comment import post_of_run, post_once
 from bot.run.stop import show_stopped
 from bot.store import deliveries, idempotency, runs
 from bot.store.database import now
@@ -237,8 +237,8 @@ async def _claim_event(context: Context, event: Event, event_key: str, guid: str
 async def perform(context: Context, effect: Effect) -> None:
     """Perform one effect. Safe to repeat, also after a partial attempt. Raises: TRANSIENT.
 
-    A permanent refusal by GitHub (a locked issue, an archived repository) is only logged: the run will meet the same
-    refusal, and end with it.
+    A refusal by GitHub (a locked issue, an archived repository) is only logged. A run whose comment was refused
+    goes on, and its ending is posted as a new comment (bot/run/report.py).
     """
     try:
         await _perform(context, effect)
@@ -248,6 +248,7 @@ async def perform(context: Context, effect: Effect) -> None:
         log.warning("effect refused", effect=effect.type, status=error.status, github=error.message)
         if isinstance(effect, StartRun):
             await context.database.write(runs.set_comment, effect.request.id, 0)
+            await report.catch_up(context, effect.request.id)
 
 
 async def _perform(context: Context, effect: Effect) -> None:
@@ -261,31 +262,15 @@ async def _perform(context: Context, effect: Effect) -> None:
             await repository.remove_label(issue.number, label)
         case Reply(issue=issue, key=key, text=text, at=at):
             mark = messages.key_marker(key)
-            await _comment(context, repository, issue.number, key, mark, f"{mark}\n{text}", at)
+            await post_once(context, repository, issue.number, key, mark, f"{mark}\n{text}", at)
         case FinalizeStopped():
             await show_stopped(context, repository, effect)
         case StartRun(request=request):
             position = await context.database.write(runs.add, request)
             context.work.set()
             body = messages.progress(request, RunState.QUEUED, position=position)
-            key, mark = f"comment:{request.id}", messages.marker(request.id)
-            comment = await _comment(context, repository, request.issue.number, key, mark, body, request.at)
+            comment = await post_of_run(context, repository, request, body)
             await context.database.write(runs.set_comment, request.id, comment)
             await report.catch_up(context, request.id)
         case _:
             assert_never(effect)
-
-
-async def _comment(
-    context: Context, repository: Repository, number: int, key: str, mark: str, body: str, since: str
-) -> int:
-    me = await context.github.identity()
-
-    async def find() -> str | None:
-        found = await repository.find_comment(number, mark, me.login, since)
-        return str(found.id) if found else None
-
-    async def create() -> str:
-        return str((await repository.comment(number, body)).id)
-
-    return int(await find_or_create(context, key, find=find, create=create))

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 # Seconds between attempts: about twenty minutes in all, in addition to the retries in bot/github/client.py.
-WAITS = (10.0, 60.0, 300.0, 900.0)
+WAITS: tuple[float, ...] = (10.0, 60.0, 300.0, 900.0)
 
 
 async def retry_github(

@@ -38,6 +38,7 @@ class Token:
     value: str
     expires: float  # epoch seconds
     installation: int
+    minted: float  # epoch seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +124,12 @@ class App:
             if "not accessible" not in error.message:  # a permission was never granted
                 raise
             raise NotFoundError(404, error.message) from None  # transferred, or removed from the installation
-        return Token(minted.token, minted.expires_at.timestamp(), repo.installation)
+        return Token(minted.token, minted.expires_at.timestamp(), repo.installation, self._clock())
 
     async def revoke(self, token: Token) -> None:
         """Revoke a token; it may have expired already. Raises: GitHubError."""
         with suppress(UnauthorizedError):
-            await Client.as_installation(self._api, token.value, token.installation).call(
-                "DELETE", "/installation/token", urgent=True
-            )
+            await self._client_with(token).call("DELETE", "/installation/token", urgent=True)
 
     def hooks(self) -> DeliveryLog:
         """GitHub's log of the App's deliveries."""
@@ -145,7 +144,7 @@ class App:
         """A search through all repositories of an installation, with a token that can only read."""
         path = f"/app/installations/{installation}/access_tokens"
         minted = await self._client.call("POST", path, _Token, body={"permissions": SEARCH}, repeat=True)
-        return Search(Client.as_installation(self._api, minted.token, installation), installation)
+        return Search(Client.as_installation(self._api, minted.token, installation, self._clock()), installation)
 
     async def conversation(self, repo: Repo, name: str | None = None) -> Repository:
         """The repository, with a cached token that may comment. It is renewed when GitHub refuses it.
@@ -158,7 +157,7 @@ class App:
     async def using(self, token: Token, name: str) -> AsyncIterator[Repository]:
         """The repository, with this token. It is revoked on exit."""
         try:
-            yield Repository(name, Client.as_installation(self._api, token.value, token.installation))
+            yield Repository(name, self._client_with(token))
         finally:
             # It expires within the hour anyway. A failed revocation must not undo what was published.
             with suppress(GitHubError):
@@ -170,7 +169,10 @@ class App:
             token = self._cached.get(key)
             if token is None or token.expires - MARGIN_SECONDS < self._clock():
                 token = self._cached[key] = await self.mint(repo, CONVERSE, urgent=True)
-        return Client.as_installation(self._api, token.value, token.installation)
+        return self._client_with(token)
+
+    def _client_with(self, token: Token) -> Client:
+        return Client.as_installation(self._api, token.value, token.installation, token.minted)
 
     async def _renewed_client(self, repo: Repo) -> Client:
         self._cached.pop((repo.installation, repo.id), None)

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import bot
+from bot.github import not_yet
 from bot.github.errors import (
     ConflictError,
     ForbiddenError,
@@ -42,11 +43,14 @@ T = TypeVar("T")
 # GitHub ends a request after 10 s itself. The rest is for the network.
 TIMEOUT_SECONDS = 20
 # Seconds before each further attempt when GitHub is unavailable.
-WAITS = (0.5, 2.0, 8.0, 20.0)
+WAITS: tuple[float, ...] = (0.5, 2.0, 8.0, 20.0)
 # "Wait for at least one minute before retrying", then exponentially longer:
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
-LIMIT_WAITS = (60.0, 120.0, 240.0)
+LIMIT_WAITS: tuple[float, ...] = (60.0, 120.0, 240.0)
 MAX_LIMIT_WAIT = 900.0
+
+# A secondary limit in other words, with status 422: https://github.com/cli/cli/issues/4801
+_TOO_QUICKLY = "was submitted too quickly"
 
 # We take only the cursor from the address of the next page.
 _NEXT = re.compile(r'[?&]cursor=([^&>]+)[^>]*>; *rel="next"')
@@ -67,15 +71,17 @@ class GitHubApi:
     rate_limit: RateLimit
     redact: Callable[[str], str]  # applied to every text that people will read on GitHub
     sleep: Callable[[float], Any] = asyncio.sleep
+    clock: Callable[[], float] = time.time  # epoch seconds
     ensure_lock_held: Callable[[], Awaitable[None]] | None = None  # before each request
 
 
 class Client:
     """Requests with one identity and one token. Several may run at the same time."""
 
-    def __init__(self, api: GitHubApi, auth: github.Auth.Auth, installation: int) -> None:
+    def __init__(self, api: GitHubApi, auth: github.Auth.Auth, installation: int, minted: float = 0.0) -> None:
         self._api = api
         self._installation = installation
+        self._minted = minted
         self._github = github.Github(
             auth=auth,
             base_url=api.url,
@@ -98,8 +104,9 @@ class Client:
         return cls(api, github.Auth.AppAuth(app_id, sign_func=sign), installation=APP)
 
     @classmethod
-    def as_installation(cls, api: GitHubApi, token: str, installation: int) -> Client:
-        return cls(api, github.Auth.Token(token), installation)
+    def as_installation(cls, api: GitHubApi, token: str, installation: int, minted: float = 0.0) -> Client:
+        """A client with an installation token. `minted`: when GitHub made the token, in epoch seconds."""
+        return cls(api, github.Auth.Token(token), installation, minted)
 
     async def call(
         self,
@@ -123,20 +130,28 @@ class Client:
         """
         send = partial(self._send, method, path, body, query, accept)
         may_repeat = method != "POST" if repeat is None else repeat
-        data, _ = await self._with_retries(send, _cost(method, path, urgent=urgent), may_repeat=may_repeat)
+        cost = _cost(method, path, urgent=urgent)
+        data, _ = await self._with_retries(send, method, path, cost, may_repeat=may_repeat)
         return _read(data, answer)
 
     async def page(self, path: str, answer: type[T], query: Mapping[str, Any]) -> tuple[T, str | None]:
         """Return one page of a list with cursors, and the cursor of the next page. Raises: as `call`."""
         send = partial(self._send, "GET", path, None, query, None)
-        data, headers = await self._with_retries(send, _cost("GET", path, urgent=False), may_repeat=True)
+        cost = _cost("GET", path, urgent=False)
+        data, headers = await self._with_retries(send, "GET", path, cost, may_repeat=True)
         next_page = _NEXT.search(str(headers.get("link", "")))
         return _read(data, answer), unquote(next_page[1]) if next_page else None
 
     async def _with_retries(
-        self, send: Callable[[], tuple[Any, Mapping[str, Any]]], cost: RequestCost, *, may_repeat: bool
+        self,
+        send: Callable[[], tuple[Any, Mapping[str, Any]]],
+        method: str,
+        path: str,
+        cost: RequestCost,
+        *,
+        may_repeat: bool,
     ) -> tuple[Any, Mapping[str, Any]]:
-        failures = limits = 0
+        failures = limits = refusals = 0
         while True:
             await self._api.rate_limit.acquire(self._installation, cost)
             if self._api.ensure_lock_held is not None:
@@ -158,6 +173,13 @@ class Client:
                     raise
                 await self._api.sleep(WAITS[failures])
                 failures += 1
+            except GitHubError as error:
+                fresh = self._api.clock() - self._minted < not_yet.FRESH_SECONDS
+                waits = not_yet.waits(error, method, path, fresh=fresh)
+                if refusals >= len(waits):
+                    raise
+                await self._api.sleep(waits[refusals])
+                refusals += 1
 
     @property
     def redact(self) -> Callable[[str], str]:
@@ -178,17 +200,10 @@ class Client:
 
         class Envelope(BaseModel):
             data: Any = None
-            errors: list[dict[str, Any]] = []
 
         root = self._api.url.removesuffix("/v3")
-        envelope = await self.call(
-            "POST", f"{root}/graphql", Envelope, body={"query": query, "variables": dict(variables)}, repeat=True
-        )
-        if envelope.errors:
-            first = envelope.errors[0]
-            message = str(first.get("message", "GraphQL error"))
-            raise (NotFoundError(404, message) if first.get("type") == "NOT_FOUND" else GitHubError(200, message))
-        return _read(envelope.data, answer)
+        body = {"query": query, "variables": dict(variables)}
+        return _read((await self.call("POST", f"{root}/graphql", Envelope, body=body, repeat=True)).data, answer)
 
     def _send(
         self,
@@ -212,8 +227,8 @@ class Client:
             data = json.loads(text) if text else None
         except ValueError:
             raise UnavailableError(status, "GitHub's answer is not JSON") from None
-        if path.endswith("/graphql") and _is_limited(data):
-            raise LimitedError(status, "GraphQL's rate limit", _retry_after(429, "", answer_headers) or 0.0)
+        if path.endswith("/graphql") and (error := _graphql_error(data, answer_headers)):
+            raise error
         return data, answer_headers
 
     def _request(
@@ -256,7 +271,7 @@ def _read(raw: Any, answer: type[T] | None) -> T:
 
 def _error(status: int, headers: Mapping[str, Any], text: str) -> GitHubError:
     message = _message(text)
-    if status in (403, 429):
+    if status in (403, 429) or _TOO_QUICKLY in message:
         wait = _retry_after(status, message, headers)
         if wait is not None:
             return LimitedError(status, message, wait)
@@ -283,18 +298,36 @@ def _message(text: str) -> str:
         return ""
     details = data.get("errors")
     texts = [
-        str(detail.get("message") or detail.get("code") or "") if isinstance(detail, dict) else str(detail)
+        _detail(detail) if isinstance(detail, dict) else str(detail)
         for detail in (details if isinstance(details, list) else ())
     ]
     return "; ".join([str(data.get("message", "")), *texts])
 
 
-def _is_limited(data: Any) -> bool:
-    """Whether GraphQL reports a rate limit. It does so with status 200."""
+def _detail(detail: Mapping[str, Any]) -> str:
+    """One detail of a refusal: its own message, or the field and what is wrong with it, as in `head invalid`."""
+    return str(detail.get("message") or f"{detail.get('field') or ''} {detail.get('code') or ''}".strip())
+
+
+def _graphql_error(data: Any, headers: Mapping[str, Any]) -> GitHubError | None:
+    """The error in a GraphQL answer. Its status is 200 all the same.
+
+    https://docs.github.com/en/graphql/guides/using-graphql-clients#handling-errors
+    """
     errors = data.get("errors") if isinstance(data, dict) else None
-    return isinstance(errors, list) and any(
-        isinstance(item, dict) and item.get("type") == "RATE_LIMITED" for item in errors
-    )
+    found = [item for item in errors if isinstance(item, dict)] if isinstance(errors, list) else []
+    if not found:
+        return None
+    kinds, message = {item.get("type") for item in found}, str(found[0].get("message", "GraphQL error"))
+    if "RATE_LIMITED" in kinds:
+        return LimitedError(200, "GraphQL's rate limit", _retry_after(429, "", headers) or 0.0)
+    if _TOO_QUICKLY in message:
+        return LimitedError(200, message, 0.0)
+    if message.startswith("Something went wrong"):
+        return UnavailableError(200, message)
+    if "NOT_FOUND" in kinds:
+        return NotFoundError(404, message)
+    return ForbiddenError(403, message) if "FORBIDDEN" in kinds else GitHubError(200, message)
 
 
 def _retry_after(status: int, message: str, headers: Mapping[str, Any]) -> float | None:
@@ -309,4 +342,4 @@ def _retry_after(status: int, message: str, headers: Mapping[str, Any]) -> float
             return max(1.0, float(headers.get("x-ratelimit-reset", "")) - time.time() + 1)
         except ValueError:
             return 0.0
-    return 0.0 if status == 429 or "rate limit" in message.lower() else None
+    return 0.0 if status == 429 or "rate limit" in message.lower() or _TOO_QUICKLY in message else None

@@ -117,7 +117,7 @@ class _Subject(_Camel):
 
 
 class _Repository(_Camel):
-    database_id: int
+    database_id: int | None  # the schema allows null, as for ids over 32 bits
     name_with_owner: str
     is_archived: bool
     is_empty: bool
@@ -152,7 +152,7 @@ async def read(repository: Repository, number: int, *, until: str, exclude: int)
         )
     default = found.default_branch_ref.head(found.default_branch_ref.name) if found.default_branch_ref else None
     return Conversation(
-        repository=found.database_id,
+        repository=found.database_id or await repository.id(),
         name=found.name_with_owner,
         archived=found.is_archived,
         default=None if found.is_empty else default,

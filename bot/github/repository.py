@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from bot.events.triggers import IssueEventTrigger
 from bot.github.client import Answer, Client
-from bot.github.errors import NotFoundError, UnauthorizedError, UnprocessableError
+from bot.github.errors import NotFoundError, UnauthorizedError, UnavailableError, UnprocessableError
 from bot.github.issue_events import IssueEvent, candidates
 from bot.model import CommentKind, Event
 
@@ -62,6 +62,10 @@ class InlineComment:
     side: str
     body: str
     start_line: int | None = None
+
+
+class _Id(Answer):
+    id: int
 
 
 class _User(Answer):
@@ -153,6 +157,10 @@ class Repository:
             self._client = await self._renew()
             return await self._client.graphql(query, variables, answer)
 
+    async def id(self) -> int:
+        """The repository's id."""
+        return (await self._call("GET", "", _Id)).id
+
     # --- people ---
 
     async def permission(self, login: str, user: int) -> str:
@@ -166,7 +174,9 @@ class Repository:
             )
         except NotFoundError:
             return "none"
-        return got.permission if got.user is not None and got.user.id == user else "none"
+        if got.user is None:  # the schema allows it, and then nobody knows whose permission this is
+            raise UnavailableError(200, "GitHub did not say whose permission it is.")
+        return got.permission if got.user.id == user else "none"
 
     # --- conversations ---
 
@@ -319,14 +329,14 @@ class Repository:
         got = await self._call("GET", "/pulls", list[_Pull], query=query)
         return got[0].value() if got else None
 
-    async def review(self, number: int, commit: str, body: str, comments: Sequence[InlineComment]) -> str:
-        """Post a review that neither approves nor blocks. Return its address."""
+    async def review(self, number: int, commit: str | None, body: str, comments: Sequence[InlineComment]) -> str:
+        """Post a review that neither approves nor blocks; None: of the newest commit. Return its address."""
         got = await self._call(
             "POST",
             f"/pulls/{number}/reviews",
             _Comment,
             body={
-                "commit_id": commit,
+                **({"commit_id": commit} if commit else {}),
                 "event": "COMMENT",
                 **self._text(body),
                 "comments": [_inline(comment) | self._text(comment.body) for comment in comments],

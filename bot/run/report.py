@@ -12,6 +12,7 @@ from bot.agent.stream import Stream
 from bot.context import Context
 from bot.engine.retry import retry_github
 from bot.github.errors import GitHubError, NotFoundError
+from bot.run.comment import post_of_run
 from bot.run.cost import run_cost
 from bot.store import runs
 from bot.store.database import now
@@ -67,21 +68,25 @@ async def _with_comment(context: Context, run: str) -> Run:
 
 
 async def show_ending(context: Context, row: Run) -> bool:
-    """Show the ending in the progress comment, if there is one. False if GitHub refuses."""
-    if not row.comment:
-        return True
+    """Show the ending in the run's comment; post one if GitHub refused it at first. False if GitHub refuses again."""
+    if row.comment is None:
+        return True  # dispatch is about to post it, and then calls catch_up()
     ending = row.ending or messages.internal_error(row.id)
     row = replace(row, outcome=row.outcome or await _outcome_so_far(context, row.id))
     price = run_cost(context, row, row.ended_at or now())
     body = messages.final(row.request, ending, price)
     name = row.pinned.repo_name if row.pinned is not None else None
 
-    async def edit() -> None:
+    async def show() -> None:
         repository = await context.github.conversation(row.request.issue.repo, name)
-        await repository.edit_comment(row.comment or 0, body)
+        if row.comment:
+            await repository.edit_comment(row.comment, body)
+        else:
+            comment = await post_of_run(context, repository, row.request, body)
+            await context.database.write(runs.set_comment, row.id, comment)
 
     try:
-        await retry_github(context.sleep, edit, forever=True)
+        await retry_github(context.sleep, show, forever=True)
     except GitHubError as error:
         # If the issue is locked, the repository archived or the App suspended, the sweep tries again
         # (bot/sweep/endings.py). If the comment was deleted or the App uninstalled, there is nothing to try.

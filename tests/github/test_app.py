@@ -63,7 +63,7 @@ def test_what_a_sandbox_is_given_can_only_read() -> None:
 
 
 def test_a_token_is_never_shown() -> None:
-    assert "canary" not in repr(Token("ghs_canary", 0, 1))
+    assert "canary" not in repr(Token("ghs_canary", 0, 1, 0))
 
 
 async def test_minting_is_tried_again_and_never_waits_for_its_turn(app: App, github: GitHub, time: Time) -> None:
@@ -195,10 +195,10 @@ async def test_a_revocation_that_fails_does_not_undo_what_was_done(app: App, git
 
 async def test_a_token_that_is_dead_already_is_no_error_to_revoke(app: App, github: GitHub, time: Time) -> None:
     github.server.faults.add(Fault("error", status=401))
-    await app.revoke(Token("ghs_dead", HOUR, 99))
+    await app.revoke(Token("ghs_dead", HOUR, 99, 0))
     github.server.faults.add(Fault("error", status=502, times=0))
     with pytest.raises(UnavailableError):
-        await app.revoke(Token("ghs_x", HOUR, 99))
+        await app.revoke(Token("ghs_x", HOUR, 99, 0))
 
 
 # --- who it is --------------------------------------------------------------------------------------

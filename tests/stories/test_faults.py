@@ -87,6 +87,9 @@ GITHUB = {
     "502 before the pull request": Fault("error", method="POST", path=PULLS),
     "502 after the pull request": Fault("error", AFTER, method="POST", path=PULLS),
     "half an answer to the pull request": Fault("cut", method="POST", path=PULLS),
+    # What GitHub refuses now, and not later.
+    "a comment that is forbidden at first": Fault("error", status=403, method="POST", path=COMMENTS),
+    "a comment that is not valid at first": Fault("error", status=422, method="POST", path=COMMENTS),
     # What may be repeated.
     "502 for a token": Fault("error", path="INSTALLATIONaccess_tokens$"),
     "500 for the permission": Fault("error", status=500, path="REPO/collaborators/mona/permission$"),

@@ -15,8 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.rig.crash.stories import Scenario
+from bot.rig.e2b.state import Sandbox
 from bot.rig.github.snapshot import Commits, of_repository
 from bot.rig.rig import Rig
+from bot.sandbox.scripts import script
 
 Plain = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -34,9 +36,7 @@ def end(rig: Rig, query: Query, scenario: Scenario, since: float) -> Plain:
     runs = query("SELECT * FROM runs WHERE repository = :id ORDER BY created_at", id=scenario.repo.id)
     plain = _Plain(scenario, runs)
     github = of_repository(scenario.repo, plain.commits)
-    sandboxes = [
-        sandbox for sandbox in rig.e2b.records if sandbox.options.metadata.get("repository") == str(scenario.repo.id)
-    ]
+    sandboxes = _sandboxes(rig, scenario)
     return {
         "github": json.loads(plain(json.dumps(github, ensure_ascii=False))),
         "live sandboxes": len(rig.e2b.sandboxes),
@@ -50,6 +50,18 @@ def end(rig: Rig, query: Query, scenario: Scenario, since: float) -> Plain:
         "deliveries": _deliveries(rig, query, scenario),
         "workflows not ended well": query(f"SELECT name, status FROM {workflows(rig)} WHERE status <> 'SUCCESS'"),
     }
+
+
+def starts(rig: Rig, scenario: Scenario) -> int:
+    """How often an agent was started for the story."""
+    commands = [command.text for sandbox in _sandboxes(rig, scenario) for command in sandbox.commands]
+    return sum(script("start") in text for text in commands)
+
+
+def _sandboxes(rig: Rig, scenario: Scenario) -> list[Sandbox]:
+    return [
+        sandbox for sandbox in rig.e2b.records if sandbox.options.metadata.get("repository") == str(scenario.repo.id)
+    ]
 
 
 def workflows(rig: Rig) -> str:

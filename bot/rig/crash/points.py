@@ -57,14 +57,19 @@ def of_commits(seen: Iterable[tuple[str, int]]) -> Iterator[Point]:
         yield from (Point(COMMIT, what, number, side) for side in Side)
 
 
+def at(point: Point, fault: Fault) -> Fault:
+    """The fault, so that it applies to the request of `point`, whatever the fault's side."""
+    method, _, path = point.what.partition(" ")
+    pattern = re.sub(r"<\w+>", "[^/]+", re.escape(path).replace(r"\-", "-"))
+    return replace(fault, method=method, path=f"^{pattern}$", skip=point.number - 1)
+
+
 def arm(point: Point, rig: Rig, commits: Commits, kill: Callable[[Request], None]) -> None:
     """Kill the bot's process at `point`: with `kill`, or at a commit from inside."""
     if point.place == COMMIT:
         commits.arm(point.what, point.number, point.side)
         return
-    method, _, path = point.what.partition(" ")
-    pattern = re.sub(r"<\w+>", "[^/]+", re.escape(path).replace(r"\-", "-"))
-    kill_fault = Fault("call", point.side, method, f"^{pattern}$", skip=point.number - 1, call=kill)
+    kill_fault = at(point, Fault("call", point.side, call=kill))
     table: FaultTable = (rig.github if point.place == GITHUB else rig.e2b).server.faults
     table.add(kill_fault)
     if point.side is Side.BEFORE:

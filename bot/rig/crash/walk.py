@@ -17,11 +17,11 @@ import sqlalchemy as sa
 
 from bot.rig.crash import points
 from bot.rig.crash.commits import Commits
-from bot.rig.crash.end import Plain, differences, end, workflows
+from bot.rig.crash.end import Plain, differences, end, starts, workflows
 from bot.rig.crash.fork_server import ForkServer
 from bot.rig.crash.points import Point
 from bot.rig.crash.stories import set_up
-from bot.rig.http.faults import Request
+from bot.rig.http.faults import Fault, Request
 from bot.rig.rig import Rig
 from bot.store.database import engine_arguments
 
@@ -49,11 +49,21 @@ class PointResult:
     differing: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FaultResult:
+    """The result of a story with faults. `struck`: all of them applied. `agents`: how often an agent was started."""
+
+    struck: bool
+    agents: int
+    differing: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Walk:
     """A running rig, as a context manager. `database` is the URL of the bot's database; None: a SQLite file."""
 
     database: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)  # more settings of the bot, or variables of its process
     rig: Rig = field(init=False)
     _commits: Commits = field(init=False)
     _engine: sa.Engine = field(init=False)
@@ -64,7 +74,7 @@ class Walk:
         self._commits = Commits(folder / "commits")
         database = {} if self.database is None else {"AMPBOT_DATABASE_URL": self.database}
         fork_server = self._stack.enter_context(ForkServer())
-        settings = {**SETTINGS, **self._commits.environment, **database}
+        settings = {**SETTINGS, **self._commits.environment, **database, **self.settings}
         self.rig = self._stack.enter_context(Rig(folder, settings, spawn=fork_server))
         url = self.rig.database_url.replace("postgresql://", "postgresql+psycopg://")
         # No connection outlives its query: SQLite recovers the WAL only when no other process has the file open.
@@ -127,6 +137,24 @@ class Walk:
             differing = (str(error), *self._last_log_lines())
         scenario.tear_down()
         return PointResult(point, struck, differing)
+
+    def answered(self, story: str, golden: Golden, *faults: Fault) -> FaultResult:
+        """Run the story with these faults of GitHub's, and compare the end state with the golden one."""
+        self.rig.github.state.meter.reset()
+        scenario = set_up(self.rig, story)
+        self._settle()
+        since = time.time()
+        self.rig.github.server.faults.add(*faults)
+        scenario.ask()
+        try:
+            self._settle()
+            differing = tuple(differences(golden.end, end(self.rig, self._query, scenario, since)))
+        except TimeoutError as error:
+            differing = (str(error), *self._last_log_lines())
+        struck = not self.rig.github.server.faults.faults
+        self.rig.github.server.faults.clear()
+        scenario.tear_down()
+        return FaultResult(struck, starts(self.rig, scenario), differing)
 
     # --- killing the bot ----------------------------------------------------------------------------
 

@@ -30,9 +30,11 @@ class Request:
 
 
 PAUSES = frozenset({"delay", "call"})  # the request goes on afterwards
-SPOILS = frozenset({"cut", "drip", "stop"})  # need the real answer, so they always apply after the effect
-REPLACES = frozenset({"error", "secondary_limit", "primary_limit", "timeout", "wrong_json", "redirect"})
+SPOILS = frozenset({"cut", "drip", "stop", "null"})  # need the real answer, so they always apply after the effect
+REPLACES = frozenset({"error", "answer", "secondary_limit", "primary_limit", "timeout", "wrong_json", "redirect"})
 KINDS = PAUSES | SPOILS | REPLACES
+
+_JSON = ("content-type", "application/json; charset=utf-8")
 
 Wording = Callable[[int, str], Mapping[str, Any]]  # an error's status and message -> a service's own JSON for it
 
@@ -42,12 +44,14 @@ class Fault:
     """One planned fault. Raises ValueError when its fields are invalid or contradict each other.
 
     error            answer `status` with `message`; as HTML when `plain`, as gateways do
+    answer           answer `status` with `message` as the JSON body
     secondary_limit  403 (or 429) in GitHub's words, with `retry-after` when `seconds` is set
     primary_limit    403 (or 429; 200 on GraphQL), nothing remaining, reset in `seconds`
     timeout          silence for `seconds`, then the connection is dropped
     cut              half of the body with the full Content-Length, then the connection is dropped
     drip             the body byte by byte over `seconds`
     stop             a streamed answer ends cleanly after its first piece
+    null             the JSON answer, with null for every value whose key is `message`
     wrong_json       200 and a body that is not JSON
     redirect         301 to another host (`message` is its address, if given)
     delay            wait `seconds`, then go on
@@ -105,12 +109,14 @@ def replacement(fault: Fault, request: Request, wording: Wording = github_wordin
     match fault.kind:
         case "error":
             return _error(fault, wording)
+        case "answer":
+            return Answer(fault.status, (_JSON,), fault.message.encode())
         case "secondary_limit":
             return _secondary_limit(fault)
         case "primary_limit":
             return _primary_limit(fault, request)
         case "wrong_json":
-            return Answer(200, (("content-type", "application/json; charset=utf-8"),), b'{"oops')
+            return Answer(200, (_JSON,), b'{"oops')
         case "redirect":
             address = (fault.message or "http://elsewhere.invalid") + request.path
             return _json(301, {"message": "Moved Permanently", "url": address}, (("location", address),))
@@ -187,9 +193,19 @@ def from_json(data: Mapping[str, Any]) -> Fault:
     return Fault(**values)
 
 
+def without(body: bytes, key: str) -> bytes:
+    """The JSON `body`, with null for every value whose key is `key`."""
+
+    def nulled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: None if name == key else nulled(item) for name, item in value.items()}
+        return [nulled(item) for item in value] if isinstance(value, list) else value
+
+    return json.dumps(nulled(json.loads(body))).encode()
+
+
 def _json(status: int, body: Mapping[str, Any], headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    kind = ("content-type", "application/json; charset=utf-8")
-    return Answer(status, (kind, *headers), json.dumps(body).encode())
+    return Answer(status, (_JSON, *headers), json.dumps(body).encode())
 
 
 def _error(fault: Fault, wording: Wording) -> Answer:

@@ -20,6 +20,7 @@ from bot.rig.http.faults import (
     Wording,
     github_wording,
     replacement,
+    without,
 )
 from bot.rig.http.request_log import WHOLE, Recording, RequestLog
 
@@ -224,6 +225,11 @@ class _BufferedAnswer:
             self._over = True
             await self._exchange.apply(self._fault)
             return
+        if self._fault is not None and self._fault.kind == "null":
+            self._body[:] = without(bytes(self._body), self._fault.message)
+            headers = [pair for pair in self._start["headers"] if pair[0] != b"content-length"]
+            headers.append((b"content-length", str(len(self._body)).encode()))
+            self._start = {**self._start, "headers": headers}
         await self._exchange.send(self._start)
         if self._fault is not None and self._fault.kind == "cut":
             self._over = True

@@ -52,6 +52,11 @@ def test_a_fault_strikes_as_often_as_it_says_after_those_it_lets_pass(times: int
     assert seen == hits
 
 
+def test_an_answer_is_sent_as_it_is_given() -> None:
+    answer = replacement(Fault("answer", status=200, message='{"errors": []}'), ASK)
+    assert (answer.status, answer.body) == (200, b'{"errors": []}')
+
+
 def test_only_one_fault_decides_the_answer_and_the_next_waits_its_turn() -> None:
     table = FaultTable()
     table.add(Fault("error", message="one"), Fault("delay", message="slow"), Fault("cut", message="two"))

@@ -188,6 +188,12 @@ def test_a_client_that_gives_up_first_ends_a_timeout(state: State, client: httpx
     assert [body for body in state.effects if body != b"again"] == []
 
 
+def test_an_answer_can_lack_a_value(state: State, client: httpx.Client) -> None:
+    state.server.faults.add(Fault("null", message="word"))
+    answer = client.post("/effect", content=b"x")
+    assert (answer.status_code, answer.json(), state.effects) == (201, {"word": None}, [b"x"])
+
+
 def test_a_cut_answer_ends_halfway_with_its_full_length_promised(state: State, client: httpx.Client) -> None:
     state.server.faults.add(Fault("cut"))
     with pytest.raises(httpx.RemoteProtocolError, match=f"received {len(BODY) // 2} bytes, expected {len(BODY)}"):
