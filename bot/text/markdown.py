@@ -26,7 +26,15 @@ _REFERENCE = re.compile(r"#(?=[0-9])|(?<![A-Za-z0-9])GH\\?-(?=[0-9])", re.IGNORE
 _CLOSES_ADDRESS = re.compile(
     r"(?<![A-Za-z0-9])((?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)[^A-Za-z0-9]{1,8}https?:)(?=//)", re.IGNORECASE
 )
-_COMMAND = re.compile(r"^([ \t]*)/(?=[A-Za-z])", re.MULTILINE)
+# At the start of a line, of a list item or of a quote.
+_COMMAND = re.compile(r"^((?:[ \t>]|[-*+](?=[ \t])|[0-9]{1,9}[.)](?=[ \t]))*)/(?=[A-Za-z])", re.MULTILINE)
+# Other bots read commands in the raw text, so in code too. A path has more than one slash.
+_FENCED_COMMAND = re.compile(r"^([ \t>]*)/(?=[A-Za-z][\w-]*(?:\s|$))", re.MULTILINE)
+# A commit with one of these in its message starts no workflow, and a squash takes a pull request's title and
+# description as its message: https://docs.github.com/en/actions/how-tos/manage-workflow-runs/skip-workflow-runs
+# Other services have words of their own: [skip netlify], [vercel skip], [skip release], ***NO_CI***.
+_SKIP = re.compile(r"\[(?=[^\[\]\n]{0,60}(?<![A-Za-z])(?:skip|no[ _-]?ci)(?![A-Za-z]))|\*{3}(?=NO_CI)", re.IGNORECASE)
+_SKIP_TRAILER = re.compile(r"skip-checks(?=:)", re.IGNORECASE)
 _AUTOLINK = re.compile(r"<(https?://[^\s<>]+)>", re.IGNORECASE)
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
@@ -47,7 +55,10 @@ _CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f]")
 
 
 def sanitize(text: str, max_chars: int = MAX_CHARS) -> str:
-    """`text` without anything that has an effect on GitHub, at most `max_chars` long. Code is not changed."""
+    """`text` without anything that has an effect on GitHub, at most `max_chars` long.
+
+    Code is not changed, but for lines that are a command to other bots.
+    """
     whole = _normalized(text)
     return _shortened(whole, max_chars, _sanitized, f"\n\n… (cut: {len(whole):,} characters in all)")
 
@@ -65,7 +76,12 @@ def line(text: str, max_chars: int = 200) -> str:
 def plain(text: str, max_chars: int = 200) -> str:
     """One line for titles and commit messages: GitHub renders no Markdown there, but sees mentions and references."""
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return _shortened(flat, max_chars, _inert, "…")
+    return _shortened(flat, max_chars, lambda cut: without_skips(_inert(cut)), "…")
+
+
+def without_skips(text: str) -> str:
+    """`text` without words that make GitHub or a CI service skip a commit whose message contains them, also in code."""
+    return _SKIP_TRAILER.sub(rf"\g<0>{_JOINER}", _SKIP.sub(rf"\g<0>{_JOINER}", text))
 
 
 def code(text: str) -> str:
@@ -152,7 +168,7 @@ def _sanitize_outside(text: str, kept: Iterator[tuple[int, int]]) -> str:
     """`text`, sanitized except in the ranges `kept`, which are in order."""
     pieces, done = [], 0
     for start, end in kept:
-        pieces += [_sanitize_prose(text[done:start]), text[start:end]]
+        pieces += [_sanitize_prose(text[done:start]), _FENCED_COMMAND.sub(rf"\1{_JOINER}/", text[start:end])]
         done = end
     return "".join([*pieces, _sanitize_prose(text[done:])])
 

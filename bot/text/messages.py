@@ -9,7 +9,7 @@ from bot.agent.outcome import Failure, Outcome
 from bot.changes.changeset import Change, Violation
 from bot.model import Actor, Ending, PinnedBase, RunRequest, RunState
 from bot.text import kind_words
-from bot.text.markdown import code, line, plain, quote, sanitize
+from bot.text.markdown import code, line, plain, quote, sanitize, without_skips
 
 AGAIN = "To try again, comment `/amp` with your request."
 
@@ -365,7 +365,7 @@ def pull_body(request: RunRequest, pinned: PinnedBase, description: str, price: 
     return "\n\n".join(
         [
             marker(request.id),
-            sanitize(description) or "Amp left no description.",
+            without_skips(sanitize(description, 50_000)) or "Amp left no description.",
             f"Closes #{request.issue.number}",
             f"---\nAsked by @{request.actor.login} in #{request.issue.number}; based on {pinned.base_sha}.",
             price_line(request.id, price),

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.events import commands
-from bot.text.markdown import MAX_CHARS, code, line, plain, quote, sanitize
+from bot.text.markdown import MAX_CHARS, code, line, plain, quote, sanitize, without_skips
 from tests.text.markup import GITHUB, TEXTS, alive
 
 J = "\u2060"
@@ -48,6 +48,7 @@ PROSE = {
     "a name in an address": ("https://npmjs.com/@scope/x", "https://npmjs.com/%40scope/x"),
     "an address in brackets": ("<https://x.y/z>", "https://x.y/z"),
     "a command": ("/amp stop\n  /lgtm", "\\/amp stop\n  \\/lgtm"),
+    "a command in a list and a quote": ("- /merge\n> 1. /hold\n+/x", "- \\/merge\n> 1. \\/hold\n+/x"),
     "a path": ("/ and a/b and //x", "/ and a/b and //x"),
     "markup": ("<img src=x> </details> <!-- x --> <?x?>", "&lt;img src=x> &lt;/details> &lt;!-- x --> &lt;?x?>"),
     "less than": ("a < b <3", "a < b <3"),
@@ -73,6 +74,8 @@ CODE = {
     "beside others": "`a`@ `@b`, `@c`",
     "in a heading, a list, a quote": "# `@a`\n\n- `@b`\n\n> `@c`",
     "a fence": "```python\n@fixture\n# <a> /amp #1\n```",
+    "a path": "```\n/usr/bin/env\n/\n- /merge\n```",
+    "what skips no commit here": "`[skip ci]`\n\n```yaml\n# [ci skip]\n```",
     "a fence of tildes": "~~~\n@bob\n```\n@bob\n~~~",
     "a longer fence": "````\n```\n@bob\n````",
     "a fence in a list": "- a\n\n  ```\n  @bob\n  -\n  ```\n- b",
@@ -85,6 +88,12 @@ CODE = {
 @pytest.mark.parametrize("text", CODE.values(), ids=CODE.keys())
 def test_code_is_left_as_it_is(text: str) -> None:
     assert sanitize(text) == text
+
+
+def test_a_command_to_another_bot_is_none_in_code_either() -> None:
+    """Prow and its like read the raw text of a comment."""
+    text = "```\n/approve\n  /lgtm cancel\n```\n\n> ~~~\n> /hold\n> ~~~"
+    assert sanitize(text) == f"```\n{J}/approve\n  {J}/lgtm cancel\n```\n\n> ~~~\n> {J}/hold\n> ~~~"
 
 
 NOT_CODE = {
@@ -188,6 +197,13 @@ def test_a_line_stands_in_the_middle_of_one(text: str, shown: str) -> None:
         ("Fix #1 for @bob", f"Fix #{J}1 for @{J}bob"),
         ("closes https://x.y/1", f"closes https:{J}//x.y/1"),
         ("a\nb\x1b\u200b", "a b"),
+        ("Do not [skip ci] [CI SKIP]", f"Do not [{J}skip ci] [{J}CI SKIP]"),
+        (
+            "[no ci] [skip actions] [skip-netlify] [vercel skip]",
+            f"[{J}no ci] [{J}skip actions] [{J}skip-netlify] [{J}vercel skip]",
+        ),
+        ("skip-checks: true ***NO_CI***", f"skip-checks{J}: true ***{J}NO_CI***"),
+        ("[skipper] [x] skip ci", "[skipper] [x] skip ci"),
         ("a" * 300, "a" * 199 + "…"),
         ("@a " * 150, f"@{J}a " * 49 + f"@{J}a…"),
         ("", ""),
@@ -263,6 +279,21 @@ def test_no_text_commands_us_or_exceeds_its_room(text: str, max_chars: int) -> N
     assert len(sanitize(text, max_chars)) <= max_chars
     assert len(line(text, max_chars)) <= max_chars
     assert len(plain(text, max_chars)) <= max_chars
+
+
+# What other bots and GitHub itself act on in raw text, with no regard for Markdown.
+OTHERS = re.compile(r"^(?:[ \t>]|[-*+] |[0-9]+[.)] )*/[a-z-]+(?:\s|$)", re.IGNORECASE | re.MULTILINE)
+SKIPS = re.compile(r"\[skip ci\]|skip-checks:|\*\*\*NO_CI\*\*\*", re.IGNORECASE)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_no_text_commands_other_bots_or_skips_a_commit(text: str) -> None:
+    outside_code = re.sub(r"(?s)(```|~~~).*", "", sanitize(text))
+    assert OTHERS.findall(outside_code) == []
+    assert re.findall(r"(?m)^[ \t>]*/[a-z]+(?:\s|$)", sanitize(text)) == []
+    assert SKIPS.findall(plain(text)) == []
+    assert SKIPS.findall(without_skips(sanitize(text))) == []
 
 
 @given(st.text())

@@ -291,6 +291,7 @@ def test_a_commit_names_its_run_and_who_asked() -> None:
         ("Login fails\n", None, "Login fails"),
         ("Closes #1 @bob", None, f"Closes #{J}1 @{J}bob"),
         ("x" * 300, None, "x" * 199 + "…"),
+        ("Stop honouring [skip ci]", None, f"Stop honouring [{J}skip ci]"),
         ("\u200b", "\n", "Resolve #7"),
         ("", None, "Resolve #7"),
     ],
@@ -304,6 +305,8 @@ def test_a_pull_request_closes_its_issue_and_says_who_asked_and_on_what_it_was_m
         f"{MARK}\n\nIt was the cookie. Fixes #{J}99.\n\nCloses #7\n\n---\nAsked by @alice in #7; "
         f"based on {'ba5e' * 10}.\n\n{TOOK}"
     )
+    # A squash takes the description as the commit's message, code and all.
+    assert f"`[{J}skip ci]`" in messages.pull_body(REQUEST, PINNED, "Use `[skip ci]`.", PRICE)
     assert "\n\nAmp left no description.\n\n" in messages.pull_body(REQUEST, PINNED, "", PRICE)
 
 
