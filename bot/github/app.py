@@ -72,6 +72,15 @@ class _Installed(Answer):
     suspended_at: datetime | None = None
 
 
+class _Named(Answer):
+    id: int
+    full_name: str
+
+
+class _Repositories(Answer):
+    repositories: list[_Named]
+
+
 class _Token(Answer):
     token: str
     expires_at: datetime
@@ -130,6 +139,15 @@ class App:
         """Revoke a token; it may have expired already. Raises: GitHubError."""
         with suppress(UnauthorizedError):
             await self._client_with(token).call("DELETE", "/installation/token", urgent=True)
+
+    async def current_name(self, repo: Repo) -> str | None:
+        """The full name that the repository has now; None if the App has no access to it any more. Raises: GitHubError.
+
+        Its former name may belong to another repository by now.
+        """
+        client = await self._client_for(repo)  # its token is for this repository alone
+        listed = await client.call("GET", "/installation/repositories", _Repositories)
+        return next((item.full_name for item in listed.repositories if item.id == repo.id), None)
 
     def hooks(self) -> DeliveryLog:
         """GitHub's log of the App's deliveries."""

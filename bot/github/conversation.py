@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,7 @@ _TARGET = "target { oid ... on Commit { tree { oid } } }"
 _QUERY = f"""
 query Conversation($owner: String!, $name: String!, $number: Int!) {{
   repository(owner: $owner, name: $name) {{
-    databaseId nameWithOwner isArchived isEmpty
+    databaseId nameWithOwner isArchived isEmpty %s
     defaultBranchRef {{ name {_TARGET} }}
     issueOrPullRequest(number: $number) {{
       __typename
@@ -63,6 +64,7 @@ class Conversation:
     default: BranchHead | None  # None: the repository is empty
     pull: PullRequest | None
     comments: tuple[Comment, ...]
+    in_the_way: str | None = None  # a branch because of which git allows none with ampbot's prefix
 
 
 class _Camel(BaseModel):
@@ -117,6 +119,8 @@ class _Subject(_Camel):
 
 
 class _Repository(_Camel):
+    model_config = ConfigDict(extra="allow")  # a field for each branch that may be in the way
+
     database_id: int | None  # the schema allows null, as for ids over 32 bits
     name_with_owner: str
     is_archived: bool
@@ -129,14 +133,22 @@ class _Answer(_Camel):
     repository: _Repository | None = None
 
 
-async def read(repository: Repository, number: int, *, until: str, exclude: int) -> Conversation | None:
+async def read(
+    repository: Repository, number: int, *, until: str, exclude: int, branch_prefix: str = ""
+) -> Conversation | None:
     """The conversation with the comments that were not written or edited after `until` (RFC 3339).
 
-    `exclude`: the id of a comment to leave out. None: the repository or the issue does not exist.
+    `exclude`: the id of a comment to leave out. `branch_prefix`: of the branches that ampbot makes. None: the
+    repository or the issue does not exist.
 
     Raises: GitHubError.
     """
-    found = (await repository.graphql(_QUERY, {"number": number}, _Answer)).repository
+    # Where there is a branch `a`, git allows no branch `a/b`.
+    ways = {f"way{index}": branch_prefix[:index] for index, letter in enumerate(branch_prefix) if letter == "/"}
+    fields = " ".join(
+        f"{alias}: ref(qualifiedName: {json.dumps(f'refs/heads/{way}')}) {{ name }}" for alias, way in ways.items()
+    )
+    found = (await repository.graphql(_QUERY % fields, {"number": number}, _Answer)).repository
     if found is None or found.issue_or_pull_request is None:
         return None
     subject, cutoff = found.issue_or_pull_request, datetime.fromisoformat(until)
@@ -153,6 +165,7 @@ async def read(repository: Repository, number: int, *, until: str, exclude: int)
     default = found.default_branch_ref.head(found.default_branch_ref.name) if found.default_branch_ref else None
     return Conversation(
         repository=found.database_id or await repository.id(),
+        in_the_way=next((way for alias, way in ways.items() if (found.model_extra or {}).get(alias)), None),
         name=found.name_with_owner,
         archived=found.is_archived,
         default=None if found.is_empty else default,

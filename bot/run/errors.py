@@ -26,7 +26,7 @@ from bot.sandbox.errors import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
-from bot.text import messages
+from bot.text import messages, refusal_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,12 @@ _GONE = Meaning("sandbox gone", lambda _: messages.sandbox_gone())
 _GARBLED = Meaning("sandbox garbled", lambda _: messages.sandbox_garbled())
 _TEMPLATE = Meaning("sandbox refused", lambda error: messages.sandbox_refused(error.template, error.message))
 _E2B_DOWN = Meaning("sandbox trouble", _e2b_down)
-_NOT_FOUND = Meaning("github shows nothing", lambda _: messages.gone())
-_REFUSED = Meaning("github refused", lambda error: messages.github_refused(error.message))
+_NOT_FOUND = Meaning(
+    "github shows nothing", lambda error: refusal_messages.not_found(error.message, preparing=error.preparing)
+)
+_REFUSED = Meaning(
+    "github refused", lambda error: refusal_messages.github_refused(error.message, preparing=error.preparing)
+)
 _GITHUB_DOWN = Meaning("github trouble", lambda _: messages.github_down())
 
 MEANINGS: Mapping[type[GitHubError | SandboxError], Meaning] = {

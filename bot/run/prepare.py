@@ -17,7 +17,7 @@ from bot.engine.gather import gather_all
 from bot.github.app import CLONE, Token
 from bot.github.conversation import Conversation
 from bot.github.conversation import read as read_conversation
-from bot.github.errors import GitHubError
+from bot.github.errors import GitHubError, NotFoundError
 from bot.github.repository import Repository
 from bot.model import Ending, PinnedBase, Problem, Repo, RunRequest, RunState
 from bot.sandbox.client import Sandbox
@@ -26,7 +26,7 @@ from bot.sandbox.scripts import AMP_SETTINGS, COMMAND, PATHS, PROMPT, PULL_DIFF,
 from bot.settings import Settings
 from bot.store import runs
 from bot.store.runs import Run
-from bot.text import messages
+from bot.text import messages, refusal_messages
 
 log = structlog.get_logger()
 
@@ -57,7 +57,8 @@ async def prepare(context: Context, run: Run) -> Ending | None:
             await context.github.revoke(token)
             return base
         pinned, conversation = base
-        fetched, installed = await gather_all(
+        repository = await context.github.conversation(request.issue.repo, pinned.repo_name)
+        fetch_error, installed = await gather_all(
             _fetch(context, sandbox, pinned, request.issue.repo, tokens),
             _write_inputs(run, sandbox, pinned, conversation, repository),
         )
@@ -66,9 +67,9 @@ async def prepare(context: Context, run: Run) -> Ending | None:
             await _revoke(context, tokens)
         raise
     # The token is no longer needed. It is revoked before the agent starts.
-    _, checked_out = await gather_all(_revoke(context, tokens), _check_out(context, run, sandbox, pinned, fetched))
-    if not checked_out:
-        return messages.fetch_failed()
+    _, error = await gather_all(_revoke(context, tokens), _check_out(context, run, sandbox, pinned, fetch_error))
+    if error is not None:
+        return refusal_messages.fetch_failed(context.redact(error))
     if isinstance(installed, Problem):
         log.warning("no usable amp", run=run.id, why=installed.detail)
         return messages.amp_missing(installed.message)
@@ -103,27 +104,50 @@ async def _sandbox(context: Context, run: Run) -> Sandbox:
 async def _resolve_base(context: Context, run: Run, repository: Repository) -> tuple[PinnedBase, Conversation] | Ending:
     """Read and store the base of the run, or return the reason why it cannot work here."""
     request = run.request
-    conversation = await read_conversation(
-        repository, request.issue.number, until=request.at, exclude=request.trigger.comment
-    )
+    conversation = await _read(context, request, repository)
+    if conversation is None or conversation.repository != request.issue.repo.id:
+        # The repository was renamed, and another one has its former name now.
+        name = await context.github.current_name(request.issue.repo)
+        if name is None:
+            return refusal_messages.app_removed()
+        repository = await context.github.conversation(request.issue.repo, name)
+        conversation = await _read(context, request, repository)
     if conversation is None:
-        return messages.gone()
-    if refusal := rejection(request, conversation):
+        return refusal_messages.conversation_gone(request.issue.number)
+    if refusal := rejection(request, conversation, context.settings.branch_prefix):
         return refusal
-    pinned = run.pinned or await _read_base(repository, conversation)
+    try:
+        pinned = run.pinned or await _read_base(repository, conversation)
+    except NotFoundError as error:
+        if conversation.pull is None or "No common ancestor" not in error.message:
+            raise
+        return refusal_messages.no_common_history(conversation.pull.base_branch)
     await context.database.write(runs.record_base, run.id, pinned)
     return pinned, conversation
 
 
-def rejection(request: RunRequest, conversation: Conversation) -> Ending | None:
-    """The first reason why this run cannot work here; None if it can."""
+async def _read(context: Context, request: RunRequest, repository: Repository) -> Conversation | None:
+    try:
+        return await read_conversation(
+            repository,
+            request.issue.number,
+            until=request.at,
+            exclude=request.trigger.comment,
+            branch_prefix=context.settings.branch_prefix,
+        )
+    except NotFoundError:
+        return None
+
+
+def rejection(request: RunRequest, conversation: Conversation, branch_prefix: str) -> Ending | None:
+    """The first reason why this run cannot work here; None if it can. `branch_prefix`: of ampbot's branches."""
     if conversation.repository != request.issue.repo.id:
-        return messages.gone()
+        return refusal_messages.app_removed()
     if conversation.default is None:
         return messages.empty()
     rules = request.kind.rules
     if rules.needs_pull and conversation.pull is None:
-        return messages.gone()
+        return refusal_messages.conversation_gone(request.issue.number)
     if not rules.publishes:
         return None
     if conversation.archived:
@@ -131,6 +155,8 @@ def rejection(request: RunRequest, conversation: Conversation) -> Ending | None:
     # A fork is no reason yet: the request may be a question. publish() refuses changes to a fork.
     if conversation.pull is not None and (conversation.pull.head is None or not conversation.pull.open):
         return messages.closed_pull()
+    if conversation.pull is None and conversation.in_the_way is not None:
+        return refusal_messages.branch_in_the_way(conversation.in_the_way, branch_prefix)
     return None
 
 
@@ -154,17 +180,20 @@ async def _revoke(context: Context, tokens: list[Token]) -> None:
         await context.github.revoke(token)
 
 
-async def _fetch(context: Context, sandbox: Sandbox, pinned: PinnedBase, repo: Repo, tokens: list[Token]) -> bool:
-    """Fetch the pinned commits by id. Each further attempt gets a new token: the last one may have expired."""
+async def _fetch(context: Context, sandbox: Sandbox, pinned: PinnedBase, repo: Repo, tokens: list[Token]) -> str | None:
+    """Fetch the pinned commits by id. None if it worked, or git's error output.
+
+    Each further attempt gets a new token: the last one may have expired.
+    """
     for wait in (*FETCH_WAITS, None):
         result = await sandbox.run(script("fetch"), env=_fetch_env(context, pinned, tokens[-1]), seconds=FETCH_SECONDS)
         if result.exit_code == 0:
-            return True
+            return None
         log.warning("fetch failed", repository=pinned.repo_name, git=context.redact(result.stderr)[-500:])
         if wait is not None:
             await context.sleep(wait)
             tokens.append(await context.github.mint(repo, CLONE))
-    return False
+    return result.stderr
 
 
 def _fetch_env(context: Context, pinned: PinnedBase, token: Token) -> dict[str, str]:
@@ -212,9 +241,12 @@ async def _write_inputs(
     return installed
 
 
-async def _check_out(context: Context, run: Run, sandbox: Sandbox, pinned: PinnedBase, fetched: bool) -> bool:
-    if not fetched:
-        return False
+async def _check_out(
+    context: Context, run: Run, sandbox: Sandbox, pinned: PinnedBase, fetch_error: str | None
+) -> str | None:
+    """Check out the pinned commit, if it was fetched. None if it worked, or git's error output."""
+    if fetch_error is not None:
+        return fetch_error
     env = {
         "AMPBOT_URL": f"{context.settings.github_url}/{pinned.repo_name}.git",
         "AMPBOT_COMMIT": pinned.base_sha,
@@ -224,11 +256,11 @@ async def _check_out(context: Context, run: Run, sandbox: Sandbox, pinned: Pinne
     result = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
     if result.exit_code != 0:
         log.warning("checkout failed", run=run.id, git=context.redact(result.stderr)[-500:])
-        return False
+        return result.stderr
     names = await sandbox.read(PATHS, max_bytes=MAX_PATHS)
     if names is not None:
         await context.database.write(runs.save_artifact, run.id, BASE_PATHS, names)
-    return True
+    return None
 
 
 async def _diff(repository: Repository, pinned: PinnedBase) -> str:

@@ -11,10 +11,11 @@ import structlog
 from bot.context import Context
 from bot.engine.retry import retry_e2b, retry_github
 from bot.engine.workflows import Engine
-from bot.github.errors import GitHubError
+from bot.github.errors import GitHubError, NotFoundError
 from bot.model import Ending
 from bot.run.collect import collect
 from bot.run.errors import StageError, meaning_of
+from bot.run.missing import missing
 from bot.run.prepare import lifetime, prepare
 from bot.run.publish import publish
 from bot.run.report import report
@@ -72,7 +73,7 @@ async def attempt(context: Context, run: str, stage: Stage) -> bool:
     except sa.exc.OperationalError:
         raise
     except (GitHubError, SandboxError) as error:
-        ending = _ending_for(context, run, stage, error)
+        ending = await _ending_for(context, row, stage, error)
     except Exception:  # a bug must end the run visibly, too
         log.exception("stage failed", run=run, stage=stage.__name__)
         ending = messages.internal_error(run)
@@ -93,9 +94,11 @@ async def _with_retries(
     return await once()
 
 
-def _ending_for(context: Context, run: str, stage: Stage, error: GitHubError | SandboxError) -> Ending:
+async def _ending_for(context: Context, run: Run, stage: Stage, error: GitHubError | SandboxError) -> Ending:
     meaning = meaning_of(error)
-    log.warning(meaning.event, run=run, stage=stage.__name__, error=context.redact(str(error)))
+    log.warning(meaning.event, run=run.id, stage=stage.__name__, error=context.redact(str(error)))
+    if isinstance(error, NotFoundError) and (ending := await missing(context, run.request)) is not None:
+        return ending
     message = context.redact(error.message if isinstance(error, GitHubError) else str(error))
     return meaning.ending(StageError(message, context.settings.e2b_template, preparing=stage is prepare))
 

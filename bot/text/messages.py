@@ -176,14 +176,6 @@ def empty() -> Ending:
     )
 
 
-def gone() -> Ending:
-    return Ending(
-        RunState.FAILED,
-        "GitHub no longer shows ampbot this repository or conversation (it was transferred, deleted, or the App was "
-        f"removed from it). Nothing was published; what was done is kept with the run. {AGAIN}",
-    )
-
-
 def fork_work() -> Ending:
     return Ending(
         RunState.REFUSED,
@@ -273,29 +265,6 @@ def sandbox_garbled() -> Ending:
         RunState.FAILED,
         "The sandbox no longer answered as it should: something in it changed its shell. Nothing was published; the "
         f"transcript up to then is kept. {AGAIN}",
-    )
-
-
-def fetch_failed() -> Ending:
-    return Ending(
-        RunState.FAILED, f"The repository could not be fetched into the sandbox. Nothing was changed. {AGAIN}"
-    )
-
-
-# A word in GitHub's message -> what to do about it.
-_CURES = {
-    "archived": "Unarchive the repository, then ask again.",
-    "suspended": "Whoever installed the App can lift the suspension; then ask again.",
-}
-_RULE = "If a rule of this repository forbids it, allow the App in that rule, then ask again."
-
-
-def github_refused(message: str) -> Ending:
-    """GitHub refused to publish: a ruleset, branch protection, an archived repository, a suspended App…"""
-    cure = next((cure for word, cure in _CURES.items() if word in message), _RULE)
-    return Ending(
-        RunState.FAILED,
-        f"GitHub refused to publish the work:\n\n{quote(message, 600)}\n\nThe change set is kept with the run. {cure}",
     )
 
 

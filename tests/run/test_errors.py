@@ -11,7 +11,7 @@ from bot.run.errors import MEANINGS, StageError, meaning_of
 from bot.sandbox.errors import SandboxError
 from bot.store import runs
 from bot.store.runs import Run
-from bot.text import messages
+from bot.text import messages, refusal_messages
 from tests.factory import run_request
 
 VendorError = GitHubError | SandboxError
@@ -19,7 +19,7 @@ VendorError = GitHubError | SandboxError
 AT_WORK = StageError("the vendor's words", "amp:1", preparing=False)
 PREPARING = StageError("the vendor's words", "amp:1", preparing=True)
 
-REFUSED = ("github refused", messages.github_refused("the vendor's words"))
+REFUSED = ("github refused", refusal_messages.github_refused("the vendor's words", preparing=False))
 GITHUB_DOWN = ("github trouble", messages.github_down())
 E2B_DOWN = ("sandbox trouble", messages.sandbox_lost_touch())
 GARBLED = ("sandbox garbled", messages.sandbox_garbled())
@@ -28,7 +28,7 @@ EXPECTED = {
     "GitHubError": GITHUB_DOWN,
     "UnauthorizedError": REFUSED,
     "ForbiddenError": REFUSED,
-    "NotFoundError": ("github shows nothing", messages.gone()),
+    "NotFoundError": ("github shows nothing", refusal_messages.not_found("the vendor's words", preparing=False)),
     "ConflictError": REFUSED,
     "UnprocessableError": REFUSED,
     "UnavailableError": GITHUB_DOWN,

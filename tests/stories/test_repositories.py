@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.rig.github.webhooks import Handling
+from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
 from tests.stories.story import BOT, FILES, HELD, MAINTAINER, STRANGER, Story
@@ -44,7 +45,7 @@ def test_archived_while_the_agent_works(story: Story) -> None:
     ((state, says),) = story.endings()
     assert state == "failed"
     assert "GitHub refused to publish the work:\n\n> Repository was archived so is read-only." in says
-    assert says.endswith("The change set is kept with the run. Unarchive the repository, then ask again.")
+    assert says.endswith("The change set is kept with the run. Unarchive the repository, then comment `/amp retry`.")
     assert story.kept() == KEPT
     assert (story.pulls(), list(story.branches())) == ([], ["main"])
     assert "### ⏳ Working on it" in story.only_answer(number), "GitHub takes no edit of it any more"
@@ -63,7 +64,7 @@ def test_an_end_that_github_refused_to_show_is_shown_once_it_is_let(rig_with: Ri
     rig.execute("UPDATE runs SET unshown_at = unshown_at - 3601")
     rig.serve()
     story.until("the end to be shown", lambda: "### ⏳" not in story.only_answer(number))
-    assert "Unarchive the repository, then ask again." in story.only_answer(number)
+    assert "Unarchive the repository, then comment `/amp retry`." in story.only_answer(number)
     story.until("it to be known", lambda: [row["unshown_at"] for row in story.runs()] == [None])
 
 
@@ -102,13 +103,80 @@ def test_renamed_between_the_comment_and_its_delivery(story: Story) -> None:
     assert "### ✅ Done" in story.only_answer(number)
 
 
+def test_renamed_while_another_repository_takes_the_name(story: Story) -> None:
+    github, name = story.rig.github, story.repo.full_name
+    number = story.issue()
+    github.handle_deliveries(Handling(hold=True))
+    story.say(number, FIX)
+    github.rename(story.repo, "book", MAINTAINER)
+    other = github.create_repository(name, files={"README.md": "Another one\n"})
+    github.open_issue(other, MAINTAINER, "Something else")
+    github.handle_deliveries(Handling())
+    github.release_deliveries()
+    story.settle()
+    assert story.change() == FIXED
+    assert story.states() == ["published"]
+    assert (list(other.bare.refs()), [len(issue.comments) for issue in other.issues.values()]) == (
+        ["refs/heads/main"],
+        [0],
+    )
+
+
+def test_a_branch_in_the_way_of_ours_is_found_before_amp_is_paid(story: Story) -> None:
+    story.rig.github.push_commit(story.repo, "amp", {"a": "b"}, MAINTAINER)
+    number = story.issue()
+    story.say(number, FIX)
+    story.settle()
+    ((state, says),) = story.endings()
+    assert state == "refused"
+    assert says.startswith("This repository has a branch `amp`, so git allows no branch that begins with `amp/`")
+    assert "Nothing was started. Rename or delete that branch, or let the operator set another" in says
+    assert says in story.only_answer(number)
+    assert story.kept() == NOTHING_KEPT
+    assert "amp" in story.branches()
+
+
+def test_a_pull_request_without_a_common_ancestor(story: Story) -> None:
+    pull = story.pull({"docs/guide.md": "Guide\n"})
+    bare = story.repo.bare
+    orphan = bare.write_commit(bare.commit(pull.head_sha).tree, [], "Alone", *[bare.commit(pull.head_sha).author] * 2)
+    story.rig.github.force_push(story.repo, "feature", orphan, MAINTAINER)
+    story.say(pull.number, "/amp review")
+    story.settle()
+    ((state, says),) = story.endings()
+    assert (state, "has no commit in common with `main`" in says) == ("refused", True)
+    assert says in story.only_answer(pull.number)
+    assert (story.kept(), story.reviews(pull.number)) == (NOTHING_KEPT, [])
+
+
+def test_a_repository_that_git_may_not_fetch(story: Story) -> None:
+    """As where an organization's allow list has the bot's address, but not the sandbox's."""
+    path = f"^/{story.repo.full_name}.git/"
+    story.rig.github.server.faults.add(Fault("error", status=403, plain=True, path=path, times=0))
+    number = story.issue()
+    story.say(number, FIX)
+    try:
+        story.settle()
+    finally:
+        story.rig.github.server.faults.clear()
+    ((state, says),) = story.endings()
+    assert state == "failed"
+    assert says.startswith("The repository could not be fetched into the sandbox, and git says:\n\n> ")
+    assert "The requested URL returned error: 403" in says
+    assert "Nothing was changed." in says
+    assert says in story.only_answer(number)
+    assert story.kept() == NOTHING_KEPT
+
+
 def test_transferred_while_the_agent_works(story: Story) -> None:
     number = at_work(story)
     story.rig.github.transfer(story.repo, f"heirs-of-{story.repo.owner.login}", MAINTAINER)
     story.settle()
     ((state, says),) = story.endings()
     assert state == "failed"
-    assert "GitHub no longer shows ampbot this repository or conversation (it was transferred" in says
+    assert says.startswith(
+        "The App no longer has access to this repository, or the repository was deleted or transferred."
+    )
     assert story.kept() == KEPT
     assert story.pulls() == []
     assert "### ⏳ Working on it" in story.only_answer(number), "the App may not write there any more"
@@ -120,7 +188,8 @@ def test_uninstalled_while_the_agent_works(story: Story) -> None:
     story.settle()
     ((state, says),) = story.endings()
     assert state == "failed"
-    assert "the App was removed from it). Nothing was published; what was done is kept with the run." in says
+    assert says.startswith("The App no longer has access to this repository")
+    assert "Nothing was published; what was done is kept with the run." in says
     assert story.kept() == KEPT
     assert story.pulls() == []
     assert "### ⏳ Working on it" in story.only_answer(number)
@@ -133,7 +202,7 @@ def test_suspended_while_the_agent_works(story: Story) -> None:
     ((state, says),) = story.endings()
     assert state == "failed"
     assert "> This installation has been suspended" in says
-    assert says.endswith("Whoever installed the App can lift the suspension; then ask again.")
+    assert says.endswith("Whoever installed the App can lift the suspension; then comment `/amp retry`.")
     assert story.kept() == KEPT
     assert story.pulls() == []
     assert "### ⏳ Working on it" in story.only_answer(number)
@@ -163,7 +232,7 @@ def test_a_ruleset_that_lets_nobody_create_the_branch(story: Story) -> None:
     assert "### ⚠️ It did not work out\n" in answer
     assert "GitHub refused to publish the work:\n\n> Repository rule violations found\n" in answer
     assert f"> {why}\n" in answer
-    assert "The change set is kept with the run. If a rule of this repository forbids it, allow the App" in answer
+    assert "The change set is kept with the run. Allow the App in this rule of the repository" in answer
     assert story.states() == ["failed"]
     assert story.kept() == KEPT
     assert (story.pulls(), list(story.branches())) == ([], ["main"])

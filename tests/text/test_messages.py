@@ -13,7 +13,7 @@ from bot.agent.stream import Usage
 from bot.changes.changeset import Change, Violation
 from bot.events import commands
 from bot.model import Actor, ActorKind, Ending, RunKind, RunRequest, RunState
-from bot.text import messages, review_messages
+from bot.text import messages, refusal_messages, review_messages
 from bot.text.messages import RunCost
 from tests.events.deliveries import ACTOR, PLACE, PULL_PLACE
 from tests.factory import outcome, pinned, run_request
@@ -191,15 +191,12 @@ DID_NOT = {
     "permission": messages.permission_lost(ACTOR),
     "archived": messages.archived(),
     "empty": messages.empty(),
-    "gone": messages.gone(),
     "fork": messages.fork_work(),
     "closed": messages.closed_pull(),
     "amp": messages.amp_missing("The sandbox has no Amp."),
     "sandbox gone": messages.sandbox_gone(),
     "sandbox refused": messages.sandbox_refused("amp`x", "404 template @bob not found"),
     "sandbox trouble": messages.sandbox_trouble(),
-    "fetch": messages.fetch_failed(),
-    "github refused": messages.github_refused("Repository rule violations found, @bob"),
     "github down": messages.github_down(),
     "tree": messages.tree_differs(),
     "internal": messages.internal_error(REQUEST.id),
@@ -342,7 +339,8 @@ def everything(words: str) -> list[str]:
         messages.answered(words),
         messages.refused_paths([Violation(words[:200], "is a symbolic link")] * 21),
         messages.sandbox_refused("amp", words),
-        messages.github_refused(words),
+        refusal_messages.github_refused(words, preparing=False),
+        refusal_messages.fetch_failed(words),
         messages.agent_failed(error, kept=True),
     ]
     rows = [review_messages.off_diff_comment(words[:200], 1, words)] * 50
