@@ -162,10 +162,11 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command in a text. `verb` is a known verb, or "run" for a free request.
+    """One command in a text. `verb` is a known verb, or "run" for a request.
 
-    `text` is the request without the `/amp`, empty for verbs without arguments. `index` counts equal commands of one
-    text from 0. It is part of the run's id, so it must not change if another command is inserted above.
+    `text` is the request without the `/amp`, what a review is to look at, an option as in `stop keep`, or empty.
+    `index` counts equal commands of one text from 0. It is part of the run's id, so it must not change if another
+    command is inserted above.
     """
 
     verb: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.events.commands import Verb
+from bot.events.commands import HELP
 from bot.events.effects import Effect
 from bot.events.handler import Handler, HandlerContext, reply
 
@@ -21,7 +21,7 @@ def handler(others: Sequence[Handler]) -> Handler:
         summary="Shows this list.",
         examples=("/amp help",),
         plan=plan,
-        verb=Verb("help"),
+        verb=HELP,
     )
     return itself
 

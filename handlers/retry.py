@@ -1,6 +1,6 @@
 """`/amp retry` repeats the issue's latest ended run, from the current state of the branch."""
 
-from bot.events.commands import Verb
+from bot.events.commands import RETRY
 from bot.events.effects import Action, React, RetryRun
 from bot.events.handler import Handler, HandlerContext
 from bot.model import RunKind
@@ -17,5 +17,5 @@ HANDLER = Handler(
     summary="Repeats the latest finished request here, with a fresh checkout and everything that was said since then.",
     examples=("/amp retry",),
     plan=plan,
-    verb=Verb("retry"),
+    verb=RETRY,
 )

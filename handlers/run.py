@@ -1,4 +1,4 @@
-"""`/amp <request>`: Amp works on it. Its changes become a pull request, or a commit if it was asked on one."""
+"""`/amp <request>` or `/amp work <request>`: Amp works on it; its changes become a pull request or a commit."""
 
 from bot.events.commands import REQUEST
 from bot.events.effects import Effect, React, StartRun
@@ -17,9 +17,14 @@ HANDLER = Handler(
     usage="/amp <request>",
     summary=(
         "Amp works on the request in a fresh checkout. On an issue the result is a pull request; on a pull request "
-        "of this repository, a commit on its branch. If nothing needs to change, you get an answer."
+        "of this repository, a commit on its branch. If nothing needs to change, you get an answer. `/amp work "
+        "<request>` is the same, and takes a request that begins like another command."
     ),
-    examples=("/amp fix the flaky login test", "/amp why does `page_count` return one too many?"),
+    examples=(
+        "/amp fix the flaky login test",
+        "/amp why does `page_count` return one too many?",
+        "/amp work stop the timer",
+    ),
     plan=plan,
     verb=REQUEST,
 )

@@ -1,6 +1,6 @@
 """`/amp status` shows which runs of the issue are active and queued, and how the last one ended."""
 
-from bot.events.commands import Verb
+from bot.events.commands import STATUS
 from bot.events.effects import Action, React, ShowStatus
 from bot.events.handler import Handler, HandlerContext
 
@@ -16,5 +16,5 @@ HANDLER = Handler(
     summary="Shows what is running here and since when, what is queued, and the last run's result, time and tokens.",
     examples=("/amp status",),
     plan=plan,
-    verb=Verb("status"),
+    verb=STATUS,
 )

@@ -1,6 +1,6 @@
 """`/amp stop` stops every run of the issue; `/amp stop keep` publishes the changes so far as a draft."""
 
-from bot.events.commands import Verb
+from bot.events.commands import STOP
 from bot.events.effects import Action, React, StopRuns
 from bot.events.handler import Handler, HandlerContext
 
@@ -17,10 +17,11 @@ HANDLER = Handler(
     name="stop",
     usage="/amp stop",
     summary=(
-        "Stops the run that is active here and every queued one. Nothing from them is published. `/amp stop keep` "
-        "publishes what Amp has changed so far as a draft pull request (on a pull request: on a separate branch)."
+        "Stops the run that is active here and every queued one, whatever follows the word. Nothing from them is "
+        "published. `/amp stop keep` publishes what Amp has changed so far as a draft pull request (on a pull "
+        "request: on a separate branch). `/amp cancel` and `/amp abort` stop too."
     ),
     examples=("/amp stop", "/amp stop keep"),
     plan=plan,
-    verb=Verb("stop", options=("keep",)),
+    verb=STOP,
 )

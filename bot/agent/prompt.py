@@ -85,21 +85,18 @@ def compose(
         for comment in _newest(comments)
     ]
     where = f' on="{_attribute(request.path)}:{request.line}"' if request.path else ""
-    parts.append(
-        _section(
-            f"request-{nonce}", f'by="{_attribute(request.actor.login)}"{where}', request.text or _default(request)
-        )
-    )
+    parts.append(_section(f"request-{nonce}", f'by="{_attribute(request.actor.login)}"{where}', _asked(request)))
     return "\n\n".join(parts) + "\n"
 
 
-def _default(request: RunRequest) -> str:
+def _asked(request: RunRequest) -> str:
     match request.kind:
         case RunKind.REVIEW:
-            return "Review this pull request."
+            review = "Review this pull request."
+            return f"{review} This is what to look at:\n\n{request.text}" if request.text else review
         case RunKind.WORK:
             kind = "pull request" if request.issue.is_pull else "issue"
-            return f"Resolve {kind} #{request.issue.number} as described."
+            return request.text or f"Resolve {kind} #{request.issue.number} as described."
         case _:
             assert_never(request.kind)
 

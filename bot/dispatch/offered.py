@@ -76,12 +76,12 @@ def _faults(handler: Handler, others: Iterable[Handler]) -> Iterator[str]:
         yield f"the name `{handler.name}` is taken"
     if not handler.usage.strip() or not handler.summary.strip():
         yield "it lacks the usage or the summary for `/amp help`"
-    if handler.verb is not None and not _WORD.fullmatch(handler.verb.word):
-        yield f"`{handler.verb.word}` is not one word in small letters"
-    if handler.verb is not None and handler.verb.word in {
-        other.verb.word for other in present if other.verb is not None
-    }:
-        yield f"the command `/amp {handler.verb.word}` is taken"
+    for word in handler.verb.words if handler.verb is not None else ():
+        if not _WORD.fullmatch(word):
+            yield f"`{word}` is not one word in small letters"
+    taken = {word for other in present if other.verb is not None for word in (*other.verb.words, other.verb.name)}
+    words = (*handler.verb.words, handler.verb.name) if handler.verb is not None else ()
+    yield from (f"the command `/amp {word}` is taken" for word in words if word in taken)
     for on in handler.on:
         if on.trigger not in ISSUE_EVENTS:
             yield f"it answers `{on.trigger.name}`, which is not declared in bot/events/triggers.py"

@@ -1,8 +1,10 @@
 """Finds the commands in a text. Only this module knows their grammar.
 
-A command starts a line with `/amp` or an @mention of the bot. Its text goes on to the next command or the end.
-What Markdown renders as code, as a quote or as HTML contains no commands. In a list only an unindented line can start
-one, because an indented line belongs to the list item above it.
+A command starts a line that a reader of the rendered text sees as such (bot/events/visible.py), with `/amp` or an
+@mention of the bot. Its text goes on to the next command or the end, without what a mail program adds below a reply
+(bot/events/mail.py).
+
+Stopping is safe, starting costs: in doubt a text stops, reads or asks back, and a run is started by `/amp work`.
 """
 
 from __future__ import annotations
@@ -14,11 +16,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from markdown_it import MarkdownIt
-from markdown_it.common.html_re import close_tag, open_tag
-from markdown_it.rules_block import StateBlock, blockquote
-
+from bot.events import mail, visible
 from bot.model import Command, Problem
+from bot.text import command_messages
 
 # GitHub's limit for a comment, in characters. We read no more of any text.
 MAX_CHARS: Final = 65_536
@@ -26,20 +26,87 @@ MAX_CHARS: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A word that is a command alone, with one of its options, or with any text. Otherwise it begins a request."""
+    """A word that is a command of its own.
+
+    By default its shape is fixed: it is a command if the first line is only the word, or the word and one of its
+    options, but for punctuation and courtesy. Otherwise the text is a request. What is below the first line is not
+    looked at.
+    """
 
     word: str  # in lower case
     options: tuple[str, ...] = ()  # one of them may follow, as in `stop keep`
-    takes_text: bool = False  # everything after the word is the command's text, unchanged
+    takes_text: bool = False  # whatever follows the word is the command's text, unchanged
+    takes_remark: bool = False  # whatever follows the word, it stays this command, which starts nothing
+    aliases: tuple[str, ...] = ()  # other words for it, always of fixed shape
+    command: str = ""  # what `Command.verb` is, if not the word; run ids are derived from it
+
+    @property
+    def name(self) -> str:
+        """What `Command.verb` is."""
+        return self.command or self.word
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that people write for it."""
+        return self.word, *self.aliases
 
 
-# A command that begins with no other verb. Its text is the request.
-REQUEST: Final = Verb("run")
+# The verbs, in one table. Each is the `verb` of a handler in `handlers/`.
+#
+# First-word verbs count whatever follows. `work` forces a request; a command without a verb is the same request, and
+# has the same run id.
+REQUEST: Final = Verb("work", takes_text=True, command="run")
+REVIEW: Final = Verb("review", takes_text=True)
+STOP: Final = Verb("stop", ("keep",), takes_remark=True, aliases=("cancel", "abort"))
+STATUS: Final = Verb("status", takes_remark=True)
+HELP: Final = Verb("help", takes_remark=True)
+# Fixed-shape verbs, as are `stop keep`, `cancel` and `abort` above.
+RETRY: Final = Verb("retry")
 
-_NOTHING_ASKED = Problem(
-    "Nothing was asked, so nothing was started. Write what you want after `/amp`, "
-    "for example `/amp fix the login test`, or try `/amp help`."
+_COURTESIES: Final = frozenset(
+    {
+        *("please", "pls", "plz", "kindly", "thanks", "thank", "you", "thx", "ty", "cheers"),
+        *(
+            "now",
+            "asap",
+            "immediately",
+            "bitte",
+            "danke",
+            "merci",
+            "gracias",
+            "grazie",
+            "obrigado",
+            "obrigada",
+            "por",
+            "favor",
+        ),
+        *("请", "謝謝", "谢谢", "ください", "してください", "お願いします", "ありがとう", "ありがとうございます"),
+    }
 )
+# Behind a verb as good as a courtesy: `cancel that`. In front of one they begin a request: `this review is wrong`.
+_OBJECTS: Final = frozenset({"it", "this", "that"})
+
+# Scripts that write no spaces: Thai, Lao, Tibetan, Myanmar, Khmer, kana, bopomofo, Han.
+_SPACELESS: Final = (
+    "\u0e01-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf"
+    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+# What ends the name: the end, a space, a comma or a colon, the end of a sentence, or text in such a script.
+_NAME_ENDS: Final = rf"(?:[,:，：、､]|[.;!?…；。！？]+(?=\s|$)|(?=\s|$|[{_SPACELESS}「『（【《〈]))"
+
+# A word of a script that writes spaces goes on where a hyphen, an apostrophe, a slash or an underscore joins it to the
+# next, or where it names a file: `stop-gap`, `review's`, `status/page`, `help.py`. A word of another script goes on to
+# the next space.
+_LETTER: Final = rf"(?:(?![{_SPACELESS}])[^\W_])"
+_FILE: Final = (
+    r"\.(?i:[cm]?[jt]sx?|py|go|rs|rb|java|kts?|[ch](?:pp|c|s|h)?|php|swift|sh|bat|ps1|sql|html?|s?css|vue|md|rst|txt|json|"
+    r"ya?ml|toml|ini|cfg|conf|xml|csv|log|svg|png)\b"
+)
+_WORD = re.compile(rf"{_LETTER}+(?:(?:_+|['’/-]){_LETTER}+|{_FILE})*|[{_SPACELESS}]+")
+# Before a verb these make it part of something: a quotation, code, a path, an item of a list.
+_PART_OF_SOMETHING = re.compile(r"[\"'`“”„«»‘’「『(<\[{/\\#@$]|^\s*[-*+]\s")
+_CODE_OR_QUOTE: Final = ("```", "~~~", ">")
+_AFTER_A_VERB = re.compile(r"[*_]*(?:[.;!?…；。！？]+(?=\s|\Z)|[,:，：、､]+)?[*_]*")
 
 _Found = tuple[Command | Problem, ...]
 
@@ -73,46 +140,93 @@ def _identity(found: Command | Problem) -> tuple[str, str]:
 
 
 def _with_one_problem(found: Iterable[Command | Problem]) -> _Found:
-    """Keep only the first Problem: one reply is enough, however many mistakes a text has."""
-    kept: list[Command | Problem] = []
-    for entry in found:
-        if isinstance(entry, Command) or not any(isinstance(other, Problem) for other in kept):
-            kept.append(entry)
-    return tuple(kept)
+    """Make one Problem of all: one reply is enough, however many mistakes a text has."""
+    entries = tuple(found)
+    messages = dict.fromkeys(entry.message for entry in entries if isinstance(entry, Problem))
+    first = next((entry for entry in entries if isinstance(entry, Problem)), None)
+    merged = Problem("\n\n".join(messages))
+    return tuple(
+        merged if entry is first else entry for entry in entries if entry is first or isinstance(entry, Command)
+    )
 
 
 def _read(text: str, names: Sequence[str], verbs: Sequence[Verb]) -> Iterator[Command | Problem]:
     # Editing a comment in the browser turns its line ends into CRLF. That must not make its commands new.
     lines = text[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    starts = [*_starts(lines, names), (len(lines), 0)]
-    seen: Counter[tuple[str, str]] = Counter()
-    for (line, column), (end, _) in pairwise(starts):
-        found = _parse_one("\n".join([lines[line][column:], *lines[line + 1 : end]]).strip(), verbs)
-        if isinstance(found, Command):
-            found = replace(found, index=seen[_identity(found)])
-            seen[_identity(found)] += 1
-        yield found
+    mentions = "".join(rf"|@{re.escape(name)}(?:\[bot\])?" for name in names)
+    # ASCII only: without it, ignoring case makes the Kelvin sign (U+212A) match the letter k.
+    start = re.compile(rf" {{0,3}}(?ai:/amp{mentions}){_NAME_ENDS}")
+    if not any(map(start.match, lines)):
+        return
+    seen = visible.shown(lines)
+    end = mail.original(lines, seen)
+    starts = [(number, match.end()) for number in range(end) if (match := start.match(seen[number]))]
+    count: Counter[tuple[str, str]] = Counter()
+    for (line, column), (after, _) in pairwise([*starts, (end, 0)]):
+        below = lines[line + 1 : mail.signature(lines, seen, line, after)]
+        for found in _parse_one("\n".join([lines[line][column:], *below]).strip(), verbs):
+            yield replace(found, index=count[_identity(found)]) if isinstance(found, Command) else found
+            count[_identity(found)] += 1
 
 
 # --- the text of one command -----------------------------------------------------------------------
 
 
-def _parse_one(command_text: str, verbs: Sequence[Verb]) -> Command | Problem:
-    word, text, *_ = (*command_text.split(maxsplit=1), "", "")
-    if not word:
-        return _NOTHING_ASKED
-    option = " ".join(text.lower().split())
+def _parse_one(text: str, verbs: Sequence[Verb]) -> Iterator[Command | Problem]:
+    line, words = _first_line(text)
+    if not words:
+        yield Problem(command_messages.nothing_asked())
+        return
+    if text.startswith(_CODE_OR_QUOTE):
+        yield Command(REQUEST.name, text)
+        return
+    said = tuple(word[0].casefold() for word in words)
     for verb in verbs:
-        if verb.word == word.lower() and (verb.takes_text or not text):
-            return Command(verb.word, text)
-        if verb.word == word.lower() and option in verb.options:
-            return Command(verb.word, option)
-    meant = next((verb.word for verb in verbs if _one_edit_apart(word.lower(), verb.word)), None)
-    if not text and meant is not None:
-        return Problem(
-            f"Nothing was started: did you mean `/amp {meant}`? If it is a request, say it in a few words more."
-        )
-    return Command(REQUEST.word, command_text)
+        option = _option(verb, said)
+        if option is None and not (said[0] == verb.word and _counts(verb, text, line, words[0])):
+            continue
+        rest = text[words[0 if option is None else -1].end() :]
+        if verb.takes_text and not option:
+            rest = _AFTER_A_VERB.sub("", rest, count=1).strip() if _asks(rest) else ""
+            yield Command(verb.name, rest) if rest or verb != REQUEST else Problem(command_messages.nothing_asked())
+            return
+        yield Command(verb.name, option or "")
+        if verb.takes_remark and _asks(rest):
+            yield Problem(command_messages.starts_nothing(verb.word, stops=verb == STOP))
+        return
+    alone = len(said) == 1 and not text[words[0].end() :].partition("\n")[2].partition("\n")[0].strip()
+    meant = (word for verb in verbs for word in verb.words if alone and _one_edit_apart(said[0], word))
+    word = next(meant, None)
+    yield Command(REQUEST.name, text) if word is None else Problem(command_messages.did_you_mean(word))
+
+
+def _first_line(text: str) -> tuple[int, list[re.Match[str]]]:
+    """The first line that says more than a courtesy: where it begins, and its words without the courtesies."""
+    begin = 0
+    for line in text.split("\n"):
+        words = [
+            word for word in _WORD.finditer(text, begin, begin + len(line)) if word[0].casefold() not in _COURTESIES
+        ]
+        if words:
+            return begin, [words[0], *(word for word in words[1:] if word[0].casefold() not in _OBJECTS)]
+        begin += len(line) + 1
+    return 0, []
+
+
+def _asks(text: str) -> bool:
+    """Whether the text behind a verb is more than a courtesy."""
+    return any(word[0].casefold() not in _COURTESIES | _OBJECTS for word in _WORD.finditer(text))
+
+
+def _option(verb: Verb, said: tuple[str, ...]) -> str | None:
+    """The option, or nothing, if these words are one of the verb's fixed shapes; else None."""
+    option = " ".join(said[1:])
+    return option if said[0] in verb.words and option in ("", *verb.options) else None
+
+
+def _counts(verb: Verb, text: str, line: int, word: re.Match[str]) -> bool:
+    """Whether the verb's word at the start of a line is the verb, whatever follows it."""
+    return (verb.takes_text or verb.takes_remark) and not _PART_OF_SOMETHING.search(text[line : word.start()])
 
 
 def _one_edit_apart(one: str, other: str) -> bool:
@@ -127,88 +241,3 @@ def _one_edit_apart(one: str, other: str) -> bool:
         )
         for at in range(len(other) + 1)
     )
-
-
-# --- where commands start --------------------------------------------------------------------------
-
-
-def _starts(lines: list[str], names: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """For each line that starts a command: its number, and the column after `/amp` or the mention."""
-    mentions = "".join(rf"|@{re.escape(name)}(?:\[bot\])?" for name in names)
-    # ASCII only: without it, ignoring case makes the Kelvin sign (U+212A) match the letter k.
-    start = re.compile(rf"( {{0,3}})(?ai:/amp{mentions})(?=\s|$)")
-    if not any(map(start.match, lines)):
-        return
-    for first, end, in_list in _paragraphs(lines):
-        visible = _without_inline_code("\n".join(lines[first:end])).split("\n")
-        for number, line in enumerate(visible, first):
-            begun = start.match(line)
-            if begun and not (in_list and begun[1]):
-                yield number, begun.end()
-
-
-def _paragraphs(lines: list[str]) -> Iterator[tuple[int, int, bool]]:
-    """Each block of text outside quotes: its first line, the line after its last, and whether it is in a list."""
-    quotes = lists = 0
-    # Without a line break at its end, the parser may read past the end of the text and raise an IndexError:
-    # https://github.com/executablebooks/markdown-it-py/issues/190
-    source = "\n".join([*lines, ""])
-    for token in _MARKDOWN.block.parse(source, _MARKDOWN, {}, []) or ():
-        if token.type in ("blockquote_open", "blockquote_close"):
-            quotes += token.nesting
-        elif token.type in ("list_item_open", "list_item_close"):
-            lists += token.nesting
-        elif token.type == "inline" and token.map and not quotes:
-            yield token.map[0], token.map[1], lists > 0
-
-
-def _shallow_quote(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Markdown's rule for quotes, limited to four levels, because each level costs another pass over the text.
-
-    A deeper quote is still inside a quote, so it contains no commands either.
-    """
-    depth = state.env.get("quotes", 0)
-    if depth == 4:
-        return False
-    state.env["quotes"] = depth + 1
-    try:
-        return blockquote(state, first, end, silent)
-    finally:
-        state.env["quotes"] = depth
-
-
-_MARKDOWN = MarkdownIt("commonmark")
-_MARKDOWN.block.ruler.at("blockquote", _shallow_quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
-
-_BACKTICKS = re.compile("`+")
-_HTML_ENDS = {"<!--": "-->", "<?": "?>", "<![CDATA[": "]]>", "<!": ">"}
-_INLINE = re.compile(
-    rf"\\[!-/:-@\[-`{{-~]|(?P<whole><!---?>|{open_tag}|{close_tag})"
-    r"|(?P<open>`+|<!--|<\?|<!\[CDATA\[|<!(?=[A-Za-z]))"
-)
-
-
-def _without_inline_code(text: str) -> str:
-    """`text` with code spans and HTML blanked out; every line keeps its number and length.
-
-    Takes linear time: it searches for a closing mark only if there is one.
-    """
-    last = {run.group(): run.start() for run in _BACKTICKS.finditer(text)}
-    last |= {end: text.rfind(end) for end in _HTML_ENDS.values()}
-    kept, done, position = [], 0, 0
-    while mark := _INLINE.search(text, position):
-        position = mark.end()
-        if opener := mark["open"]:
-            closer = _HTML_ENDS.get(opener, opener)
-            if last.get(closer, -1) < position:
-                continue
-            if opener == closer:  # backticks: only a run of the same length closes the span
-                runs = _BACKTICKS.finditer(text, position)
-                position = next(run.end() for run in runs if run.group() == closer)
-            else:
-                position = text.index(closer, position) + len(closer)
-        elif not mark["whole"]:
-            continue
-        kept += [text[done : mark.start()], re.sub(r"[^\n]", "\0", text[mark.start() : position])]
-        done = position
-    return "".join([*kept, text[done:]])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.events.commands import REQUEST, Verb
+from bot.events.commands import Verb
 from bot.events.effects import Action, Reply
 from bot.events.triggers import IssueEventTrigger
 from bot.model import Command, CommentEvent, CommentKind, CommentRef, Event, IssueRef, RunKind, RunRequest
@@ -105,13 +105,13 @@ class Handler:
 
     def matches(self, invocation: Invocation) -> bool:
         if invocation.command is not None:
-            return self.verb is not None and invocation.command.verb == self.verb.word
+            return self.verb is not None and invocation.command.verb == self.verb.name
         return any(on.matches(invocation) for on in self.on)
 
 
 def verbs(handlers: Iterable[Handler]) -> tuple[Verb, ...]:
-    """The verbs of the handlers, without that of a request, which needs no verb."""
-    return tuple(handler.verb for handler in handlers if handler.verb is not None and handler.verb != REQUEST)
+    """The verbs of the handlers."""
+    return tuple(handler.verb for handler in handlers if handler.verb is not None)
 
 
 def asking_events(handlers: Iterable[Handler], names: frozenset[str]) -> frozenset[tuple[str, str]]:

@@ -192,10 +192,6 @@ def closed_pull() -> Ending:
     )
 
 
-def not_a_pull() -> str:
-    return "There is no pull request here to review. Comment `/amp review` on a pull request."
-
-
 def agent_failed(outcome: Outcome, kept: bool) -> Ending:
     """Amp ended without success."""
     operator = "The operator should"

@@ -70,6 +70,16 @@ def test_a_review_is_told_what_to_compare_and_to_change_nothing() -> None:
     assert sections.endswith('<request-n0nce by="alice">\nReview this pull request.\n</request-n0nce>\n')
 
 
+def test_a_review_is_told_what_to_look_at() -> None:
+    request = run_request(kind=RunKind.REVIEW, issue=PULL_PLACE, text="The error\n\nhandling.")
+    head, sections = composed(request, merge_base="ba5e", diff="../pull.diff")
+    assert "- Read only: nothing you change here will be kept." in head
+    assert sections.endswith(
+        '<request-n0nce by="alice">\nReview this pull request. This is what to look at:\n\nThe error\n\nhandling.\n'
+        "</request-n0nce>\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("request_", "asked"),
     [

@@ -67,7 +67,11 @@ def test_others_come_after_ours_and_before_the_help(load: Load) -> None:
         (replace(HELLO, verb=Verb("Hello")), "`Hello` is not one word in small letters"),
         (replace(HELLO, verb=Verb("good day")), "`good day` is not one word in small letters"),
         (replace(HELLO, verb=Verb("review")), "the command `/amp review` is taken"),
-        (replace(HELLO, verb=REQUEST), "the command `/amp run` is taken"),
+        (replace(HELLO, verb=REQUEST), "the command `/amp work` is taken"),
+        (replace(HELLO, verb=Verb("run")), "the command `/amp run` is taken"),
+        (replace(HELLO, verb=Verb("cancel")), "the command `/amp cancel` is taken"),
+        (replace(HELLO, verb=Verb("hi", aliases=("abort",))), "the command `/amp abort` is taken"),
+        (replace(HELLO, verb=Verb("hi", aliases=("Hey",))), "`Hey` is not one word in small letters"),
         (replace(ON, on=(On(LABELED, "AMP"),)), "`labeled` of amp on issues is answered already"),
         (
             replace(ON, on=(On(replace(ASSIGNED, name="closed")),)),

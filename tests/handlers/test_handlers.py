@@ -26,7 +26,7 @@ from bot.model import (
     RunKind,
     RunRequest,
 )
-from bot.text import messages
+from bot.text import command_messages
 from handlers import HANDLERS, label, retry, review, run, status, stop
 from tests.events.deliveries import ACTOR, PLACE, PULL_PLACE
 from tests.factory import run_request
@@ -139,7 +139,21 @@ def test_a_review_starts_a_run_that_only_reads(event: Event, command: Command | 
 def test_a_review_of_an_issue_is_answered_with_a_sentence(
     event: Event, command: Command | None, off: tuple[Action, ...]
 ) -> None:
-    assert plan(review.HANDLER, event, command) == (reply(event, "issue:400", messages.not_a_pull()), *off)
+    assert plan(review.HANDLER, event, command) == (reply(event, "issue:400", command_messages.not_a_pull()), *off)
+
+
+def test_what_a_review_is_to_look_at_is_the_text_of_its_request() -> None:
+    event = replace(SAID, issue=PULL_PLACE)
+    request = the_run(plan(review.HANDLER, event, replace(REVIEW, text="the error handling")))
+    trigger = CommentRef(CommentKind.ISSUE, 400)
+    assert request == expected(request, event, RunKind.REVIEW, trigger, "the error handling")
+    assert request.id != the_run(plan(review.HANDLER, event, REVIEW)).id
+
+
+def test_on_an_issue_the_reply_says_how_to_ask_for_what_was_to_be_looked_at() -> None:
+    [answer] = plan(review.HANDLER, SAID, replace(REVIEW, text="the error handling"))
+    assert answer == reply(SAID, "issue:400", command_messages.not_a_pull(asked=True))
+    assert "`/amp work`" in command_messages.not_a_pull(asked=True)
 
 
 @pytest.mark.parametrize(("command", "keep"), [(STOP, False), (KEEP, True)])
@@ -197,6 +211,10 @@ def test_different_gestures_make_different_runs() -> None:
 
 def test_run_ids_are_what_they_were_when_the_first_version_was_released() -> None:
     assert the_run(plan(run.HANDLER, SAID, RUN)).id == "a1a21326-1d4e-5e8f-99f2-1e3f0e4a5047"
+    for text in ("/amp fix it", "/amp work fix it", "@ampbot, work: fix it"):
+        [command] = commands.parse(text, names=("ampbot",), verbs=verbs(HANDLERS))
+        assert isinstance(command, Command)
+        assert the_run(plan(run.HANDLER, SAID, command)).id == "a1a21326-1d4e-5e8f-99f2-1e3f0e4a5047", text
     assert (
         the_run(plan(label.HANDLER, labelled("amp"), event_key="event:1")).id == "48b01311-73ee-5185-86d0-62f1dbf193f9"
     )

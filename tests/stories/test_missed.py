@@ -102,7 +102,7 @@ def test_every_way_of_asking_is_found_when_nothing_was_delivered(rig: Rig) -> No
     rig.github.label(story.repo, labelled, MAINTAINER, "amp")
     opened = story.issue("Opened", "/amp answer me\n\n- answer: By the body.\n")
     rig.github.request_review(story.repo, pull.number, MAINTAINER, "amp-reviewer")
-    rig.github.submit_review(story.repo, pull.number, MAINTAINER, "/amp help me\n\n- answer: By a review.\n")
+    rig.github.submit_review(story.repo, pull.number, MAINTAINER, "/amp tell me\n\n- answer: By a review.\n")
     rig.github.review_comment(
         story.repo, pull.number, MAINTAINER, DraftComment("new.py", "/amp say why\n\n- answer: By a line.\n", 1)
     )

@@ -251,7 +251,6 @@ def test_a_branch_that_moved_leaves_the_work_beside_it() -> None:
 REPLIES = {
     "denied": messages.denied(Actor(9, "mallory", ActorKind.USER)),
     "not offered": messages.not_offered("status"),
-    "no pull request": messages.not_a_pull(),
     "too many": messages.too_many_asks(5),
 }
 
