@@ -21,13 +21,13 @@ from bot.events.handler import HandlerContext, Invocation, reply, verbs
 from bot.github.app import Identity
 from bot.github.errors import TRANSIENT, GitHubError
 from bot.github.repository import Repository
-from bot.model import CommentEvent, Event, Ignored, Problem, RunState
+from bot.model import CommentEvent, Event, ForeignEdit, Ignored, Problem, RunState
 from bot.run import report
 from bot.run.stop import show_stopped
 from bot.store import deliveries, idempotency, runs
 from bot.store.database import now
 from bot.store.deliveries import RECOVERED_PREFIX
-from bot.text import messages
+from bot.text import markers, messages
 
 log = structlog.get_logger()
 
@@ -151,7 +151,8 @@ async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[
     verdict = policy.decide(event.actor, event.issue, permission)
     if isinstance(verdict, policy.Deny):
         key = f"denied:{event.issue.repo.id}:{event.issue.number}"
-        replies = () if verdict.message is None else (Reply(event.issue, key, verdict.message, event.at),)
+        silent = verdict.message is None or isinstance(event, ForeignEdit)
+        replies = () if silent else (Reply(event.issue, key, verdict.message or "", event.at),)
         return replies, f"denied: {verdict.reason}"
     if datetime.fromisoformat(event.at).timestamp() < now() - OLDEST_DAYS * 86400:
         return (reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old"
@@ -167,8 +168,11 @@ def our_names(context: Context, me: Identity) -> frozenset[str]:
 def invocations_in(context: Context, event: Event, me: Identity) -> Iterator[Invocation | Problem]:
     """What an event asks for. A Problem is a command that could not be understood."""
     names = our_names(context, me)
-    if isinstance(event, CommentEvent):
+    if isinstance(event, CommentEvent | ForeignEdit):
         for command in commands.new_commands(event.text, event.before, (me.slug,), verbs(context.handlers)):
+            if isinstance(event, ForeignEdit):
+                yield Problem(messages.not_the_author())
+                return
             yield command if isinstance(command, Problem) else Invocation(event, command, names)
         return
     invocation = Invocation(event, None, names)
@@ -260,7 +264,7 @@ async def _perform(context: Context, effect: Effect) -> None:
         case RemoveLabel(issue=issue, label=label):
             await repository.remove_label(issue.number, label)
         case Reply(issue=issue, key=key, text=text, at=at):
-            mark = messages.key_marker(key)
+            mark = markers.key_marker(key)
             await _comment(context, repository, issue.number, key, mark, f"{mark}\n{text}", at)
         case FinalizeStopped():
             await show_stopped(context, repository, effect)
@@ -268,7 +272,7 @@ async def _perform(context: Context, effect: Effect) -> None:
             position = await context.database.write(runs.add, request)
             context.work.set()
             body = messages.progress(request, RunState.QUEUED, position=position)
-            key, mark = f"comment:{request.id}", messages.marker(request.id)
+            key, mark = f"comment:{request.id}", markers.run_marker(request.id)
             comment = await _comment(context, repository, request.issue.number, key, mark, body, request.at)
             await context.database.write(runs.set_comment, request.id, comment)
             await report.catch_up(context, request.id)

@@ -13,7 +13,7 @@ from bot.model import Ending, PinnedBase
 from bot.run.cost import run_cost
 from bot.store.database import now
 from bot.store.runs import Run
-from bot.text import messages
+from bot.text import markers, messages
 from bot.text.markdown import sanitize
 
 
@@ -52,7 +52,7 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
     url = await find_or_create(
         context,
         f"review:{run.id}",
-        find=lambda: repository.find_review(request.issue.number, messages.marker(run.id), me.login),
+        find=lambda: repository.find_review(request.issue.number, markers.run_marker(run.id), me.login),
         create=create,
     )
     return messages.reviewed(url, len(fitting), len(off_diff))

@@ -15,7 +15,7 @@ from bot.github.errors import TRANSIENT, GitHubError
 from bot.model import IssueRef
 from bot.store import idempotency, kv, stale
 from bot.store.database import now
-from bot.text import messages
+from bot.text import markers
 
 log = structlog.get_logger()
 
@@ -57,9 +57,9 @@ def _comments(plan: str) -> Iterator[_Posted]:
     for effect in effects.load(plan):
         match effect:
             case Reply(issue=issue, key=key, at=at):
-                yield _Posted(key, messages.key_marker(key), issue, at)
+                yield _Posted(key, markers.key_marker(key), issue, at)
             case StartRun(request=request):
-                yield _Posted(f"comment:{request.id}", messages.marker(request.id), request.issue, request.at)
+                yield _Posted(f"comment:{request.id}", markers.run_marker(request.id), request.issue, request.at)
             case React() | RemoveLabel() | FinalizeStopped():
                 pass  # these write no comment of their own
             case _:

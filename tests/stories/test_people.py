@@ -96,12 +96,39 @@ def test_its_own_words_are_no_commands(story: Story) -> None:
     assert len(story.comments(number)) == 2
 
 
-def test_correcting_a_strangers_words_lends_them_no_rights(story: Story) -> None:
-    number = story.issue()
+NOT_YOURS = "This one was edited into somebody else's text, so nothing was started."
+
+
+def test_correcting_the_words_of_another_lends_them_no_rights_and_is_told_once(story: Story) -> None:
+    number = story.issue("Asked by a stranger", by=STRANGER)
     comment = story.say(number, "I wonder.", by=STRANGER)
-    story.rig.github.edit_comment(comment, MAINTAINER, f"I wonder!\n\n{ASK}")
+    for text in (f"I wonder!\n\n{ASK}", f"I wonder.\n\n{ASK}\n\n/amp stop\n", "I wonder.", f"Again\n\n{ASK}"):
+        story.rig.github.edit_comment(comment, MAINTAINER, text)
     story.settle()
-    assert outcomes(story)[-1] == "ignored: edited by someone else than its author"
+    assert NOT_YOURS in story.only_answer(number)
+    story.rig.github.edit_issue(story.repo, number, MAINTAINER, body=f"It should be 42.\n\n{ASK}")
+    story.settle()
+    assert [NOT_YOURS in said for said in story.from_bot(number)] == [True, True], "once for each text"
+    assert (story.runs(), story.reactions(comment)) == ([], [])
+
+
+def test_a_text_of_another_that_only_changes_is_nothing_to_speak_of(story: Story) -> None:
+    asked = story.say(story.issue(), ASK)
+    story.settle()
+    editor = somebody(story, "admin")
+    story.rig.github.edit_comment(asked, editor, f"Corrected.\n\n{ASK}")
+    story.settle()
+    assert story.states() == ["published"]
+    assert len(story.from_bot(1)) == 1
+
+
+@pytest.mark.parametrize("role", ["none", "read", "triage"])
+def test_who_may_not_ask_gets_no_answer_to_an_edit(story: Story, role: str) -> None:
+    number = story.issue()
+    comment = story.say(number, "Hm.")
+    story.rig.github.edit_comment(comment, somebody(story, role), ASK)
+    story.settle()
+    assert outcomes(story)[-1].startswith("denied: ")
     assert (story.runs(), story.from_bot(number)) == ([], [])
 
 
