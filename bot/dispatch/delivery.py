@@ -18,8 +18,8 @@ from bot.engine.workflows import Engine
 from bot.events import commands, effects, payloads, policy, triggers
 from bot.events.effects import Action, Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun
 from bot.events.handler import HandlerContext, Invocation, reply, verbs
-from bot.github.app import Identity
 from bot.github.errors import TRANSIENT, GitHubError
+from bot.github.identity import Identity
 from bot.github.repository import Repository
 from bot.model import CommentEvent, Event, ForeignEdit, Ignored, Problem, RunState
 from bot.run import report
@@ -286,7 +286,7 @@ async def _comment(
     me = await context.github.identity()
 
     async def find() -> str | None:
-        found = await repository.find_comment(number, mark, me.login, since)
+        found = await repository.find_comment(number, mark, me, since)
         return str(found.id) if found else None
 
     async def create() -> str:

@@ -52,7 +52,7 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
     url = await find_or_create(
         context,
         f"review:{run.id}",
-        find=lambda: repository.find_review(request.issue.number, markers.run_marker(run.id), me.login),
+        find=lambda: repository.find_review(request.issue.number, markers.run_marker(run.id), me),
         create=create,
     )
     return messages.reviewed(url, len(fitting), len(off_diff))

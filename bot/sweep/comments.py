@@ -70,7 +70,7 @@ async def _keep_one(context: Context, posted: _Posted) -> None:
     """Keep the comment whose id is stored, because we edit that one; otherwise the oldest."""
     me = await context.github.identity()
     repository = await context.github.conversation(posted.issue.repo)
-    found = await repository.find_comments(posted.issue.number, posted.marker, me.login, posted.at)
+    found = await repository.find_comments(posted.issue.number, posted.marker, me, posted.at)
     stored = await context.database.read(idempotency.owner, posted.key)
     ids = [comment.id for comment in found]
     kept = int(stored) if stored is not None and int(stored) in ids else next(iter(ids), 0)
