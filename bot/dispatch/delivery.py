@@ -151,8 +151,9 @@ async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[
     verdict = policy.decide(event.actor, event.issue, permission)
     if isinstance(verdict, policy.Deny):
         key = f"denied:{event.issue.repo.id}:{event.issue.number}"
-        silent = verdict.message is None or isinstance(event, ForeignEdit)
-        replies = () if silent else (Reply(event.issue, key, verdict.message or "", event.at),)
+        # Who may not ask and edits the text of another has asked us nothing.
+        message = None if isinstance(event, ForeignEdit) else verdict.message
+        replies = () if message is None else (Reply(event.issue, key, message, event.at),)
         return replies, f"denied: {verdict.reason}"
     if datetime.fromisoformat(event.at).timestamp() < now() - OLDEST_DAYS * 86400:
         return (reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old"

@@ -91,7 +91,7 @@ class Account(Piece):
 
     @property
     def is_ghost(self) -> bool:
-        """Whether it stands for a deleted account. https://docs.github.com/en/account-and-profile/concepts/account-deletion"""
+        """Whether it stands in for a deleted account: https://github.com/ghost"""
         return self.login == "ghost"
 
 

@@ -11,6 +11,7 @@ from bot.rig.github.records import Actor
 from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.story import BOT, HELD, MAINTAINER, STRANGER, Story
+from tests.stories.transferring import TOLD, heirs, transfer
 
 ASK = "/amp go on\n\n- create new.txt: new\n"
 SENTENCE = "only people with write access to this repository can ask ampbot to work here."
@@ -120,6 +121,20 @@ def test_a_text_of_another_that_only_changes_is_nothing_to_speak_of(story: Story
     story.settle()
     assert story.states() == ["published"]
     assert len(story.from_bot(1)) == 1
+
+
+@pytest.mark.parametrize("author", [STRANGER, MAINTAINER])
+@pytest.mark.parametrize("told", TOLD)
+def test_whoever_transfers_an_issue_does_not_say_what_is_in_it(story: Story, told: str, author: str) -> None:
+    number, to = story.issue(body=f"Somewhere else.\n\n{ASK}", by=author), heirs(story)
+    story.settle()
+    assert len(story.runs()) == (author == MAINTAINER), "where it was said"
+    moved = transfer(story, number, to, MAINTAINER, told)
+    story.settle()
+    assert len(story.rig.query("SELECT id FROM runs WHERE repository = :id", id=to.id)) == 0
+    assert (len(moved.comments), to.pulls) == (len(story.from_bot(number)), [])
+    ended = story.rig.query("SELECT outcome FROM deliveries WHERE event = 'issues' ORDER BY received_at DESC LIMIT 1")
+    assert ended == [{"outcome": "ignored: opened by a transfer: its text was said elsewhere"}]
 
 
 @pytest.mark.parametrize("role", ["none", "read", "triage"])
