@@ -136,9 +136,11 @@ def test_one_query_tells_of_a_repository_an_issue_and_its_comments(scene: Scene)
 
 def test_who_edited_a_text_and_when_its_issue_was_transferred(scene: Scene) -> None:
     hub = scene.github
+    editor = f"editor{scene.repo.id}"
+    hub.create_user(editor)
     issue = hub.open_issue(scene.repo, "ann", "Broken", "It is.")
     comment, untouched = hub.comment(scene.repo, 1, "bob", "one"), hub.comment(scene.repo, 1, "bob", "two")
-    hub.edit_comment(comment, "ann", "three")
+    hub.edit_comment(comment, editor, "three")
     hub.edit_issue(scene.repo, 1, "ann", title="Only the title")
     with hub.state.lock:
         record(hub.state, issue, comment.author, "transferred")
@@ -146,11 +148,11 @@ def test_who_edited_a_text_and_when_its_issue_was_transferred(scene: Scene) -> N
     query = f"query($id: ID!) {{ node(id: $id) {{ {editors} }} }}"
     found = [_ask(scene, query, id=each.node_id)["data"]["node"] for each in (comment, untouched, issue)]
     assert [each["userContentEdits"]["nodes"] for each in found] == [
-        [{"editor": {"login": "bob"}}, {"editor": {"login": "ann"}}],
+        [{"editor": {"login": "bob"}}, {"editor": {"login": editor}}],
         [],
         [],
     ]
-    hub.delete_user("ann")
+    hub.delete_user(editor)
     (_, last) = _ask(scene, query, id=comment.node_id)["data"]["node"]["userContentEdits"]["nodes"]
     assert last == {"editor": None}
     query = """{ REPO { issue(number: 1) { timelineItems(itemTypes: [TRANSFERRED_EVENT], last: 1) {
