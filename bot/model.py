@@ -102,6 +102,19 @@ class CommentEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignEdit:
+    """Somebody edited a text of which another is the author. Commands that the edit adds are nobody's: none is run."""
+
+    issue: IssueRef
+    actor: Actor  # who edited it
+    text: str
+    before: str
+    kind: CommentKind
+    comment: int  # as in CommentEvent
+    at: str  # RFC 3339: the time of the edit
+
+
+@dataclass(frozen=True, slots=True)
 class LabelEvent:
     issue: IssueRef
     actor: Actor
@@ -143,7 +156,7 @@ class Ignored:
     reason: str
 
 
-Event = CommentEvent | LabelEvent | ReviewRequestEvent | AssignEvent | CloseEvent
+Event = CommentEvent | ForeignEdit | LabelEvent | ReviewRequestEvent | AssignEvent | CloseEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,17 @@ from bot.engine.workflows import Engine
 from bot.events import commands, effects, payloads, policy, triggers
 from bot.events.effects import Action, Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun
 from bot.events.handler import HandlerContext, Invocation, reply, verbs
-from bot.github.app import Identity
 from bot.github.errors import TRANSIENT, GitHubError
+from bot.github.identity import Identity
 from bot.github.repository import Repository
-from bot.model import CommentEvent, Event, Ignored, Problem, RunState
+from bot.model import CommentEvent, Event, ForeignEdit, Ignored, Problem, RunState
 from bot.run import report
 from bot.run.comment import post_of_run, post_once
 from bot.run.stop import show_stopped
 from bot.store import deliveries, idempotency, runs
 from bot.store.database import now
 from bot.store.deliveries import RECOVERED_PREFIX
-from bot.text import messages
+from bot.text import markers, messages
 
 log = structlog.get_logger()
 
@@ -151,7 +151,9 @@ async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[
     verdict = policy.decide(event.actor, event.issue, permission)
     if isinstance(verdict, policy.Deny):
         key = f"denied:{event.issue.repo.id}:{event.issue.number}"
-        replies = () if verdict.message is None else (Reply(event.issue, key, verdict.message, event.at),)
+        # Who may not ask and edits the text of another has asked us nothing.
+        message = None if isinstance(event, ForeignEdit) else verdict.message
+        replies = () if message is None else (Reply(event.issue, key, message, event.at),)
         return replies, f"denied: {verdict.reason}"
     if datetime.fromisoformat(event.at).timestamp() < now() - OLDEST_DAYS * 86400:
         return (reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old"
@@ -167,8 +169,11 @@ def our_names(context: Context, me: Identity) -> frozenset[str]:
 def invocations_in(context: Context, event: Event, me: Identity) -> Iterator[Invocation | Problem]:
     """What an event asks for. A Problem is a command that could not be understood."""
     names = our_names(context, me)
-    if isinstance(event, CommentEvent):
+    if isinstance(event, CommentEvent | ForeignEdit):
         for command in commands.new_commands(event.text, event.before, (me.slug,), verbs(context.handlers)):
+            if isinstance(event, ForeignEdit):
+                yield Problem(messages.not_the_author())
+                return
             yield command if isinstance(command, Problem) else Invocation(event, command, names)
         return
     invocation = Invocation(event, None, names)
@@ -261,7 +266,7 @@ async def _perform(context: Context, effect: Effect) -> None:
         case RemoveLabel(issue=issue, label=label):
             await repository.remove_label(issue.number, label)
         case Reply(issue=issue, key=key, text=text, at=at):
-            mark = messages.key_marker(key)
+            mark = markers.key_marker(key)
             await post_once(context, repository, issue.number, key, mark, f"{mark}\n{text}", at)
         case FinalizeStopped():
             await show_stopped(context, repository, effect)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from bot.model import AssignEvent, CommentEvent, CommentKind, Event, LabelEvent, ReviewRequestEvent
+from bot.model import AssignEvent, CommentEvent, CommentKind, Event, ForeignEdit, LabelEvent, ReviewRequestEvent
 
 E = TypeVar("E")
 
@@ -171,4 +171,10 @@ def owner_key(event: Event, event_key: str) -> str:
 
 def key(event: Event) -> str | None:
     """The key, if the event itself contains it; None if it must be looked up in GitHub's list of issue events."""
-    return text_key(event.kind, event.comment) if isinstance(event, CommentEvent) else None
+    match event:
+        case CommentEvent():
+            return text_key(event.kind, event.comment)
+        case ForeignEdit():
+            # Not the text's own key: whoever owns that has answered the author.
+            return f"edit:{text_key(event.kind, event.comment)}"
+    return None

@@ -15,6 +15,7 @@ from pydantic import Field
 from bot.github.client import Answer, Client, GitHubApi
 from bot.github.delivery_log import DeliveryLog
 from bot.github.errors import GitHubError, NotFoundError, UnauthorizedError, UnprocessableError
+from bot.github.identity import Identity
 from bot.github.repository import Repository
 from bot.github.search import Search, list_all
 from bot.model import Repo
@@ -39,21 +40,6 @@ class Token:
     expires: float  # epoch seconds
     installation: int
     minted: float  # epoch seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The App as GitHub describes it."""
-
-    id: int
-    slug: str
-    permissions: Mapping[str, str]
-    events: tuple[str, ...]
-
-    @property
-    def login(self) -> str:
-        """The login of the account that writes its comments."""
-        return f"{self.slug}[bot]"
 
 
 class _App(Answer):

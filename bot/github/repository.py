@@ -13,8 +13,10 @@ from urllib.parse import quote
 from bot.events.triggers import IssueEventTrigger
 from bot.github.client import Answer, Client
 from bot.github.errors import NotFoundError, UnauthorizedError, UnavailableError, UnprocessableError
+from bot.github.identity import Identity
 from bot.github.issue_events import IssueEvent, candidates
 from bot.model import CommentKind, Event
+from bot.text.markers import is_marked
 
 T = TypeVar("T")
 
@@ -23,7 +25,6 @@ T = TypeVar("T")
 class Comment:
     id: int
     body: str
-    author: str  # "" when the account was deleted
     url: str
 
 
@@ -71,6 +72,7 @@ class _Id(Answer):
 class _User(Answer):
     login: str
     id: int = 0
+    type: str = ""
 
 
 class _Permission(Answer):
@@ -78,14 +80,27 @@ class _Permission(Answer):
     user: _User | None = None
 
 
+class _Via(Answer):
+    id: int
+
+
 class _Comment(Answer):
+    """A comment or a review."""
+
     id: int
     body: str | None = None
     user: _User | None = None
     html_url: str = ""
+    performed_via_github_app: _Via | None = None
+
+    def is_ours(self, me: Identity, marker: str) -> bool:
+        """Whether our own App wrote it, with `marker` at its very start. People and other Apps copy markers."""
+        by, via = self.user, self.performed_via_github_app
+        ours = by is not None and me.wrote(by.login, by.type, via.id if via else None)
+        return ours and is_marked(self.body or "", marker)
 
     def value(self) -> Comment:
-        return Comment(self.id, self.body or "", self.user.login if self.user else "", self.html_url)
+        return Comment(self.id, self.body or "", self.html_url)
 
 
 class _Sha(Answer):
@@ -202,20 +217,20 @@ class Repository:
         if self._client.has_headroom:
             await self._call("PATCH", f"/issues/comments/{comment}", body=self._text(body))
 
-    async def find_comment(self, number: int, marker: str, author: str, since: str) -> Comment | None:
-        """The oldest comment by `author` that contains `marker`, among those updated since `since` (RFC 3339)."""
-        return next(iter(await self.find_comments(number, marker, author, since)), None)
+    async def find_comment(self, number: int, marker: str, me: Identity, since: str) -> Comment | None:
+        """The oldest comment of ours with `marker`, among those updated since `since` (RFC 3339)."""
+        return next(iter(await self.find_comments(number, marker, me, since)), None)
 
-    async def find_comments(self, number: int, marker: str, author: str, since: str) -> tuple[Comment, ...]:
+    async def find_comments(self, number: int, marker: str, me: Identity, since: str) -> tuple[Comment, ...]:
         """All such comments, oldest first. There can be two: GitHub's lists lag behind its writes."""
         comments: list[Comment] = []
         for page in itertools.count(1):
             query = {"since": since, "per_page": 100, "page": page}
             got = await self._call("GET", f"/issues/{number}/comments", list[_Comment], query=query)
-            comments += [item.value() for item in got]
+            comments += [item.value() for item in got if item.is_ours(me, marker)]
             if len(got) < 100:
                 break
-        return tuple(comment for comment in comments if comment.author == author and marker in comment.body)
+        return tuple(comments)
 
     async def delete_comment(self, comment: int) -> None:
         """Delete a comment; it may be deleted already."""
@@ -344,17 +359,15 @@ class Repository:
         )
         return got.html_url
 
-    async def find_review(self, number: int, marker: str, author: str) -> str | None:
-        page = 1
-        while True:
+    async def find_review(self, number: int, marker: str, me: Identity) -> str | None:
+        """The address of our review with `marker`; None if there is none."""
+        for page in itertools.count(1):
             query = {"per_page": 100, "page": page}
             got = await self._call("GET", f"/pulls/{number}/reviews", list[_Comment], query=query)
-            for review in (item.value() for item in got):
-                if review.author == author and marker in review.body:
-                    return review.url
-            if len(got) < 100:
-                return None
-            page += 1
+            found = next((item.html_url for item in got if item.is_ours(me, marker)), None)
+            if found is not None or len(got) < 100:
+                break
+        return found
 
 
 def _tree_entry(entry: TreeEntry) -> dict[str, Any]:

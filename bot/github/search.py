@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from bot.events import triggers
 from bot.events.triggers import TextTrigger
 from bot.github.client import Answer, Client
 from bot.github.issue_events import IssueEvent, Item
+from bot.github.provenance import is_its_authors
+from bot.model import CommentEvent
 
 T = TypeVar("T")
 
@@ -30,6 +32,7 @@ class Found:
     event_key: str  # the same as for a delivery of the event
     event: str  # the webhook's name
     body: bytes
+    node: str = ""  # of a text: its global id
 
 
 class _Thread(Item):
@@ -119,6 +122,13 @@ class Search:
                 async for found in self._issue_events(repo, body, thread, earliest, answered):
                     yield found
 
+    async def is_its_authors(self, repo: Repo, found: Found, event: CommentEvent) -> bool:
+        """Whether the author alone wrote the text `found`, and in this repository. Raises: GitHubError.
+
+        The payload names the author as its sender, because GitHub's lists name nobody else.
+        """
+        return await is_its_authors(self._client, repo.full_name, found.node, event)
+
     async def _texts(
         self, repo: Repo, text: TextTrigger, threads: _Threads, earliest: datetime
     ) -> AsyncIterator[Found]:
@@ -132,7 +142,8 @@ class Search:
             if datetime.fromisoformat(written) >= earliest:
                 parts = {text.conversation: thread} | ({text.field: item} if text.field else {})
                 key = triggers.text_key(text.kind, item.id)
-                yield self._found(repo, f"{text.name}-{item.id}", key, text.event, text.action, by, parts)
+                found = self._found(repo, f"{text.name}-{item.id}", key, text.event, text.action, by, parts)
+                yield replace(found, node=str(item.value("node_id") or ""))
 
     async def _listed(self, repo: Repo, text: TextTrigger, threads: _Threads, earliest: datetime) -> Sequence[Item]:
         numbers, path = threads.of(text.conversation), f"/repos/{repo.full_name}{text.path}"
@@ -159,11 +170,13 @@ class Search:
             return
         path = f"/repos/{repo.full_name}/issues/{thread.number}/events"
         listed = await list_all(self._client, path, IssueEvent)
+        # What was done before a transfer was done in another repository.
+        arrived = max((entry.created_at for entry in listed if entry.event == "transferred"), default=earliest)
         for trigger, subject, name in current:
             matching = (entry for entry in reversed(listed) if entry.is_of(trigger) and entry.is_about(subject, name))
             latest = next(matching, None)
             by = latest.by(trigger) if latest is not None else None
-            if latest is None or by is None or latest.created_at < earliest:
+            if latest is None or by is None or latest.created_at < max(earliest, arrived):
                 continue
             # The event gets the time of the issue in its payload, so set that to the time of the event.
             then = thread.model_copy(update={"updated_at": latest.created_at})

@@ -6,7 +6,7 @@ from bot.context import Context
 from bot.engine.find_or_create import find_or_create
 from bot.github.repository import Repository
 from bot.model import RunRequest
-from bot.text import messages
+from bot.text import markers
 
 
 async def post_once(
@@ -19,7 +19,7 @@ async def post_once(
     me = await context.github.identity()
 
     async def find() -> str | None:
-        found = await repository.find_comment(number, marker, me.login, since)
+        found = await repository.find_comment(number, marker, me, since)
         return str(found.id) if found else None
 
     async def create() -> str:
@@ -30,5 +30,5 @@ async def post_once(
 
 async def post_of_run(context: Context, repository: Repository, request: RunRequest, body: str) -> int:
     """Post the run's comment and return its id. Raises: GitHubError."""
-    key, marker = f"comment:{request.id}", messages.marker(request.id)
+    key, marker = f"comment:{request.id}", markers.run_marker(request.id)
     return await post_once(context, repository, request.issue.number, key, marker, body, request.at)

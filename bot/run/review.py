@@ -21,7 +21,7 @@ from bot.model import Ending, PinnedBase
 from bot.run.cost import run_cost
 from bot.store.database import now
 from bot.store.runs import Run
-from bot.text import messages, review_messages
+from bot.text import markers, messages, review_messages
 from bot.text.markdown import sanitize
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
         url = await find_or_create(
             context,
             f"review:{run.id}",
-            find=lambda: repository.find_review(request.issue.number, messages.marker(run.id), me.login),
+            find=lambda: repository.find_review(request.issue.number, markers.run_marker(run.id), me),
             create=create,
         )
     except UnprocessableError as error:

@@ -15,7 +15,7 @@ from bot.github.errors import TRANSIENT, GitHubError
 from bot.model import IssueRef
 from bot.store import idempotency, kv, stale
 from bot.store.database import now
-from bot.text import messages
+from bot.text import markers
 
 log = structlog.get_logger()
 
@@ -57,9 +57,9 @@ def _comments(plan: str) -> Iterator[_Posted]:
     for effect in effects.load(plan):
         match effect:
             case Reply(issue=issue, key=key, at=at):
-                yield _Posted(key, messages.key_marker(key), issue, at)
+                yield _Posted(key, markers.key_marker(key), issue, at)
             case StartRun(request=request):
-                yield _Posted(f"comment:{request.id}", messages.marker(request.id), request.issue, request.at)
+                yield _Posted(f"comment:{request.id}", markers.run_marker(request.id), request.issue, request.at)
             case React() | RemoveLabel() | FinalizeStopped():
                 pass  # these write no comment of their own
             case _:
@@ -70,7 +70,7 @@ async def _keep_one(context: Context, posted: _Posted) -> None:
     """Keep the comment whose id is stored, because we edit that one; otherwise the oldest."""
     me = await context.github.identity()
     repository = await context.github.conversation(posted.issue.repo)
-    found = await repository.find_comments(posted.issue.number, posted.marker, me.login, posted.at)
+    found = await repository.find_comments(posted.issue.number, posted.marker, me, posted.at)
     stored = await context.database.read(idempotency.owner, posted.key)
     ids = [comment.id for comment in found]
     kept = int(stored) if stored is not None and int(stored) in ids else next(iter(ids), 0)

@@ -15,8 +15,8 @@ from bot.events import payloads, policy, triggers
 from bot.events.handler import asking_events
 from bot.github.delivery_log import Attempt
 from bot.github.errors import TRANSIENT, GitHubError
-from bot.github.search import Found
-from bot.model import Delivery, Ignored, Problem
+from bot.github.search import Found, Repo, Search
+from bot.model import CommentEvent, Delivery, Ignored, Problem
 from bot.store import deliveries, idempotency, kv, redelivery_attempts
 from bot.store.database import now
 from bot.store.deliveries import RECOVERED_PREFIX
@@ -207,7 +207,7 @@ async def _search(context: Context, since: float) -> None:
         for repo in repositories:
             try:
                 async for found in search.done_since(repo, since, answered):
-                    count += await _store_found(context, found)
+                    count += await _store_found(context, search, repo, found)
             except TRANSIENT:
                 raise
             except GitHubError as error:
@@ -218,8 +218,11 @@ async def _search(context: Context, since: float) -> None:
         context.work.set()
 
 
-async def _store_found(context: Context, found: Found) -> bool:
-    """Store the event as a delivery, if it asks for something and no delivery owns it. Returns whether it did."""
+async def _store_found(context: Context, search: Search, repo: Repo, found: Found) -> bool:
+    """Store the event as a delivery, if it asks for something and no delivery owns it. Returns whether it did.
+
+    A text must be its author's alone, as for a delivery of GitHub's (`payloads.py`).
+    """
     event = payloads.parse(found.event, found.body)
     if isinstance(event, Ignored | Problem):
         return False
@@ -229,6 +232,9 @@ async def _store_found(context: Context, found: Found) -> bool:
     if not any(True for _ in invocations_in(context, event, me)):
         return False
     if await context.database.read(idempotency.owner, triggers.owner_key(event, found.event_key)) is not None:
+        return False
+    if isinstance(event, CommentEvent) and not await search.is_its_authors(repo, found, event):
+        log.info("found, but not its author's", event_key=found.event_key)
         return False
     digest = hashlib.sha256(found.event.encode() + b"\0" + found.body).hexdigest()
     delivery = Delivery(f"{RECOVERED_PREFIX}{found.name}", found.event, digest, found.body)

@@ -10,17 +10,9 @@ from bot.changes.changeset import Change, Violation
 from bot.model import Actor, Ending, PinnedBase, RunRequest, RunState
 from bot.text import kind_words
 from bot.text.markdown import code, line, plain, quote, sanitize, without_skips
+from bot.text.markers import run_marker
 
 AGAIN = "To try again, comment `/amp` with your request."
-
-
-def marker(run: str) -> str:
-    """A hidden marker. By it we find the run's comment, pull request and review again."""
-    return f"<!-- ampbot:run:{run} -->"
-
-
-def key_marker(key: str) -> str:
-    return f"<!-- ampbot:{key} -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ def progress(request: RunRequest, state: RunState, *, position: int = 0, latest:
         ),
         RunState.WORKING: f"Amp is at work{_steps(tools)}.",
     }
-    parts = [marker(request.id), f"### {heads[state]}", f"> {asked(request)}", said[state]]
+    parts = [run_marker(request.id), f"### {heads[state]}", f"> {asked(request)}", said[state]]
     if latest:
         parts.append(quote(latest, 400))
     return "\n\n".join(parts)
@@ -79,7 +71,7 @@ HEADINGS = {
 def final(request: RunRequest, ending: Ending, price: RunCost) -> str:
     """The run's comment when it has ended."""
     head, quoted = f"### {HEADINGS[ending.state]}", f"> {asked(request)}"
-    return "\n\n".join([marker(request.id), head, quoted, ending.message, price_line(request.id, price)])
+    return "\n\n".join([run_marker(request.id), head, quoted, ending.message, price_line(request.id, price)])
 
 
 def price_line(run: str, price: RunCost) -> str:
@@ -297,6 +289,13 @@ def denied(actor: Actor) -> str:
     )
 
 
+def not_the_author() -> str:
+    return (
+        "A command counts only if the author of the text wrote it. This one was edited into somebody else's text, so "
+        "nothing was started. To ask for it, write a comment of your own."
+    )
+
+
 def too_many_asks(limit: int) -> str:
     return (
         f"One comment can ask for {limit} things at most; the first {limit} are taken. Ask for the rest in another one."
@@ -329,7 +328,7 @@ def pull_title(request: RunRequest, proposed: str | None) -> str:
 def pull_body(request: RunRequest, pinned: PinnedBase, description: str, price: RunCost) -> str:
     return "\n\n".join(
         [
-            marker(request.id),
+            run_marker(request.id),
             without_skips(sanitize(description, 50_000)) or "Amp left no description.",
             f"Closes #{request.issue.number}",
             f"---\nAsked by @{request.actor.login} in #{request.issue.number}; based on {pinned.base_sha}.",

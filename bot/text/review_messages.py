@@ -7,7 +7,8 @@ from itertools import accumulate
 
 from bot.model import Ending, RunRequest, RunState
 from bot.text.markdown import code, line, sanitize
-from bot.text.messages import RunCost, marker, price_line
+from bot.text.markers import run_marker
+from bot.text.messages import RunCost, price_line
 
 
 def reviewed(url: str, inline: int, moved: int) -> Ending:
@@ -34,7 +35,7 @@ def review_body(
         f"This is about {replaced}, which a push has replaced since Amp read it. To have the new head read, comment "
         "`/amp review`."
     )
-    parts = [marker(request.id), *([said] if replaced else []), *_review(summary, off_diff)]
+    parts = [run_marker(request.id), *([said] if replaced else []), *_review(summary, off_diff)]
     return "\n\n".join([*parts, price_line(request.id, price)])
 
 

@@ -25,6 +25,9 @@ _EVENT = re.compile(r"[a-z0-9_]{1,64}")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
+_FIELD = b"payload="
+# What may stand between two fields, or between a name and a value. In a value it is encoded.
+_SEPARATOR = re.compile(rb"[&;=]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,10 @@ async def read(
         )
     body = _payload_field(raw) if head.is_form else raw
     if body is None:
-        return Rejected(400, "The form has no field `payload`. Set the webhook's content type to application/json.")
-    digest = hashlib.sha256(head.event.encode() + b"\0" + raw).hexdigest()
+        return Rejected(
+            400, "The form is not the one field `payload`. Set the webhook's content type to application/json."
+        )
+    digest = hashlib.sha256(head.event.encode() + b"\0" + body).hexdigest()
     return Delivery(head.guid, head.event, digest, body)
 
 
@@ -146,9 +151,11 @@ async def _read_body(chunks: AsyncIterator[bytes], max_bytes: int) -> bytes | No
 
 
 def _payload_field(form: bytes) -> bytes | None:
-    """The form field `payload` as bytes; urllib's parse_qs would decode it and fail on invalid UTF-8."""
-    for field in form.split(b"&"):
-        name, _, value = field.partition(b"=")
-        if name == b"payload":
-            return unquote_to_bytes(value.replace(b"+", b" "))
-    return None
+    """The field `payload` of a form as GitHub sends it, which holds nothing else; None of any other.
+
+    The content type is not signed. Signed JSON, sent again as a form, may contain `&payload=` in somebody's comment.
+    JSON does not begin with `payload=`. urllib's parse_qs would decode the bytes and fail on invalid UTF-8.
+    """
+    if not form.startswith(_FIELD) or _SEPARATOR.search(form, len(_FIELD)):
+        return None
+    return unquote_to_bytes(form.removeprefix(_FIELD).replace(b"+", b" "))

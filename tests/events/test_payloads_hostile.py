@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.events.payloads import parse
-from bot.model import AssignEvent, CloseEvent, CommentEvent, Ignored, LabelEvent, Problem, ReviewRequestEvent
+from bot.model import Event, Ignored, Problem
 from tests.events.deliveries import (
     BOB,
     COMMENT,
@@ -181,8 +181,6 @@ def damaged(draw: st.DrawFn) -> Json:
 @given(event=st.sampled_from(EVENTS), broken=damaged())
 def test_no_damage_makes_it_raise_and_what_is_understood_can_be_stored(event: str, broken: Json) -> None:
     found = parse(event, json.dumps(broken).encode())
-    assert isinstance(
-        found, CommentEvent | LabelEvent | AssignEvent | CloseEvent | ReviewRequestEvent | Ignored | Problem
-    )
+    assert isinstance(found, Event | Ignored | Problem)
     stored = json.dumps(asdict(found), ensure_ascii=False).encode()
     assert b"\\u0000" not in stored

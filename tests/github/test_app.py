@@ -12,9 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from bot.github import manifest
-from bot.github.app import CLONE, CONVERSE, MARGIN_SECONDS, PUBLISH, App, Identity, Token
+from bot.github.app import CLONE, CONVERSE, MARGIN_SECONDS, PUBLISH, App, Token
 from bot.github.client import GitHubApi
 from bot.github.errors import ForbiddenError, NotFoundError, UnauthorizedError, UnavailableError, UnprocessableError
+from bot.github.identity import Identity
 from bot.rig.http.faults import Fault
 from tests.events.deliveries import PLACE
 from tests.github.conftest import GitHub, Time, said

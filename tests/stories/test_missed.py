@@ -16,6 +16,7 @@ from bot.rig.rig import Rig
 from tests.stories.conftest import LITTLE_LAG
 from tests.stories.sleeping import sleep, wake
 from tests.stories.story import BOT, MAINTAINER, STRANGER, Story
+from tests.stories.transferring import heirs, transfer
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 HELPED = "What you can ask of ampbot here"
@@ -190,3 +191,49 @@ def test_when_the_log_cannot_be_read_the_lists_are_searched(rig: Rig) -> None:
     wake(rig)
     assert HELPED in story.only_answer(number)
     assert [row["guid"][:12] for row in rig.query("SELECT guid FROM deliveries")][-1] == "sweep-issue-"
+
+
+def test_what_is_found_is_its_authors_alone_and_was_said_there(rig: Rig) -> None:
+    """GitHub's lists name the author of a text, not who edited it, nor that its issue was transferred."""
+    story = Story.begin(rig)
+    editor, leaver = "second-maintainer", "leaver"
+    for login in (editor, leaver):
+        rig.github.create_user(login)
+        rig.github.set_permission(story.repo, login, "write")
+    number, to = story.issue("Here", "Only talk."), heirs(story)
+    pull = story.pull({"new.py": "print('new')\n"})
+    sleep(rig)
+    never_delivered(rig)
+    own = story.say(number, "Only talk.")
+    rig.github.edit_comment(own, MAINTAINER, "/amp say it\n\n- answer: My own edit.\n")
+    lent = story.say(number, "Only talk.")
+    rig.github.edit_comment(lent, editor, "/amp say it\n\n- answer: Lent.\n")
+    hidden = story.say(number, "Only talk.")
+    rig.github.edit_comment(hidden, editor, "/amp say it\n\n- answer: Hidden.\n")
+    rig.github.edit_comment(hidden, MAINTAINER, "/amp say it\n\n- answer: Hidden.\n\nTypo.")
+    left = story.say(number, "Only talk.")
+    rig.github.edit_comment(left, leaver, "/amp say it\n\n- answer: By one who left.\n")
+    opened = story.issue("Edited", "Only talk.")
+    rig.github.edit_issue(story.repo, opened, editor, body="/amp say it\n\n- answer: In a description.\n")
+    rig.github.edit_issue(story.repo, pull.number, editor, body="/amp say it\n\n- answer: In a pull request.\n")
+    line = rig.github.review_comment(story.repo, pull.number, MAINTAINER, DraftComment("new.py", "Only talk.", 1))
+    rig.github.edit_review_comment(line, editor, "/amp say it\n\n- answer: On a line.\n")
+    moved = story.issue("Moved", "/amp say it\n\n- answer: Moved.\n")
+    story.say(moved, "/amp say it\n\n- answer: Moved too.\n")
+    rig.github.label(story.repo, moved, MAINTAINER, "amp")
+    rig.github.delete_user(leaver)
+    story.seconds_pass()
+    arrived = transfer(story, moved, to, MAINTAINER)
+    with rig.github.state.lock:
+        arrived.labels, arrived.events[:0] = story.repo.issues[moved].labels, story.repo.issues[moved].events
+    story.seconds_pass()
+    rig.github.comment(to, arrived.number, MAINTAINER, "/amp say it\n\n- answer: Said there.\n")
+    rig.github.close(story.repo, moved, MAINTAINER)
+    delivered(rig)
+    wake(rig)
+    assert "My own edit." in story.only_answer(number)
+    assert [story.from_bot(where) for where in (opened, pull.number, moved)] == [[], [], []]
+    there = [comment.body for comment in arrived.comments.values() if comment.author.account.login == BOT]
+    assert ["Said there." in body for body in there] == [True]
+    assert story.states() == ["answered"]
+    assert len(rig.e2b.records) == 2

@@ -11,6 +11,7 @@ from bot.rig.github.records import Actor
 from bot.rig.http.faults import Fault
 from bot.rig.rig import Rig
 from tests.stories.story import BOT, HELD, MAINTAINER, STRANGER, Story
+from tests.stories.transferring import TOLD, heirs, transfer
 
 ASK = "/amp go on\n\n- create new.txt: new\n"
 SENTENCE = "only people with write access to this repository can ask ampbot to work here."
@@ -96,12 +97,53 @@ def test_its_own_words_are_no_commands(story: Story) -> None:
     assert len(story.comments(number)) == 2
 
 
-def test_correcting_a_strangers_words_lends_them_no_rights(story: Story) -> None:
-    number = story.issue()
+NOT_YOURS = "This one was edited into somebody else's text, so nothing was started."
+
+
+def test_correcting_the_words_of_another_lends_them_no_rights_and_is_told_once(story: Story) -> None:
+    number = story.issue("Asked by a stranger", by=STRANGER)
     comment = story.say(number, "I wonder.", by=STRANGER)
-    story.rig.github.edit_comment(comment, MAINTAINER, f"I wonder!\n\n{ASK}")
+    for text in (f"I wonder!\n\n{ASK}", f"I wonder.\n\n{ASK}\n\n/amp stop\n", "I wonder.", f"Again\n\n{ASK}"):
+        story.rig.github.edit_comment(comment, MAINTAINER, text)
     story.settle()
-    assert outcomes(story)[-1] == "ignored: edited by someone else than its author"
+    assert NOT_YOURS in story.only_answer(number)
+    story.rig.github.edit_issue(story.repo, number, MAINTAINER, body=f"It should be 42.\n\n{ASK}")
+    story.settle()
+    assert [NOT_YOURS in said for said in story.from_bot(number)] == [True, True], "once for each text"
+    assert (story.runs(), story.reactions(comment)) == ([], [])
+
+
+def test_a_text_of_another_that_only_changes_is_nothing_to_speak_of(story: Story) -> None:
+    asked = story.say(story.issue(), ASK)
+    story.settle()
+    editor = somebody(story, "admin")
+    story.rig.github.edit_comment(asked, editor, f"Corrected.\n\n{ASK}")
+    story.settle()
+    assert story.states() == ["published"]
+    assert len(story.from_bot(1)) == 1
+
+
+@pytest.mark.parametrize("author", [STRANGER, MAINTAINER])
+@pytest.mark.parametrize("told", TOLD)
+def test_whoever_transfers_an_issue_does_not_say_what_is_in_it(story: Story, told: str, author: str) -> None:
+    number, to = story.issue(body=f"Somewhere else.\n\n{ASK}", by=author), heirs(story)
+    story.settle()
+    assert len(story.runs()) == (author == MAINTAINER), "where it was said"
+    moved = transfer(story, number, to, MAINTAINER, told)
+    story.settle()
+    assert len(story.rig.query("SELECT id FROM runs WHERE repository = :id", id=to.id)) == 0
+    assert (len(moved.comments), to.pulls) == (len(story.from_bot(number)), [])
+    ended = story.rig.query("SELECT outcome FROM deliveries WHERE event = 'issues' ORDER BY received_at DESC LIMIT 1")
+    assert ended == [{"outcome": "ignored: opened by a transfer: its text was said elsewhere"}]
+
+
+@pytest.mark.parametrize("role", ["none", "read", "triage"])
+def test_who_may_not_ask_gets_no_answer_to_an_edit(story: Story, role: str) -> None:
+    number = story.issue()
+    comment = story.say(number, "Hm.")
+    story.rig.github.edit_comment(comment, somebody(story, role), ASK)
+    story.settle()
+    assert outcomes(story)[-1].startswith("denied: ")
     assert (story.runs(), story.from_bot(number)) == ([], [])
 
 

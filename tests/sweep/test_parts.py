@@ -81,7 +81,7 @@ class Thread:
     """A conversation whose comments are listed and deleted."""
 
     def __init__(self, *found: int) -> None:
-        self.found = [Comment(number, "", "ampbot[bot]", "") for number in found]
+        self.found = [Comment(number, "", "") for number in found]
 
     async def identity(self) -> Any:
         return SimpleNamespace(login="ampbot[bot]")
@@ -115,7 +115,7 @@ async def test_of_comments_made_twice_one_stays(context: Context, took: float, h
     )
     await comments.delete_duplicates(context)
     assert [comment.id for comment in thread.found] == left
-    thread.found = [Comment(1, "", "", ""), Comment(2, "", "", "")]
+    thread.found = [Comment(1, "", ""), Comment(2, "", "")]
     await comments.delete_duplicates(context)
     assert len(thread.found) == 2, "each is looked at once"
 

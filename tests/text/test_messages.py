@@ -252,6 +252,7 @@ REPLIES = {
     "denied": messages.denied(Actor(9, "mallory", ActorKind.USER)),
     "not offered": messages.not_offered("status"),
     "too many": messages.too_many_asks(5),
+    "not the author": messages.not_the_author(),
 }
 
 
@@ -267,6 +268,13 @@ def test_who_is_denied_is_told_so_by_name_and_not_notified() -> None:
     assert messages.denied(Actor(9, "mallory", ActorKind.USER)) == (
         "Sorry mallory, only people with write access to this repository can ask ampbot to work here. Somebody who has "
         "it can ask in your place."
+    )
+
+
+def test_whoever_edits_a_command_into_the_text_of_another_is_told_how_to_ask() -> None:
+    assert messages.not_the_author() == (
+        "A command counts only if the author of the text wrote it. This one was edited into somebody else's text, so "
+        "nothing was started. To ask for it, write a comment of your own."
     )
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model import Delivery
+from bot.events.payloads import parse
+from bot.model import Delivery, Problem
 from bot.web.webhook import Rejected, read, verify
 
 SECRET = "it is a secret to everybody"
@@ -141,15 +142,68 @@ async def test_what_the_signed_body_holds_is_not_looked_at(body: bytes) -> None:
     assert taken.body == body
 
 
-@given(text=st.text())
+# --- forms -----------------------------------------------------------------------------------------
+
+FORM = "application/x-www-form-urlencoded"
+REFUSED_FORM = Rejected(
+    400, "The form is not the one field `payload`. Set the webhook's content type to application/json."
+)
+# Any text, and often what an attacker would write into a comment.
+HOSTILE = st.lists(
+    st.text() | st.sampled_from(["&payload=", "payload=", ";payload=", "%7B%7D", '{"a":1}', "&", "=", "\n", "%26"])
+).map("".join)
+
+
+async def as_form(form: bytes) -> Delivery | Rejected:
+    return await receive(form, headers(form, Content_Type=f"{FORM}; charset=utf-8"), cap=10_000_000)
+
+
+def encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+@given(text=HOSTILE)
 async def test_a_form_carries_the_same_json_and_is_signed_as_sent(text: str) -> None:
-    text = text.encode("utf-8", "replace").decode()
-    form = urlencode({"other": "1", "payload": json.dumps(text, ensure_ascii=False)}).encode()
-    sent = headers(form, Content_Type="application/x-www-form-urlencoded; charset=utf-8")
-    taken = await receive(form, sent, cap=10_000_000)
+    body = json.dumps(encodable(text), ensure_ascii=False).encode()
+    taken = await as_form(urlencode({"payload": body}).encode())
+    assert taken == Delivery(GUID, "issue_comment", hashlib.sha256(b"issue_comment\0" + body).hexdigest(), body)
+
+
+@given(text=HOSTILE, escaped=st.booleans(), spaced=st.booleans())
+async def test_signed_json_is_never_read_as_a_form(text: str, escaped: bool, spaced: bool) -> None:
+    """The content type is not signed: whoever has a signed delivery can send it again with another."""
+    body = json.dumps(
+        {"comment": {"body": encodable(text)}}, ensure_ascii=escaped, separators=None if spaced else (",", ":")
+    ).encode()
+    assert await as_form(body) == REFUSED_FORM
+
+
+@given(fields=st.lists(st.tuples(st.sampled_from(["payload", "other", ""]), HOSTILE.map(encodable)), max_size=4))
+async def test_a_form_holds_one_field_or_is_refused(fields: list[tuple[str, str]]) -> None:
+    taken = await as_form(urlencode(fields).encode())
+    if len(fields) == 1 and fields[0][0] == "payload":
+        assert isinstance(taken, Delivery)
+        assert taken.body == fields[0][1].encode()
+    else:
+        assert taken == REFUSED_FORM
+
+
+@given(rest=st.binary())
+async def test_of_any_bytes_only_one_field_is_taken(rest: bytes) -> None:
+    assert await as_form(rest) == REFUSED_FORM or rest.startswith(b"payload=")
+    taken = await as_form(b"payload=" + rest)
+    assert (taken == REFUSED_FORM) == any(mark in rest for mark in (b"&", b";", b"="))
+
+
+async def test_a_form_sent_again_as_json_is_not_json_and_takes_nothing_from_the_form() -> None:
+    form = urlencode({"payload": BODY}).encode()
+    taken, again = await as_form(form), await receive(form)
     assert isinstance(taken, Delivery)
-    assert json.loads(taken.body) == text
-    assert taken.digest == hashlib.sha256(b"issue_comment\0" + form).hexdigest()
+    assert isinstance(again, Delivery)
+    assert again.digest != taken.digest, "else the form itself would pass for a repetition"
+    found = parse(again.event, again.body)
+    assert isinstance(found, Problem)
+    assert found.message == "The delivery is not valid JSON."
 
 
 # --- refusals --------------------------------------------------------------------------------------
@@ -234,11 +288,26 @@ async def test_a_sender_that_stalls_is_given_up_on() -> None:
     assert refused == Rejected(408, "The body did not arrive within 0.01 seconds. Redeliver it.")
 
 
-@pytest.mark.parametrize("form", [b"", b"payloads=%7B%7D", b"a=1&b=payload"])
-async def test_a_form_without_payload_is_refused(form: bytes) -> None:
-    refused = await receive(form, headers(form, Content_Type="application/x-www-form-urlencoded"))
-    assert isinstance(refused, Rejected)
-    assert (refused.status, "`payload`" in refused.message) == (400, True)
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"",
+        b"payloads=%7B%7D",
+        b"a=1&b=payload",
+        b"a=1&payload=%7B%7D",
+        b"payload=%7B%7D&a=1",
+        b"payload=%7B%7D&payload=%7B%7D",
+        b"payload=%7B%7D&",
+        b"payload=%7B%7D;a",
+        b"payload",
+        b"%70ayload=%7B%7D",
+        b"PAYLOAD=%7B%7D",
+        b" payload=%7B%7D",
+        b'{"comment":{"body":"&payload=%7B%7D"}}',
+    ],
+)
+async def test_a_form_without_payload_or_with_more_is_refused(form: bytes) -> None:
+    assert await as_form(form) == REFUSED_FORM
 
 
 async def test_the_default_cap_is_githubs_25_mb() -> None:

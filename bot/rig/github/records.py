@@ -192,6 +192,7 @@ class Comment:
     created_at: float
     updated_at: float
     edited_at: float | None = None
+    editors: list[Account] = field(default_factory=list)  # of each edit, the oldest first
     minimized: str | None = None  # the classifier
     reactions: list[Reaction] = field(default_factory=list)
 
@@ -217,6 +218,7 @@ class Issue:
     closed_at: float | None = None
     closed_by: Account | None = None
     edited_at: float | None = None
+    editors: list[Account] = field(default_factory=list)
     locked: bool = False
     labels: list[Label] = field(default_factory=list)
     assignees: list[Account] = field(default_factory=list)
@@ -277,6 +279,7 @@ class Review:
     commit: str
     created_at: float
     submitted_at: float | None
+    editors: list[Account] = field(default_factory=list)
 
     @property
     def node_id(self) -> str:
@@ -303,6 +306,7 @@ class ReviewComment:
     outdated: bool = False
     reply_to: int | None = None
     edited_at: float | None = None
+    editors: list[Account] = field(default_factory=list)
     minimized: str | None = None
     reactions: list[Reaction] = field(default_factory=list)
 

@@ -9,9 +9,11 @@ from graphql import GraphQLEnumType, GraphQLNamedType, GraphQLSchema, build_sche
 
 from bot.rig.contract import fixtures
 from bot.rig.contract.contract import Contract
+from bot.rig.github.effects.issues import record
 from bot.rig.github.effects.reviews import DraftComment
 from bot.rig.github.graphql import endpoint
 from bot.rig.github.server import GitHub
+from bot.rig.github.shapes import moment
 
 from .conftest import Scene
 
@@ -130,6 +132,37 @@ def test_one_query_tells_of_a_repository_an_issue_and_its_comments(scene: Scene)
         ],
     }
     assert (ids[1], edited) == (made["id"], [False, True])
+
+
+def test_who_edited_a_text_and_when_its_issue_was_transferred(scene: Scene) -> None:
+    hub = scene.github
+    editor = f"editor{scene.repo.id}"
+    hub.create_user(editor)
+    issue = hub.open_issue(scene.repo, "ann", "Broken", "It is.")
+    comment, untouched = hub.comment(scene.repo, 1, "bob", "one"), hub.comment(scene.repo, 1, "bob", "two")
+    hub.edit_comment(comment, editor, "three")
+    hub.edit_issue(scene.repo, 1, "ann", title="Only the title")
+    with hub.state.lock:
+        record(hub.state, issue, comment.author, "transferred")
+    editors = "... on Comment { userContentEdits(last: 9) { totalCount nodes { editor { login } } } }"
+    query = f"query($id: ID!) {{ node(id: $id) {{ {editors} }} }}"
+    found = [_ask(scene, query, id=each.node_id)["data"]["node"] for each in (comment, untouched, issue)]
+    assert [each["userContentEdits"]["nodes"] for each in found] == [
+        [{"editor": {"login": "bob"}}, {"editor": {"login": editor}}],
+        [],
+        [],
+    ]
+    hub.delete_user(editor)
+    (_, last) = _ask(scene, query, id=comment.node_id)["data"]["node"]["userContentEdits"]["nodes"]
+    assert last == {"editor": None}
+    query = """{ REPO { issue(number: 1) { timelineItems(itemTypes: [TRANSFERRED_EVENT], last: 1) {
+      totalCount nodes { ... on TransferredEvent { actor { login } createdAt } }
+    } } } }"""
+    timeline = _ask(scene, query)["data"]["repository"]["issue"]["timelineItems"]
+    assert timeline == {
+        "totalCount": 1,
+        "nodes": [{"actor": {"login": "bob"}, "createdAt": moment(issue.events[-1].created_at)}],
+    }
 
 
 def test_a_pull_request_with_its_reviews_threads_and_files(scene: Scene) -> None:

@@ -82,6 +82,7 @@ def edit_issue(state: State, issue: Issue, actor: Actor, title: str | None, body
         before["body"] = {"from": issue.body or ""}
         issue.body = body
         issue.edited_at = state.now()
+        issue.editors.append(actor.account)
     if before:
         announce(state, issue, actor, "edited", {"changes": before})
 
@@ -129,6 +130,7 @@ def edit_comment(state: State, made: Comment, actor: Actor, body: str) -> None:
     _check_comment(body)
     before, made.body = made.body, body
     made.updated_at = made.edited_at = made.issue.updated_at = state.now()
+    made.editors.append(actor.account)
     if before != body:
         _emit_comment(state, made, actor, "edited", {"changes": {"body": {"from": before}}})
 

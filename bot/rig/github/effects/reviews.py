@@ -127,6 +127,7 @@ def edit_comment(state: State, made: ReviewComment, actor: Actor, body: str) -> 
     _check_body(body)
     before, made.body = made.body, body
     made.updated_at = made.edited_at = state.now()
+    made.editors.append(actor.account)
     _emit_comment(state, made, actor, "edited", {"changes": {"body": {"from": before}}})
 
 

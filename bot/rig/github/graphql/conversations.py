@@ -60,6 +60,17 @@ def fitting(number: int) -> int | None:
     return number if number < 2**31 else None
 
 
+def _edits(thing: Any, _: View, **page: Any) -> Any:
+    """Who edited the text. Once it is edited, its first version is listed as well."""
+    editors = [thing.author.account, *thing.editors] if thing.editors else []
+    return connection([{"editor": author_of(account)} for account in editors], **page)
+
+
+def _timeline(issue: Issue, view: View, itemTypes: Any = None, **page: Any) -> Any:  # noqa: N803 - GitHub's name
+    wanted = {kind.removesuffix("_EVENT").lower() for kind in itemTypes or ("TRANSFERRED_EVENT",)}
+    return connection(view.shown([e for e in issue.events if e.event in wanted], lambda e: e.created_at), **page)
+
+
 _WRITTEN: Mapping[str, Resolver] = {
     "author": lambda thing, _: author_of(thing.author.account),
     "authorAssociation": lambda thing, _: association(_repo_of(thing), thing.author.account),
@@ -72,6 +83,7 @@ _WRITTEN: Mapping[str, Resolver] = {
     "lastEditedAt": lambda thing, _: moment_or_none(getattr(thing, "edited_at", None)),
     "reactions": _reactions,
     "updatedAt": lambda thing, _: moment(thing.updated_at),
+    "userContentEdits": _edits,
     "viewerDidAuthor": lambda thing, view: thing.author.account is view.identity.account,
 }
 _MINIMIZABLE: Mapping[str, Resolver] = {
@@ -166,6 +178,12 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
         **_CONVERSATION,
         "state": lambda issue, _: issue.state.upper(),
         "stateReason": lambda issue, _, **__: issue.state_reason.upper() if issue.state_reason else None,
+        "timelineItems": _timeline,
+    },
+    "TransferredEvent": {
+        "actor": lambda event, _: author_of(event.actor.account),
+        "createdAt": lambda event, _: moment(event.created_at),
+        "id": lambda event, _: event.node_id,
     },
     "IssueComment": {
         **_WRITTEN,

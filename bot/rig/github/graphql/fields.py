@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.rig.github.graphql import conversations, repositories
 from bot.rig.github.graphql.view import GitNode, Resolver, Thread, View
-from bot.rig.github.records import Account, Comment, Issue, Repository, Review, ReviewComment
+from bot.rig.github.records import Account, Comment, Issue, IssueEvent, Repository, Review, ReviewComment
 from bot.rig.github.shapes import moment
 
 
@@ -22,6 +22,7 @@ def type_name(thing: Any) -> str:
     names: dict[type, str] = {
         Repository: "Repository",
         Comment: "IssueComment",
+        IssueEvent: "TransferredEvent",
         Review: "PullRequestReview",
         ReviewComment: "PullRequestReviewComment",
         Thread: "PullRequestReviewThread",
