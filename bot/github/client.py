@@ -169,8 +169,10 @@ class Client:
         """Whether GitHub's rate limits leave room for optional edits."""
         return self._api.rate_limit.has_headroom(self._installation)
 
-    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
-        """Send a GraphQL query. It must only read: it is sent again after a failure.
+    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T], *, nulls: bool = False) -> T:
+        """Send a GraphQL query or mutation. It must be safe to repeat: it is sent again after a failure.
+
+        `nulls`: what does not exist is null in the answer, as GitHub has it, and no error.
 
         Raises:
             GitHubError: as `call`. NotFoundError: the object does not exist.
@@ -184,10 +186,9 @@ class Client:
         envelope = await self.call(
             "POST", f"{root}/graphql", Envelope, body={"query": query, "variables": dict(variables)}, repeat=True
         )
-        if envelope.errors:
-            first = envelope.errors[0]
-            message = str(first.get("message", "GraphQL error"))
-            raise (NotFoundError(404, message) if first.get("type") == "NOT_FOUND" else GitHubError(200, message))
+        errors = [error for error in envelope.errors if not (nulls and error.get("type") == "NOT_FOUND")]
+        if errors:
+            raise _graphql_error(errors[0])
         return _read(envelope.data, answer)
 
     def _send(
@@ -271,6 +272,18 @@ def _error(status: int, headers: Mapping[str, Any], text: str) -> GitHubError:
     if status in kinds:
         return kinds[status](status, message)
     return UnavailableError(status, message) if status >= 500 or status == 408 else GitHubError(status, message)
+
+
+def _graphql_error(error: Mapping[str, Any]) -> GitHubError:
+    """The error that REST would have answered with; GraphQL's status is 200."""
+    kinds: dict[str, tuple[int, type[GitHubError]]] = {
+        "NOT_FOUND": (404, NotFoundError),
+        "FORBIDDEN": (403, ForbiddenError),
+        "UNPROCESSABLE": (422, UnprocessableError),
+        "STALE_DATA": (422, UnprocessableError),
+    }
+    status, kind = kinds.get(str(error.get("type")), (200, GitHubError))
+    return kind(status, str(error.get("message", "GraphQL error")))
 
 
 def _message(text: str) -> str:

@@ -12,11 +12,19 @@ from urllib.parse import quote
 
 from bot.events.triggers import IssueEventTrigger
 from bot.github.client import Answer, Client
-from bot.github.errors import NotFoundError, UnauthorizedError, UnprocessableError
+from bot.github.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    UnauthorizedError,
+    UnprocessableError,
+)
 from bot.github.issue_events import IssueEvent, candidates
 from bot.model import CommentKind, Event
 
 T = TypeVar("T")
+
+MAX_COMPARED = 300  # files of a comparison: https://docs.github.com/en/rest/commits/commits#compare-two-commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,14 @@ class _Ref(Answer):
     object: _Sha
 
 
+class _File(Answer):
+    filename: str
+    previous_filename: str | None = None
+
+
 class _Compare(Answer):
     merge_base_commit: _Sha
+    files: tuple[_File, ...] = ()
 
 
 class _Pull(Answer):
@@ -142,16 +156,21 @@ class Repository:
         """The request's field for text that people read. It is redacted here, so that no caller can forget it."""
         return {"body": self._client.redact(body)}
 
-    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
+    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T], *, nulls: bool = False) -> T:
+        """A query about this repository: its $owner and $name are added. `nulls`: as in `Client.graphql`."""
         owner, name = self.name.split("/")
         variables = {"owner": owner, "name": name, **variables}
         try:
-            return await self._client.graphql(query, variables, answer)
+            return await self._client.graphql(query, variables, answer, nulls=nulls)
         except UnauthorizedError:
             if self._renew is None:
                 raise
             self._client = await self._renew()
-            return await self._client.graphql(query, variables, answer)
+            return await self._client.graphql(query, variables, answer, nulls=nulls)
+
+    async def mutate(self, mutation: str, input: Mapping[str, Any]) -> None:  # noqa: A002 - GraphQL's name
+        """A GraphQL mutation that is safe to repeat, with its one variable $input."""
+        await self._client.graphql(mutation, {"input": input}, object)
 
     # --- people ---
 
@@ -233,8 +252,13 @@ class Repository:
     # --- reading a pull request ---
 
     async def merge_base(self, base: str, head: str) -> str:
+        return (await self.compare(base, head))[0]
+
+    async def compare(self, base: str, head: str) -> tuple[str, frozenset[str] | None]:
+        """The merge base, and what changed from there to `head`, by path. None: more than GitHub lists."""
         got = await self._call("GET", f"/compare/{base}...{head}", _Compare, query={"per_page": 1})
-        return got.merge_base_commit.sha
+        paths = frozenset(path for file in got.files for path in (file.filename, file.previous_filename) if path)
+        return got.merge_base_commit.sha, paths if len(got.files) < MAX_COMPARED else None
 
     async def diff(self, base: str, head: str) -> str:
         """The unified diff between two commits. Unlike a pull request's diff, it does not change with new pushes.
@@ -280,14 +304,14 @@ class Repository:
             return False
         return True
 
-    async def move_branch(self, name: str, sha: str) -> bool:
-        """Move a branch forward. False if that is no fast-forward, or if the branch does not exist."""
+    async def merge(self, base: str, head: str) -> bool | None:
+        """Merge a branch into `base`. False if they conflict, None if GitHub refuses. It is safe to repeat."""
         try:
-            await self._call("PATCH", f"/git/refs/heads/{quote(name)}", body={"sha": sha, "force": False})
-        except UnprocessableError as error:
-            if "fast forward" not in error.message and "does not exist" not in error.message:
-                raise
+            await self._call("POST", "/merges", body={"base": base, "head": head}, repeat=True)
+        except ConflictError:
             return False
+        except (ForbiddenError, NotFoundError, UnprocessableError):  # for example, it would bring in changed workflows
+            return None
         return True
 
     async def delete_branch(self, name: str) -> None:
