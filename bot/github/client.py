@@ -25,17 +25,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import bot
-from bot.github import not_yet
-from bot.github.errors import (
-    ConflictError,
-    ForbiddenError,
-    GitHubError,
-    LimitedError,
-    NotFoundError,
-    UnauthorizedError,
-    UnavailableError,
-    UnprocessableError,
-)
+from bot.github import error_answers, not_yet
+from bot.github.errors import GitHubError, LimitedError, NotFoundError, UnavailableError
 from bot.github.rate_limit import APP, READ, WRITE, RateLimit, RequestCost
 
 T = TypeVar("T")
@@ -48,9 +39,6 @@ WAITS: tuple[float, ...] = (0.5, 2.0, 8.0, 20.0)
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
 LIMIT_WAITS: tuple[float, ...] = (60.0, 120.0, 240.0)
 MAX_LIMIT_WAIT = 900.0
-
-# A secondary limit in other words, with status 422: https://github.com/cli/cli/issues/4801
-_TOO_QUICKLY = "was submitted too quickly"
 
 # We take only the cursor from the address of the next page.
 _NEXT = re.compile(r'[?&]cursor=([^&>]+)[^>]*>; *rel="next"')
@@ -191,8 +179,10 @@ class Client:
         """Whether GitHub's rate limits leave room for optional edits."""
         return self._api.rate_limit.has_headroom(self._installation)
 
-    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
-        """Send a GraphQL query. It must only read: it is sent again after a failure.
+    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T], *, nulls: bool = False) -> T:
+        """Send a GraphQL query or mutation. It must be safe to repeat: it is sent again after a failure.
+
+        `nulls`: what does not exist is null in the answer, as GitHub has it, and no error.
 
         Raises:
             GitHubError: as `call`. NotFoundError: the object does not exist.
@@ -203,7 +193,13 @@ class Client:
 
         root = self._api.url.removesuffix("/v3")
         body = {"query": query, "variables": dict(variables)}
-        return _read((await self.call("POST", f"{root}/graphql", Envelope, body=body, repeat=True)).data, answer)
+        try:
+            envelope = await self.call("POST", f"{root}/graphql", Envelope, body=body, repeat=True)
+        except NotFoundError as error:
+            if not nulls or error.data is None:
+                raise
+            return _read(error.data, answer)
+        return _read(envelope.data, answer)
 
     def _send(
         self,
@@ -220,14 +216,14 @@ class Client:
             # A renamed repository. PyGithub itself follows a 301, but no redirect to another host.
             status, answer_headers, text = self._request(method, location, headers, body, None)
         if status >= 300:
-            raise _error(status, answer_headers, text)
+            raise error_answers.from_rest(status, answer_headers, text)
         if accept is not None:
             return text, answer_headers
         try:
             data = json.loads(text) if text else None
         except ValueError:
             raise UnavailableError(status, "GitHub's answer is not JSON") from None
-        if path.endswith("/graphql") and (error := _graphql_error(data, answer_headers)):
+        if path.endswith("/graphql") and (error := error_answers.from_graphql(data, answer_headers)):
             raise error
         return data, answer_headers
 
@@ -267,79 +263,3 @@ def _read(raw: Any, answer: type[T] | None) -> T:
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, item["loc"])) or "the whole" for item in error.errors()[:3])
         raise UnavailableError(200, f"GitHub's answer could not be read: {fields}") from None
-
-
-def _error(status: int, headers: Mapping[str, Any], text: str) -> GitHubError:
-    message = _message(text)
-    if status in (403, 429) or _TOO_QUICKLY in message:
-        wait = _retry_after(status, message, headers)
-        if wait is not None:
-            return LimitedError(status, message, wait)
-    kinds: dict[int, type[GitHubError]] = {
-        401: UnauthorizedError,
-        403: ForbiddenError,
-        404: NotFoundError,
-        409: ConflictError,
-        410: NotFoundError,
-        422: UnprocessableError,
-    }
-    if status in kinds:
-        return kinds[status](status, message)
-    return UnavailableError(status, message) if status >= 500 or status == 408 else GitHubError(status, message)
-
-
-def _message(text: str) -> str:
-    """GitHub's error message; "" if the answer is not GitHub's JSON (a proxy may answer with an HTML page)."""
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return ""
-    if not isinstance(data, dict):
-        return ""
-    details = data.get("errors")
-    texts = [
-        _detail(detail) if isinstance(detail, dict) else str(detail)
-        for detail in (details if isinstance(details, list) else ())
-    ]
-    return "; ".join([str(data.get("message", "")), *texts])
-
-
-def _detail(detail: Mapping[str, Any]) -> str:
-    """One detail of a refusal: its own message, or the field and what is wrong with it, as in `head invalid`."""
-    return str(detail.get("message") or f"{detail.get('field') or ''} {detail.get('code') or ''}".strip())
-
-
-def _graphql_error(data: Any, headers: Mapping[str, Any]) -> GitHubError | None:
-    """The error in a GraphQL answer. Its status is 200 all the same.
-
-    https://docs.github.com/en/graphql/guides/using-graphql-clients#handling-errors
-    """
-    errors = data.get("errors") if isinstance(data, dict) else None
-    found = [item for item in errors if isinstance(item, dict)] if isinstance(errors, list) else []
-    if not found:
-        return None
-    kinds, message = {item.get("type") for item in found}, str(found[0].get("message", "GraphQL error"))
-    if "RATE_LIMITED" in kinds:
-        return LimitedError(200, "GraphQL's rate limit", _retry_after(429, "", headers) or 0.0)
-    if _TOO_QUICKLY in message:
-        return LimitedError(200, message, 0.0)
-    if message.startswith("Something went wrong"):
-        return UnavailableError(200, message)
-    if "NOT_FOUND" in kinds:
-        return NotFoundError(404, message)
-    return ForbiddenError(403, message) if "FORBIDDEN" in kinds else GitHubError(200, message)
-
-
-def _retry_after(status: int, message: str, headers: Mapping[str, Any]) -> float | None:
-    """Seconds to wait if this is a rate limit (0 if GitHub does not say how long), else None."""
-    if "retry-after" in headers:
-        try:
-            return max(1.0, float(headers["retry-after"]))
-        except ValueError:
-            return 0.0
-    if headers.get("x-ratelimit-remaining") == "0":
-        try:
-            return max(1.0, float(headers.get("x-ratelimit-reset", "")) - time.time() + 1)
-        except ValueError:
-            return 0.0
-    return 0.0 if status == 429 or "rate limit" in message.lower() or _TOO_QUICKLY in message else None

@@ -21,7 +21,14 @@ class ForbiddenError(GitHubError):
 
 
 class NotFoundError(GitHubError):
-    """404 or 410: it does not exist, or this installation may not see it."""
+    """404 or 410: it does not exist, or this installation may not see it.
+
+    `data`: GraphQL's answer with null for what does not exist, if there is one.
+    """
+
+    def __init__(self, status: int, message: str, data: object = None) -> None:
+        super().__init__(status, message)
+        self.data = data
 
 
 class ConflictError(GitHubError):

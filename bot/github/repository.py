@@ -6,137 +6,41 @@ import base64
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from bot.events.triggers import IssueEventTrigger
-from bot.github.client import Answer, Client
-from bot.github.errors import NotFoundError, UnauthorizedError, UnavailableError, UnprocessableError
+from bot.github.client import Client
+from bot.github.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    UnauthorizedError,
+    UnavailableError,
+    UnprocessableError,
+)
 from bot.github.identity import Identity
 from bot.github.issue_events import IssueEvent, candidates
+from bot.github.records import (
+    Comment,
+    CommentAnswer,
+    Commit,
+    CommitAnswer,
+    CompareAnswer,
+    IdAnswer,
+    InlineComment,
+    PermissionAnswer,
+    Pull,
+    PullAnswer,
+    RefAnswer,
+    ShaAnswer,
+    TreeEntry,
+)
 from bot.model import CommentKind, Event
-from bot.text.markers import is_marked
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    id: int
-    body: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """One change to a tree: the new text, the sha of the new blob, or neither to delete the file."""
-
-    path: str
-    mode: str
-    text: str | None = None
-    blob: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    sha: str
-    tree: str
-    parents: tuple[str, ...]
-    verified: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    number: int
-    url: str
-    head_sha: str
-    draft: bool
-
-
-@dataclass(frozen=True, slots=True)
-class InlineComment:
-    """A review comment on lines of the diff."""
-
-    path: str
-    line: int
-    side: str
-    body: str
-    start_line: int | None = None
-
-
-class _Id(Answer):
-    id: int
-
-
-class _User(Answer):
-    login: str
-    id: int = 0
-    type: str = ""
-
-
-class _Permission(Answer):
-    permission: str
-    user: _User | None = None
-
-
-class _Via(Answer):
-    id: int
-
-
-class _Comment(Answer):
-    """A comment or a review."""
-
-    id: int
-    body: str | None = None
-    user: _User | None = None
-    html_url: str = ""
-    performed_via_github_app: _Via | None = None
-
-    def is_ours(self, me: Identity, marker: str) -> bool:
-        """Whether our own App wrote it, with `marker` at its very start. People and other Apps copy markers."""
-        by, via = self.user, self.performed_via_github_app
-        ours = by is not None and me.wrote(by.login, by.type, via.id if via else None)
-        return ours and is_marked(self.body or "", marker)
-
-    def value(self) -> Comment:
-        return Comment(self.id, self.body or "", self.html_url)
-
-
-class _Sha(Answer):
-    sha: str
-
-
-class _Verification(Answer):
-    verified: bool = False
-
-
-class _Commit(Answer):
-    sha: str
-    tree: _Sha
-    parents: list[_Sha]
-    verification: _Verification = _Verification()
-
-    def value(self) -> Commit:
-        return Commit(self.sha, self.tree.sha, tuple(p.sha for p in self.parents), self.verification.verified)
-
-
-class _Ref(Answer):
-    object: _Sha
-
-
-class _Compare(Answer):
-    merge_base_commit: _Sha
-
-
-class _Pull(Answer):
-    number: int
-    html_url: str
-    head: _Sha
-    draft: bool = False
-
-    def value(self) -> Pull:
-        return Pull(self.number, self.html_url, self.head.sha, self.draft)
+MAX_COMPARED = 300  # files of a comparison: https://docs.github.com/en/rest/commits/commits#compare-two-commits
 
 
 class Repository:
@@ -161,20 +65,25 @@ class Repository:
         """The request's field for text that people read. It is redacted here, so that no caller can forget it."""
         return {"body": self._client.redact(body)}
 
-    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T]) -> T:
+    async def graphql(self, query: str, variables: Mapping[str, Any], answer: type[T], *, nulls: bool = False) -> T:
+        """A query about this repository: its $owner and $name are added. `nulls`: as in `Client.graphql`."""
         owner, name = self.name.split("/")
         variables = {"owner": owner, "name": name, **variables}
         try:
-            return await self._client.graphql(query, variables, answer)
+            return await self._client.graphql(query, variables, answer, nulls=nulls)
         except UnauthorizedError:
             if self._renew is None:
                 raise
             self._client = await self._renew()
-            return await self._client.graphql(query, variables, answer)
+            return await self._client.graphql(query, variables, answer, nulls=nulls)
+
+    async def mutate(self, mutation: str, input: Mapping[str, Any]) -> None:  # noqa: A002 - GraphQL's name
+        """A GraphQL mutation that is safe to repeat, with its one variable $input."""
+        await self._client.graphql(mutation, {"input": input}, object)
 
     async def id(self) -> int:
         """The repository's id."""
-        return (await self._call("GET", "", _Id)).id
+        return (await self._call("GET", "", IdAnswer)).id
 
     # --- people ---
 
@@ -185,7 +94,7 @@ class Repository:
         """
         try:
             got = await self._call(
-                "GET", f"/collaborators/{quote(login, safe='')}/permission", _Permission, urgent=True
+                "GET", f"/collaborators/{quote(login, safe='')}/permission", PermissionAnswer, urgent=True
             )
         except NotFoundError:
             return "none"
@@ -206,7 +115,7 @@ class Repository:
             await self._call("POST", paths[kind], body={"content": content}, repeat=True, urgent=True)
 
     async def comment(self, number: int, body: str) -> Comment:
-        got = await self._call("POST", f"/issues/{number}/comments", _Comment, body=self._text(body), urgent=True)
+        got = await self._call("POST", f"/issues/{number}/comments", CommentAnswer, body=self._text(body), urgent=True)
         return got.value()
 
     async def edit_comment(self, comment: int, body: str) -> None:
@@ -226,7 +135,7 @@ class Repository:
         comments: list[Comment] = []
         for page in itertools.count(1):
             query = {"since": since, "per_page": 100, "page": page}
-            got = await self._call("GET", f"/issues/{number}/comments", list[_Comment], query=query)
+            got = await self._call("GET", f"/issues/{number}/comments", list[CommentAnswer], query=query)
             comments += [item.value() for item in got if item.is_ours(me, marker)]
             if len(got) < 100:
                 break
@@ -258,8 +167,13 @@ class Repository:
     # --- reading a pull request ---
 
     async def merge_base(self, base: str, head: str) -> str:
-        got = await self._call("GET", f"/compare/{base}...{head}", _Compare, query={"per_page": 1})
-        return got.merge_base_commit.sha
+        return (await self.compare(base, head))[0]
+
+    async def compare(self, base: str, head: str) -> tuple[str, frozenset[str] | None]:
+        """The merge base, and what changed from there to `head`, by path. None: more than GitHub lists."""
+        got = await self._call("GET", f"/compare/{base}...{head}", CompareAnswer, query={"per_page": 1})
+        paths = frozenset(path for file in got.files for path in (file.filename, file.previous_filename) if path)
+        return got.merge_base_commit.sha, paths if len(got.files) < MAX_COMPARED else None
 
     async def diff(self, base: str, head: str) -> str:
         """The unified diff between two commits. Unlike a pull request's diff, it does not change with new pushes.
@@ -272,25 +186,25 @@ class Repository:
 
     async def blob(self, content: bytes) -> str:
         body = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
-        return (await self._call("POST", "/git/blobs", _Sha, body=body, repeat=True)).sha
+        return (await self._call("POST", "/git/blobs", ShaAnswer, body=body, repeat=True)).sha
 
     async def tree(self, base: str, entries: Sequence[TreeEntry]) -> str:
         """Create a tree and return its sha. It is safe to repeat: the same content has the same sha."""
         body = {"base_tree": base, "tree": [_tree_entry(entry) for entry in entries]}
-        return (await self._call("POST", "/git/trees", _Sha, body=body, repeat=True)).sha
+        return (await self._call("POST", "/git/trees", ShaAnswer, body=body, repeat=True)).sha
 
     async def make_commit(self, message: str, tree: str, parent: str) -> Commit:
         """Create a commit. GitHub signs it only if we give no author and no committer."""
         body = {"message": self._client.redact(message), "tree": tree, "parents": [parent]}
-        return (await self._call("POST", "/git/commits", _Commit, body=body, repeat=True)).value()
+        return (await self._call("POST", "/git/commits", CommitAnswer, body=body, repeat=True)).value()
 
     async def commit(self, sha: str) -> Commit:
-        return (await self._call("GET", f"/git/commits/{sha}", _Commit)).value()
+        return (await self._call("GET", f"/git/commits/{sha}", CommitAnswer)).value()
 
     async def branch(self, name: str) -> str | None:
         """The sha of a branch's newest commit; None: there is no such branch."""
         try:
-            return (await self._call("GET", f"/git/ref/heads/{quote(name)}", _Ref)).object.sha
+            return (await self._call("GET", f"/git/ref/heads/{quote(name)}", RefAnswer)).object.sha
         except NotFoundError:
             return None
 
@@ -305,14 +219,14 @@ class Repository:
             return False
         return True
 
-    async def move_branch(self, name: str, sha: str) -> bool:
-        """Move a branch forward. False if that is no fast-forward, or if the branch does not exist."""
+    async def merge(self, base: str, head: str) -> bool | None:
+        """Merge a branch into `base`. False if they conflict, None if GitHub refuses. It is safe to repeat."""
         try:
-            await self._call("PATCH", f"/git/refs/heads/{quote(name)}", body={"sha": sha, "force": False})
-        except UnprocessableError as error:
-            if "fast forward" not in error.message and "does not exist" not in error.message:
-                raise
+            await self._call("POST", "/merges", body={"base": base, "head": head}, repeat=True)
+        except ConflictError:
             return False
+        except (ForbiddenError, NotFoundError, UnprocessableError):  # for example, it would bring in changed workflows
+            return None
         return True
 
     async def delete_branch(self, name: str) -> None:
@@ -329,7 +243,7 @@ class Repository:
         """
         fields = {"title": self._client.redact(title), **self._text(body), "head": head, "base": base, "draft": draft}
         try:
-            got = await self._call("POST", "/pulls", _Pull, body=fields | {"maintainer_can_modify": True})
+            got = await self._call("POST", "/pulls", PullAnswer, body=fields | {"maintainer_can_modify": True})
         except UnprocessableError as error:
             if draft and "draft pull requests are not supported" in error.message.lower():
                 return await self.open_pull(f"[WIP] {title}", body, head, base)
@@ -341,7 +255,7 @@ class Repository:
     async def find_pull(self, head: str) -> Pull | None:
         owner = self.name.split("/")[0]
         query = {"head": f"{owner}:{head}", "state": "all"}
-        got = await self._call("GET", "/pulls", list[_Pull], query=query)
+        got = await self._call("GET", "/pulls", list[PullAnswer], query=query)
         return got[0].value() if got else None
 
     async def review(self, number: int, commit: str | None, body: str, comments: Sequence[InlineComment]) -> str:
@@ -349,7 +263,7 @@ class Repository:
         got = await self._call(
             "POST",
             f"/pulls/{number}/reviews",
-            _Comment,
+            CommentAnswer,
             body={
                 **({"commit_id": commit} if commit else {}),
                 "event": "COMMENT",
@@ -363,7 +277,7 @@ class Repository:
         """The address of our review with `marker`; None if there is none."""
         for page in itertools.count(1):
             query = {"per_page": 100, "page": page}
-            got = await self._call("GET", f"/pulls/{number}/reviews", list[_Comment], query=query)
+            got = await self._call("GET", f"/pulls/{number}/reviews", list[CommentAnswer], query=query)
             found = next((item.html_url for item in got if item.is_ours(me, marker)), None)
             if found is not None or len(got) < 100:
                 break

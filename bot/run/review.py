@@ -16,7 +16,8 @@ from bot.context import Context
 from bot.engine.find_or_create import find_or_create
 from bot.events.policy import MAY_ASK
 from bot.github.errors import GitHubError, UnprocessableError
-from bot.github.repository import InlineComment, Repository
+from bot.github.records import InlineComment
+from bot.github.repository import Repository
 from bot.model import Ending, PinnedBase
 from bot.run.cost import run_cost
 from bot.store.database import now

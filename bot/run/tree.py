@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from bot.changes.changeset import Change, ChangeSet
 from bot.context import Context
 from bot.github.app import Token
-from bot.github.repository import Repository, TreeEntry
+from bot.github.records import TreeEntry
+from bot.github.repository import Repository
 from bot.model import PinnedBase
 from bot.run import pack
 

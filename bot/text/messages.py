@@ -330,7 +330,7 @@ def pull_body(request: RunRequest, pinned: PinnedBase, description: str, price: 
         [
             run_marker(request.id),
             without_skips(sanitize(description, 50_000)) or "Amp left no description.",
-            f"Closes #{request.issue.number}",
+            f"{'Follows' if request.issue.is_pull else 'Closes'} #{request.issue.number}",
             f"---\nAsked by @{request.actor.login} in #{request.issue.number}; based on {pinned.base_sha}.",
             price_line(request.id, price),
         ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.changes.changeset import Change, ChangeSet, Status
 from bot.github.app import Token
-from bot.github.repository import TreeEntry
+from bot.github.records import TreeEntry
 from bot.model import PinnedBase
 from bot.run import pack, tree
 from bot.run.tree import ENTRIES_A_REQUEST, INLINE_A_REQUEST, MAX_BLOBS, MAX_BYTES

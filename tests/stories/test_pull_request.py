@@ -86,14 +86,15 @@ def test_where_the_branch_moved_the_work_is_kept_beside_it(
     own = own_branch(story, pull)
     assert story.branches().get("feature") == others, "nothing is forced, and nothing brought back"
     commit = story.repo.bare.commit(story.branches()[own])
-    assert commit.parents == (before,)
-    assert story.files(commit.oid) == story.files(before) | {"new.txt": ("100644", b"new\n")}
+    start = others if meanwhile is rewritten and others is not None else before
+    assert commit.parents == (start,), "what was rewritten does not come back"
+    assert story.files(commit.oid) == story.files(start) | {"new.txt": ("100644", b"new\n")}
     assert commit.oid in story.repo.verified
     assert story.pulls() == [pull]
     assert story.states() == ["published"]
     answer = story.only_answer(pull.number)
     assert "`feature` moved or went away while Amp was at work, so nothing was pushed to it." in answer
-    page = f"{story.rig.github.url}/{story.repo.full_name}/compare/{before}...{own}"
+    page = f"{story.rig.github.url}/{story.repo.full_name}/compare/{start}...{own}"
     assert f"The work is on `{own}`: [look at it]({page})" in answer
     assert "Here it is." in answer
 

@@ -17,7 +17,7 @@ from bot.dispatch import inbox
 from bot.engine.workflows import Engine
 from bot.events.effects import Reply, dump
 from bot.github.errors import ForbiddenError, NotFoundError, UnavailableError
-from bot.github.repository import Comment
+from bot.github.records import Comment
 from bot.rig.e2b.server import E2B
 from bot.sandbox.client import Sandboxes
 from bot.store import deliveries, runs

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.agent.outcome import Failure
 from bot.model import Actor, ActorKind, Ending, RunState
-from bot.text import markers, messages, stop_messages
+from bot.text import markers, messages, review_messages, stop_messages
 from bot.text.markers import is_marked, key_marker, run_marker
 from bot.text.messages import RunCost
 from tests.factory import RUN, ending, outcome, pinned, run_request

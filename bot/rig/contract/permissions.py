@@ -82,6 +82,7 @@ _REST: dict[Need, tuple[str, ...]] = {
         f"PATCH {_REPO}/git/refs/{{ref}}",
         f"DELETE {_REPO}/git/refs/{{ref}}",
         f"POST {_REPO}/git/trees",
+        f"POST {_REPO}/merges",
         f"PUT {_REPO}/pulls/{{pull_number}}/merge",
     ),
     _READ_ISSUES: (
@@ -195,7 +196,7 @@ _TYPES: dict[Need, tuple[str, ...]] = {
     _READ_STATUSES: ("Status", "StatusContext", "StatusCheckRollup"),
 }
 _MUTATIONS: dict[Need, tuple[str, ...]] = {
-    _WRITE_CONTENTS: ("createCommitOnBranch", "createRef", "updateRef", "deleteRef"),
+    _WRITE_CONTENTS: ("createCommitOnBranch", "createRef", "updateRef", "updateRefs", "deleteRef"),
     _WRITE_EITHER: (
         "addComment",
         "updateIssueComment",

@@ -356,6 +356,7 @@ class Repository:
     labels: dict[str, Label] = field(default_factory=dict)  # by lower-case name
     issues: dict[int, Issue] = field(default_factory=dict)
     check_runs: dict[int, CheckRun] = field(default_factory=dict)
+    moved: dict[int, Issue | None] = field(default_factory=dict)  # former numbers; None: the issue was deleted
     rules: list[Rule] = field(default_factory=list)
     verified: set[str] = field(default_factory=set)  # commits that GitHub signed
     first_tips: tuple[str, ...] = ()  # what its refs pointed to at its creation

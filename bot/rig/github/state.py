@@ -123,10 +123,11 @@ class State:
 
 
 def issue_of(repository: Repository, number: int) -> Issue:
-    """Raises Refusal (404) if there is none."""
+    """Raises Refusal: 410 if it was deleted, 404 if it was transferred or there never was one."""
     issue = repository.issues.get(number)
     if issue is None:
-        raise Refusal.not_found()
+        deleted = number in repository.moved and repository.moved[number] is None
+        raise Refusal(410, "This issue was deleted") if deleted else Refusal.not_found()
     return issue
 
 

@@ -80,13 +80,23 @@ class UserActions(Scenario):
             who = self.state.user(assignee)
             issues.unassign(self.state, issue_of(self._repo(repo), number), self._by(user), who)
 
-    def close(self, repo: Repository | str, number: int, user: str) -> None:
+    def close(self, repo: Repository | str, number: int, user: str, reason: str | None = None) -> None:
+        """`reason`, of an issue: completed (also if not given), not_planned or duplicate."""
         with self.state.lock:
-            issues.set_state(self.state, issue_of(self._repo(repo), number), self._by(user), "closed")
+            issues.set_state(self.state, issue_of(self._repo(repo), number), self._by(user), "closed", reason)
 
     def reopen(self, repo: Repository | str, number: int, user: str) -> None:
         with self.state.lock:
             issues.set_state(self.state, issue_of(self._repo(repo), number), self._by(user), "open")
+
+    def delete_issue(self, repo: Repository | str, number: int, user: str) -> None:
+        with self.state.lock:
+            issues.delete_issue(self.state, issue_of(self._repo(repo), number), self._by(user))
+
+    def transfer_issue(self, repo: Repository | str, number: int, user: str, to: Repository | str) -> Issue:
+        with self.state.lock:
+            issue = issue_of(self._repo(repo), number)
+            return issues.transfer_issue(self.state, issue, self._by(user), self._repo(to))
 
     def lock(self, repo: Repository | str, number: int, user: str, *, locked: bool = True) -> None:
         with self.state.lock:
@@ -119,6 +129,20 @@ class UserActions(Scenario):
         with self.state.lock:
             found = self._repo(repo)
             self._push(found, branch, user, found.bare.branch(branch), commit, forced=True)
+
+    def rename_branch(self, repo: Repository | str, old: str, new: str, user: str) -> None:
+        """Rename a branch, also the default branch. A pull request from it is closed."""
+        with self.state.lock:
+            found, by = self._repo(repo), self._by(user)
+            tip = found.bare.branch(old)
+            if tip is None:
+                raise KeyError(f"there is no branch {old!r}")
+            refs.create_ref(self.state, found, by, f"refs/heads/{new}", tip)
+            if found.default_branch == old:
+                found.default_branch = new
+                found.bare.set_head(new)
+            pulls.base_renamed(self.state, found, by, old, new)
+            refs.delete_ref(self.state, found, by, f"refs/heads/{old}")
 
     def delete_branch(self, repo: Repository | str, branch: str, user: str) -> None:
         with self.state.lock:
@@ -207,11 +231,11 @@ class UserActions(Scenario):
         with self.state.lock:
             reviews.edit_comment(self.state, comment, self._by(user), body)
 
-    def merge(self, repo: Repository | str, number: int, user: str) -> str:
-        """Merge the pull request. Returns the merge commit's sha."""
+    def merge(self, repo: Repository | str, number: int, user: str, *, squash: bool = False) -> str:
+        """Merge the pull request. Returns the sha of the commit that this makes."""
         with self.state.lock:
             pull = pull_of(self._repo(repo), number)
-            return merging.merge(self.state, pull, self._by(user))
+            return merging.merge(self.state, pull, self._by(user), squash=squash)
 
     # --- checks -------------------------------------------------------------------------------
 

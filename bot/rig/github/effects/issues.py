@@ -21,6 +21,7 @@ from bot.rig.github.refusal import Refusal, custom, missing
 from bot.rig.github.shapes import Json
 from bot.rig.github.shapes import issues as shapes
 from bot.rig.github.shapes.accounts import user
+from bot.rig.github.shapes.repositories import repository
 from bot.rig.github.state import State, may_write
 
 MAX_BODY = 65_536  # characters
@@ -65,7 +66,7 @@ def new_issue(state: State, repo: Repository, actor: Actor, title: str, body: st
         raise Refusal.invalid(missing("Issue", "title"))
     check_body("Issue", body)
     now = state.now()
-    number = max(repo.issues, default=0) + 1
+    number = max((*repo.issues, *repo.moved), default=0) + 1  # a number is never used again
     return Issue(state.next_id(), repo, number, actor, title, body, now, now)
 
 
@@ -100,6 +101,36 @@ def set_state(state: State, issue: Issue, actor: Actor, to: str, reason: str | N
     issue.state_reason = (reason or "completed" if closed else "reopened") if issue.pull is None else None
     record(state, issue, actor, "closed" if closed else "reopened")
     announce(state, issue, actor, "closed" if closed else "reopened")
+
+
+def delete_issue(state: State, issue: Issue, actor: Actor) -> None:
+    """Only issues can be deleted: https://docs.github.com/en/issues/tracking-your-work-with-issues/deleting-an-issue"""
+    refuse_archived(issue.repository)
+    announce(state, issue, actor, "deleted")
+    del issue.repository.issues[issue.number]
+    issue.repository.moved[issue.number] = None
+
+
+def transfer_issue(state: State, issue: Issue, actor: Actor, to: Repository) -> Issue:
+    """Move the issue with its comments to a repository of the same owner. Return it under its new number."""
+    refuse_archived(issue.repository)
+    refuse_archived(to)
+    made = new_issue(state, to, issue.author, issue.title, issue.body)
+    made.comments = {
+        each.id: each
+        for each in (
+            Comment(state.next_id(), made, old.author, old.body, old.created_at, old.updated_at, old.edited_at)
+            for old in issue.comments.values()
+        )
+    }
+    to.issues[made.number] = made
+    shape, old = shapes.issue(state.url, made), shapes.issue(state.url, issue)
+    origin, target = repository(state.url, issue.repository), repository(state.url, to)
+    announce(state, issue, actor, "transferred", {"changes": {"new_issue": shape, "new_repository": target}})
+    announce(state, made, actor, "opened", {"changes": {"old_issue": old, "old_repository": origin}})
+    del issue.repository.issues[issue.number]
+    issue.repository.moved[issue.number] = made
+    return made
 
 
 def lock(state: State, issue: Issue, actor: Actor, *, locked: bool) -> None:

@@ -100,6 +100,16 @@ def retarget(state: State, pull: Pull, actor: Actor, base: str) -> None:
     announce(state, pull.issue, actor, "edited", {"changes": change})
 
 
+def base_renamed(state: State, repo: Repository, actor: Actor, old: str, new: str) -> None:
+    """Open pull requests follow when their base branch gets another name.
+
+    https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-branches-in-your-repository/renaming-a-branch
+    """
+    for pull in repo.pulls:
+        if pull.base_ref == old and pull.issue.state == "open":
+            retarget(state, pull, actor, new)
+
+
 def branch_moved(
     state: State, repo: Repository, actor: Actor, branch: str, before: str | None, after: str | None
 ) -> None:
@@ -115,7 +125,7 @@ def branch_moved(
             if after is None:
                 set_state(state, pull.issue, actor, "closed")
             elif repo.bare.is_ancestor(pull.head_sha, after):
-                _merged(state, pull, actor, after)
+                merged(state, pull, actor, after)
 
 
 def _synchronize(state: State, pull: Pull, actor: Actor, head: Repository, before: str | None, after: str) -> None:
@@ -197,7 +207,8 @@ def withdraw_requests(state: State, pull: Pull, actor: Actor, accounts: list[Acc
         emit_pull(state, pull, "review_request_removed", actor, shape)
 
 
-def _merged(state: State, pull: Pull, actor: Actor, commit: str) -> None:
+def merged(state: State, pull: Pull, actor: Actor, commit: str) -> None:
+    """Close the pull request as merged by `commit`."""
     now = state.now()
     pull.merged_at = pull.issue.closed_at = pull.issue.updated_at = now
     pull.merged_by = pull.issue.closed_by = actor.account

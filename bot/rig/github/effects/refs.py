@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.rig.github.effects import pulls
 from bot.rig.github.effects.emit import emit
@@ -44,6 +46,51 @@ def update_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str
     if before != sha:
         _move(repo, name, sha, before)
         ref_moved(state, repo, actor, name, before, sha, forced=forced)
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """One update of GraphQL's `updateRefs`. `before` ZERO: there must be no such ref. `after` ZERO: delete it."""
+
+    name: str
+    before: str | None  # None: wherever it points
+    after: str
+    force: bool = False
+
+
+def update_refs(state: State, repo: Repository, actor: Actor, updates: Sequence[RefUpdate]) -> None:
+    """All of the updates or, with a Refusal, none. GitHub documents no message for a `before` that is not met.
+
+    https://docs.github.com/en/graphql/reference/mutations#updaterefs
+    """
+    refuse_archived(repo)
+    for update in updates:
+        now = repo.bare.ref(update.name)
+        if update.before is not None and update.before != (now or ZERO):
+            raise Refusal.unprocessable(f"{update.name} is at {now or ZERO} but expected {update.before}")
+        _check_update(repo, update, now)
+    for update in updates:
+        now = repo.bare.ref(update.name)
+        if update.after == ZERO:
+            delete_ref(state, repo, actor, update.name)
+        elif now is None:
+            create_ref(state, repo, actor, update.name, update.after)
+        else:
+            update_ref(state, repo, actor, update.name, update.after, force=update.force)
+
+
+def _check_update(repo: Repository, update: RefUpdate, now: str | None) -> None:
+    if update.after == ZERO:
+        check_rules(repo, update.name, "delete")
+        return
+    _check_target(repo, update.name, update.after)
+    if now is None:
+        check_rules(repo, update.name, "create")
+        return
+    forced = not repo.bare.is_ancestor(now, update.after)
+    if forced and not update.force:
+        raise Refusal.unprocessable("Update is not a fast forward")
+    check_rules(repo, update.name, "force" if forced else "update")
 
 
 def delete_ref(state: State, repo: Repository, actor: Actor, name: str) -> None:

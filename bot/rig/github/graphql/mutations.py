@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.rig.github.effects import issues, pulls, reviews
+from bot.rig.github.effects import issues, pulls, refs, reviews
+from bot.rig.github.effects.refs import RefUpdate
 from bot.rig.github.graphql.conversations import REACTION_NAMES
 from bot.rig.github.graphql.view import Thread, View, fail
-from bot.rig.github.records import Comment, Issue, ReviewComment
+from bot.rig.github.records import Comment, Issue, Repository, ReviewComment
 
 Input = Mapping[str, Any]
 
@@ -81,6 +82,19 @@ def _set_draft(view: View, given: Input, *, draft: bool) -> Any:
     return {"pullRequest": issue}
 
 
+def _update_refs(view: View, given: Input) -> Any:
+    repo = view.node(given["repositoryId"])
+    if not isinstance(repo, Repository):
+        fail("NOT_FOUND", f"Could not resolve to Repository node with the global id of '{given['repositoryId']}'.")
+    view.may(repo, "contents", "write")
+    updates = [
+        RefUpdate(each["name"], each.get("beforeOid"), each["afterOid"], force=each["force"])
+        for each in given["refUpdates"]
+    ]
+    refs.update_refs(view.state, repo, view.identity.actor, updates)
+    return {}
+
+
 MUTATIONS: Mapping[str, Callable[[View, Input], Any]] = {
     "addComment": _add_comment,
     "addReaction": _add_reaction,
@@ -91,6 +105,7 @@ MUTATIONS: Mapping[str, Callable[[View, Input], Any]] = {
     "unresolveReviewThread": lambda view, given: _resolve(view, given, resolved=False),
     "convertPullRequestToDraft": lambda view, given: _set_draft(view, given, draft=True),
     "markPullRequestReadyForReview": lambda view, given: _set_draft(view, given, draft=False),
+    "updateRefs": _update_refs,
 }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bot.rig.github import diff
 from bot.rig.github.diff import compare
+from bot.rig.github.effects.merging import merge_branch
 from bot.rig.github.git import EMPTY_TREE, Entry
 from bot.rig.github.records import PERMISSION_OF_ROLE, Account, Repository
 from bot.rig.github.refusal import Refusal
-from bot.rig.github.rest.call import Answer, Call
+from bot.rig.github.rest.call import NOTHING, Answer, Call, created
 from bot.rig.github.rest.router import Routes
 from bot.rig.github.shapes import Json, accounts, git
 from bot.rig.github.shapes.pulls import file, pull
@@ -130,6 +131,15 @@ def get_comparison(call: Call) -> Answer:
         "files": [file(call.url, call.repo, head, change) for change in comparison.files[:300]],
     }
     return Answer(body=shape, headers=page.headers)
+
+
+@routes.post("/repos/{owner}/{repo}/merges", "contents:write")
+def merge(call: Call) -> Answer:
+    call.require("base", "head")
+    base, head, message = call.string("base"), call.string("head"), call.string_or_none("commit_message")
+    workflows = call.identity.installation is None or call.identity.allows(call.repo, "workflows", "write")
+    made = merge_branch(call.state, call.repo, call.actor, base, head, message, workflows=workflows)
+    return NOTHING if made is None else created(commit_shape(call, call.repo, made))
 
 
 def as_text(call: Call, base: str, head: str) -> Answer | None:

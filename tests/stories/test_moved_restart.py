@@ -1,0 +1,98 @@
+"""Killed while it publishes, and the world moved before it was started again: nothing is pushed or opened twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bot.rig.github.records import Pull
+from bot.rig.http.faults import Side
+from tests.stories.conftest import RigWith
+from tests.stories.moving import CHANGE, pushes_of
+from tests.stories.stopping import Gate
+from tests.stories.story import BOT, MAINTAINER, Story
+
+WORK = "/amp go on\n\n- create new.txt: new\n- answer: Here it is.\n"
+
+
+def killed_after_the_push(story: Story, gate: Gate, pull: Pull, meanwhile: Callable[[], object]) -> str:
+    """The bot is killed before it learns that its commit is on the branch. Returns the commit."""
+    before = pull.head_sha
+    # The queries: the conversation, the look, the push, the look after it.
+    story.rig.github.server.faults.add(replace(gate.fault("POST", r"/api/graphql$"), skip=3))
+    story.say(pull.number, WORK)
+    story.until("the look after the push", gate.reached.is_set)
+    pushed = story.branches()["feature"]
+    assert pushed != before
+    story.rig.bot.kill()
+    gate.open()
+    meanwhile()
+    story.rig.serve()
+    story.settle()
+    return pushed
+
+
+@pytest.fixture
+def mortal(rig_with: RigWith) -> Story:
+    return Story.begin(rig_with.mortal())
+
+
+def test_killed_after_the_push(mortal: Story, gate: Gate) -> None:
+    pull = mortal.pull(CHANGE)
+    commit = killed_after_the_push(mortal, gate, pull, lambda: None)
+    assert (pull.head_sha, mortal.pulls(), pushes_of(mortal)) == (commit, [pull], [commit])
+    assert sorted(mortal.branches()) == ["feature", "main"]
+    assert f"Added {commit} to `feature` (1 file changed)." in mortal.only_answer(pull.number)
+
+
+def test_killed_after_the_push_and_somebody_pushed_more(mortal: Story, gate: Gate) -> None:
+    pull = mortal.pull(CHANGE)
+    commit = killed_after_the_push(
+        mortal,
+        gate,
+        pull,
+        lambda: mortal.rig.github.push_commit(mortal.repo, "feature", {"more.txt": "more\n"}, MAINTAINER),
+    )
+    assert (mortal.repo.bare.commit(pull.head_sha).parents, pushes_of(mortal)) == ((commit,), [commit])
+    assert sorted(mortal.branches()) == ["feature", "main"]
+    assert f"Added {commit} to `feature` (1 file changed)." in mortal.only_answer(pull.number)
+
+
+def test_killed_after_the_push_and_it_was_merged(mortal: Story, gate: Gate) -> None:
+    pull = mortal.pull(CHANGE)
+    commit = killed_after_the_push(
+        mortal, gate, pull, lambda: mortal.rig.github.merge(mortal.repo, pull.number, MAINTAINER)
+    )
+    assert (pull.head_sha, mortal.pulls(), pushes_of(mortal)) == (commit, [pull], [commit])
+    assert sorted(mortal.branches()) == ["feature", "main"]
+    answer = mortal.only_answer(pull.number)
+    assert f"Added {commit} to `feature` (1 file changed). The pull request has been merged since" in answer
+
+
+def test_killed_after_the_push_and_it_was_closed(mortal: Story, gate: Gate) -> None:
+    pull = mortal.pull(CHANGE)
+    commit = killed_after_the_push(
+        mortal, gate, pull, lambda: mortal.rig.github.close(mortal.repo, pull.number, MAINTAINER)
+    )
+    assert (mortal.pulls(), pushes_of(mortal)) == ([pull], [commit])
+    said = f"This pull request was closed while {commit} was being added to `feature` (1 file changed)."
+    assert said in mortal.only_answer(pull.number)
+
+
+def test_killed_after_the_pull_request_and_the_issue_was_closed_as_not_planned(mortal: Story, gate: Gate) -> None:
+    """It is out already: to say that nothing was published would be wrong."""
+    number = mortal.issue()
+    mortal.rig.github.server.faults.add(gate.fault("POST", rf"/{mortal.repo.full_name}/pulls$", Side.AFTER))
+    mortal.say(number, WORK)
+    mortal.until("the pull request", gate.reached.is_set)
+    mortal.rig.bot.kill()
+    gate.open()
+    mortal.rig.github.close(mortal.repo, number, MAINTAINER, "not_planned")
+    mortal.rig.serve()
+    mortal.settle()
+    pull = mortal.only_pull()
+    assert pull.issue.author.account.login == BOT
+    assert f"Opened #{pull.number} (1 file changed)." in mortal.only_answer(number)
+    assert sorted(mortal.branches()) == sorted(["main", pull.head_ref])
