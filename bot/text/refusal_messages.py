@@ -41,7 +41,7 @@ _CURES: Final = (
             f"new permissions in its settings; {_AGAIN}"
         ),
     ),
-    ("locked", f"Unlock the conversation, {_AGAIN}"),
+    (r"\blocked\b", f"Unlock the conversation, {_AGAIN}"),
     ("DMCA|access blocked|disabled", "GitHub has blocked access to this repository; only GitHub can lift that."),
 )
 

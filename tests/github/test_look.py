@@ -172,7 +172,7 @@ async def test_a_merge_and_what_github_says_to_it(
 ) -> None:
     github.answers["/repos/octo/cat/merges"] = said(status, None if status == 204 else {"message": "x"})
     assert await repository.merge("amp/7", "main") is merged
-    (asked,) = github.asked
+    asked, *_ = github.asked  # a 404 may pass, so it is asked for again
     assert asked.body == {"base": "amp/7", "head": "main"}
 
 
