@@ -8,6 +8,7 @@ import structlog
 
 from bot.agent.answer import Answer, split_answer
 from bot.changes import changeset
+from bot.changes.archive import read_names
 from bot.changes.changeset import ChangeSet
 from bot.context import Context
 from bot.engine.gather import gather_all
@@ -20,6 +21,7 @@ from bot.run import tree
 from bot.run.collect import CHANGES, limits
 from bot.run.cost import run_cost
 from bot.run.prepare import BASE_PATHS
+from bot.run.reading import off_loop
 from bot.run.review import review
 from bot.store import runs, stops
 from bot.store.database import now
@@ -42,15 +44,16 @@ async def publish(context: Context, run: Run) -> Ending | None:
     if stopped_by and archive is None:
         return stop_messages.stopped_uncollected(stopped_by)
     if not outcome.ok and not stopped_by:
-        return messages.agent_failed(outcome, kept=_changed(context, archive, pinned))
-    answer = split_answer(outcome.answer)
+        return messages.agent_failed(outcome, kept=await _changed(context, archive, pinned))
+    answer = await off_loop(split_answer, outcome.answer)
     rules = run.request.kind.rules
     if rules.reviews:
         return await review(context, run, answer)
     if not rules.publishes:
         return messages.answered(answer.text)
     assert archive is not None  # noqa: S101 - set by collect()
-    change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
+    change_set = await off_loop(changeset.read, archive, base_tree=pinned.base_tree, limits=limits(context.settings))
+    del archive  # as large as all contents
     if isinstance(change_set, Problem):
         log.warning("change set refused", run=run.id, why=change_set.detail)
         return messages.refused_change(change_set.message)
@@ -61,9 +64,10 @@ async def publish(context: Context, run: Run) -> Ending | None:
     if pinned.from_fork:
         return messages.fork_work()
     base_names = await context.database.read(runs.load_artifact, run.id, BASE_PATHS)
-    violations = changeset.check(
+    violations = await off_loop(
+        changeset.check,
         change_set,
-        base_paths=changeset.names(base_names or b""),
+        base_paths=read_names(base_names or b""),
         symlinks=context.settings.symlinks,
         limits=limits(context.settings),
         leaks=context.redact.leaks,
@@ -73,10 +77,10 @@ async def publish(context: Context, run: Run) -> Ending | None:
     return await _publish(context, run, pinned, change_set, answer, stopped_by)
 
 
-def _changed(context: Context, archive: bytes | None, pinned: PinnedBase) -> bool:
+async def _changed(context: Context, archive: bytes | None, pinned: PinnedBase) -> bool:
     if archive is None:
         return False
-    change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
+    change_set = await off_loop(changeset.read, archive, base_tree=pinned.base_tree, limits=limits(context.settings))
     return isinstance(change_set, Problem) or bool(change_set.changes)
 
 
