@@ -62,7 +62,7 @@ class _OutputReader:
         start = self.offset - len(self.partial_line)
         self.offset += len(data)
         *complete, self.partial_line = (self.partial_line + data).split(b"\n")
-        lines = []
+        lines: list[tuple[int, str]] = []
         for line in complete:
             start += len(line) + 1
             if not line:  # no row in the database for each of a million newlines
