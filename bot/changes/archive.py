@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ _BLOCK = 512
 _PACKED_PIECE = 64 * 1024
 _SIZE = re.compile(rb"([0-7]{1,11})[ \0]")
 _PLAIN_FILE = (b"0", b"\0")
+
+
+Packed = bytes | Iterable[bytes]  # gzipped; in pieces, so that it is never in memory as a whole
 
 
 class MalformedError(ValueError):
@@ -61,7 +64,7 @@ class Member:
         return data
 
 
-def read_members(archive: bytes, names: Collection[str], max_bytes: int) -> Iterator[Member]:
+def read_members(archive: Packed, names: Collection[str], max_bytes: int) -> Iterator[Member]:
     """The members of the archive. There must be exactly these names in any order, all plain files, at most `max_bytes`
     unpacked. The caller reads each member to its end before it asks for the next.
 
@@ -92,7 +95,7 @@ def read_members(archive: bytes, names: Collection[str], max_bytes: int) -> Iter
     require(len(seen) == len(names), "a member is missing")
 
 
-def read_names(packed: bytes) -> Iterator[str]:
+def read_names(packed: Packed) -> Iterator[str]:
     """File names of a tree, as bot/sandbox/shell/checkout.sh packs them, up to the first damage or limit."""
     stream = io.BufferedReader(_Unzipped(packed, MAX_NAMES_BYTES), PIECE)
     count, rest = 0, b""
@@ -112,9 +115,8 @@ def read_names(packed: bytes) -> Iterator[str]:
 class _Unzipped(io.RawIOBase):
     """The unpacked bytes. Reading raises MalformedError at damage, and where more than `max_bytes` come out."""
 
-    def __init__(self, packed: bytes, max_bytes: int) -> None:
-        self._packed = memoryview(packed)
-        self._at = 0
+    def __init__(self, packed: Packed, max_bytes: int) -> None:
+        self._pieces = _small(packed)
         self._unzip = zlib.decompressobj(wbits=31)
         self._max_bytes = self._left = max_bytes
 
@@ -124,7 +126,7 @@ class _Unzipped(io.RawIOBase):
     @property
     def complete(self) -> bool:
         """Whether the stream has ended, and nothing follows it."""
-        return self._unzip.eof and not self._unzip.unused_data and self._at >= len(self._packed)
+        return self._unzip.eof and not self._unzip.unused_data and next(self._pieces, None) is None
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         view = memoryview(buffer)
@@ -136,10 +138,7 @@ class _Unzipped(io.RawIOBase):
 
     def _unpack(self, max_bytes: int) -> bytes:
         while not self._unzip.eof:
-            packed: bytes | memoryview = self._unzip.unconsumed_tail
-            if not packed:
-                packed = self._packed[self._at : self._at + _PACKED_PIECE]
-                self._at += len(packed)
+            packed = self._unzip.unconsumed_tail or next(self._pieces, b"")
             try:
                 data = self._unzip.decompress(packed, max_bytes)
             except zlib.error as error:
@@ -148,3 +147,9 @@ class _Unzipped(io.RawIOBase):
                 return data
             require(packed or self._unzip.eof, "cut short, or followed by something")
         return b""
+
+
+def _small(packed: Packed) -> Iterator[memoryview]:
+    for piece in [packed] if isinstance(packed, bytes) else packed:
+        for at in range(0, len(piece), _PACKED_PIECE):
+            yield memoryview(piece)[at : at + _PACKED_PIECE]

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Literal
 
 from bot.changes import paths
-from bot.changes.archive import MalformedError, Member, read_members, require
+from bot.changes.archive import MalformedError, Member, Packed, read_members, require
 from bot.changes.collisions import collisions
 from bot.changes.limits import DEFAULT_LIMITS, LINE_BYTES, MEMBERS, Limits, TooLargeError, too_large, within
 from bot.model import Problem
@@ -88,7 +88,7 @@ def parse_status(status: str) -> Problem | None:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def read(archive: bytes, *, base_tree: str, limits: Limits = DEFAULT_LIMITS) -> ChangeSet | Problem:
+def read(archive: Packed, *, base_tree: str, limits: Limits = DEFAULT_LIMITS) -> ChangeSet | Problem:
     """The change set in an archive. Checks every blob id.
 
     Takes memory for the contents, and for names as `limits` allows; the larger part of the time without Python's lock.
@@ -103,7 +103,7 @@ def read(archive: bytes, *, base_tree: str, limits: Limits = DEFAULT_LIMITS) -> 
         return Problem("What came out of the sandbox is damaged; nothing was published.", str(error))
 
 
-def _read(archive: bytes, base_tree: str, limits: Limits) -> ChangeSet:
+def _read(archive: Packed, base_tree: str, limits: Limits) -> ChangeSet:
     lists: dict[str, bytes] = {}
     blobs: dict[str, bytes] = {}
     digests: dict[str, bytes] = {}

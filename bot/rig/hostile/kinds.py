@@ -260,8 +260,10 @@ def full(rng: random.Random) -> bytes:
 @_kind
 def full_of_noise(rng: random.Random) -> bytes:
     """The same where nothing can be packed."""
-    size = rng.choice([5, 20, 60])
-    return packed(added({b"big/%d" % number: rng.randbytes(MEGABYTE) for number in range(size)}))
+    size = rng.choice([5, 20, 95])
+    packer = zlib.compressobj(0, wbits=31)
+    whole = tar(added({b"big/%d" % number: rng.randbytes(MEGABYTE) for number in range(size)}))
+    return packer.compress(whole) + packer.flush()
 
 
 @_kind

@@ -11,29 +11,30 @@ import asyncio
 import json
 import socket
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import uvicorn
-from pydantic import SecretStr
 
-from bot.changes import changeset
-from bot.changes.archive import read_names
-from bot.changes.limits import Limits
 from bot.context import Context
+from bot.limits import return_memory
 from bot.model import Problem
 from bot.rig.github import keys
 from bot.rig.hostile.packing import BASE_TREE
 from bot.run.collect import CHANGES, limits
 from bot.run.prepare import BASE_PATHS
-from bot.run.reading import off_loop
+from bot.run.reading import check_changes, read_changes
+from bot.sandbox.client import PIECE
 from bot.service import create_context, uvicorn_config
 from bot.settings import Settings
 from bot.store import runs
 from bot.store.open_db import open_database
 from bot.text import messages
 from bot.web.app import create_app
+
+RUN = "run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,53 +45,47 @@ class Verdict:
     message: str = ""
 
 
-async def judge(context: Context, run: str, archive: bytes, names: bytes) -> Verdict:
-    """Take these as a run's, from collecting to the rules before publishing. Raises nothing."""
-    limit = limits(context.settings)
-    if len(archive) > limit.archive_bytes:  # the sandbox's file is read up to this length
-        return Verdict("refused", "The change is too large.")
+async def collect(context: Context, archive: Sequence[bytes], names: Sequence[bytes]) -> Verdict | None:
+    """Store these as a run's, in the pieces in which they came out of its sandbox. None: they are stored."""
+    if sum(map(len, archive)) > limits(context.settings).archive_bytes:  # the sandbox's file is read up to this length
+        return Verdict("refused", messages.refused_change("The change is too large.").message)
+    await context.database.write(runs.save_artifact, RUN, BASE_PATHS, names)
+    await context.database.write(runs.save_artifact, RUN, CHANGES, archive)
+    return None
+
+
+async def judge(context: Context) -> Verdict:
+    """Read what is stored, and hold it to the rules, as before publishing. Raises nothing."""
     try:
-        await context.database.write(runs.save_artifact, run, CHANGES, archive)
-        await context.database.write(runs.save_artifact, run, BASE_PATHS, names)
-        del archive
-        return await _judge_stored(context, run, limit)
+        found = await read_changes(context, RUN, BASE_TREE)
+        if isinstance(found, Problem):
+            return Verdict("refused", messages.refused_change(found.message).message)
+        if violations := await check_changes(context, RUN, found):
+            return Verdict("refused", messages.refused_paths(violations).message)
     except Exception as error:  # noqa: BLE001 - this is what is looked for
         return Verdict("error", f"{type(error).__name__}: {error}")
-
-
-async def _judge_stored(context: Context, run: str, limit: Limits) -> Verdict:
-    archive = await context.database.read(runs.load_artifact, run, CHANGES)
-    found = await off_loop(changeset.read, archive or b"", base_tree=BASE_TREE, limits=limit)
-    del archive
-    if isinstance(found, Problem):
-        return Verdict("refused", messages.refused_change(found.message).message)
-    base = await context.database.read(runs.load_artifact, run, BASE_PATHS)
-    violations = await off_loop(
-        changeset.check,
-        found,
-        base_paths=read_names(base or b""),
-        symlinks=context.settings.symlinks,
-        limits=limit,
-        leaks=context.redact.leaks,
-    )
-    if violations:
-        return Verdict("refused", messages.refused_paths(violations).message)
     return Verdict("accepted")
 
 
 def context(folder: Path) -> Context:
     """The bot's own, with a database in the folder and default limits. GitHub and E2B are never asked."""
-    return create_context(
-        Settings(
-            github_app_id=1,
-            github_private_key=SecretStr(keys.generate()[0]),
-            webhook_secret=SecretStr("w" * 40),
-            e2b_api_key=SecretStr("e2b_" + "0" * 40),
-            amp_api_key=SecretStr("sgamp_" + "0" * 60),
-            database_url=f"sqlite:///{folder / 'ampbot.sqlite3'}",
-            symlinks="inside",
-        )
-    )
+    settings: dict[str, Any] = {
+        "github_app_id": 1,
+        "github_private_key": keys.generate()[0],
+        "webhook_secret": "w" * 40,
+        "e2b_api_key": "e2b_" + "0" * 40,
+        "amp_api_key": "sgamp_" + "0" * 60,
+        "database_url": f"sqlite:///{folder / 'ampbot.sqlite3'}",
+        "symlinks": "inside",
+        "_env_file": None,
+    }
+    return create_context(Settings(**settings))
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            yield piece
 
 
 async def _serve(context: Context, folder: Path) -> None:
@@ -100,15 +95,18 @@ async def _serve(context: Context, folder: Path) -> None:
     serving = asyncio.create_task(server.serve([listening]))
     while line := await asyncio.to_thread(sys.stdin.readline):
         case = folder / line.strip()
-        read = await asyncio.gather(*(asyncio.to_thread((case / name).read_bytes) for name in ("archive", "names")))
-        verdict = await judge(context, "run", *read)
-        del read
+        archive = await asyncio.to_thread(tuple, _pieces(case / "archive"))
+        names = await asyncio.to_thread(tuple, _pieces(case / "names"))
+        verdict = await collect(context, archive, names)
+        del archive, names
+        verdict = verdict or await judge(context)
         print(json.dumps(asdict(verdict)), flush=True)
     server.should_exit = True
     await serving
 
 
 def main() -> None:
+    return_memory()
     folder = Path(sys.argv[1])
     made = context(folder)
     with open_database(made.settings.database_url):
