@@ -65,8 +65,12 @@ def tar(members: Mapping[str, bytes]) -> bytes:
     return b"".join(file(name.encode(), content) for name, content in members.items()) + bytes(10_240)
 
 
+def zipped(data: bytes | bytearray) -> bytes:
+    return gzip.compress(data, 1, mtime=0)  # the same for the same data
+
+
 def packed(members: Mapping[str, bytes]) -> bytes:
-    return gzip.compress(tar(members), 1)
+    return zipped(tar(members))
 
 
 def repeated(start: bytes, piece: bytes, times: int) -> bytes:
