@@ -89,7 +89,10 @@ def _pieces(file: Path) -> Iterator[bytes]:
 
 
 async def _serve(context: Context, folder: Path) -> None:
-    listening = socket.create_server(("127.0.0.1", 0))
+    # With the protocol named, asyncio turns Nagle's algorithm off, as for the bot's own socket.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
     print(listening.getsockname()[1], flush=True)
     server = uvicorn.Server(uvicorn_config(create_app(context), "127.0.0.1", 0))
     serving = asyncio.create_task(server.serve([listening]))
