@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test quick check answers bench bench-live bench-receiver crash soak serve wheel format clean
+.PHONY: demo test quick check answers bench bench-live bench-receiver crash soak hostile serve wheel format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -57,6 +57,10 @@ answers: $(STAMP)
 # Nine minutes of deliveries, faults and kills; ends with a line `violations N`.
 soak: $(STAMP) $(CONTRACT)
 	$(BIN)/python -m bot.rig.soak $(ARGS)
+
+# 500 archives as a hostile sandbox could leave them; exits with 1 if memory or /healthz goes beyond its limit.
+hostile: $(STAMP)
+	$(BIN)/python -m bot.rig.hostile $(ARGS)
 
 bench-receiver: $(STAMP) $(CONTRACT)
 	$(BIN)/python -m bot.rig.bench.receiver $(ARGS)

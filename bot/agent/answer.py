@@ -50,7 +50,8 @@ class _Block:
     content: str
 
 
-_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
+# Possessive: a line of a million tildes and one backtick would otherwise be tried in every division.
+_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`]*+)")
 _BLOCK_TYPES = ("pull-request", "review")
 
 

@@ -113,7 +113,7 @@ def run_command(cli: CliVersion, *, binary: str, settings_file: str, thread: str
 
 
 def _version(text: str) -> str:
-    match = re.search(r"\d+\.\d+\.\d+[\w.+-]*", text)
+    match = re.search(r"\d{1,9}\.\d{1,9}\.\d{1,20}[\w.+-]{0,100}", text)
     return match[0] if match else ""
 
 

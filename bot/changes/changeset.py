@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from bot.changes import paths
-from bot.changes.archive import MalformedError, read_members, require
+from bot.changes.archive import MalformedError, Member, Packed, read_members, require
+from bot.changes.collisions import collisions
+from bot.changes.limits import DEFAULT_LIMITS, LINE_BYTES, MEMBERS, Limits, TooLargeError, too_large, within
 from bot.model import Problem
 
 Status = Literal["added", "modified", "deleted", "type changed"]
@@ -23,31 +25,12 @@ SymlinkRule = Literal["refuse", "inside"]
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 SYMLINK, SUBMODULE, ABSENT = "120000", "160000", "000000"
 _MODES = frozenset({"100644", "100755", SYMLINK, SUBMODULE, ABSENT})
-_MEMBERS = frozenset({"tree", "raw", "left", "attrs", "blobs"})
 _NO_ID = "0" * 40
-MAX_NAMES = 200_000_000  # bytes
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _ENTRY = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([ADMT])")
 _BLOB = re.compile(rb"([0-9a-f]{40}) blob (0|[1-9][0-9]*)")
 _STATUS = re.compile(r"(ok|over-files|over-bytes) ([0-9]{1,18}) ([0-9]{1,18})|failed (.*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one run may change. GitHub itself refuses files over 100 MB."""
-
-    files: int = 3_000
-    total_bytes: int = 100_000_000
-    file_bytes: int = 50_000_000
-
-    @property
-    def archive_bytes(self) -> int:
-        """Limit for the unpacked archive: the contents, and each path in up to four members with a header."""
-        return self.total_bytes + (self.files + 2) * 5 * paths.MAX_BYTES
-
-
-DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,73 +82,79 @@ def parse_status(status: str) -> Problem | None:
         return Problem("The changes could not be collected from the sandbox.", detail)
     if match[1] == "ok":
         return None
-    return _too_large(int(match[2]), "files" if match[1] == "over-files" else "bytes", int(match[3]))
-
-
-def _too_large(amount: int, unit: str, limit: int) -> Problem:
-    return Problem(f"The change is too large: {amount:,} {unit}, where the limit is {limit:,}.")
+    return too_large(int(match[2]), "files" if match[1] == "over-files" else "bytes", int(match[3]))
 
 
 # --- reading --------------------------------------------------------------------------------------
 
 
-def read(archive: bytes, *, base_tree: str, limits: Limits = DEFAULT_LIMITS) -> ChangeSet | Problem:
-    """The change set in an archive. Checks every blob id. Needs twice the unpacked size in memory."""
+def read(archive: Packed, *, base_tree: str, limits: Limits = DEFAULT_LIMITS) -> ChangeSet | Problem:
+    """The change set in an archive. Checks every blob id.
+
+    Takes memory for the contents, and for names as `limits` allows; the larger part of the time without Python's lock.
+    """
     if not _SHA1.fullmatch(base_tree):
         return Problem("Repositories with SHA-256 object ids are not supported yet.", f"tree {base_tree!r}")
     try:
         return _read(archive, base_tree, limits)
+    except TooLargeError as error:
+        return error.problem
     except MalformedError as error:
         return Problem("What came out of the sandbox is damaged; nothing was published.", str(error))
 
 
-def _read(archive: bytes, base_tree: str, limits: Limits) -> ChangeSet | Problem:
-    members = read_members(archive, _MEMBERS, limits.archive_bytes)
-    tree = members["tree"].decode("latin-1").removesuffix("\n")
+def _read(archive: Packed, base_tree: str, limits: Limits) -> ChangeSet:
+    lists: dict[str, bytes] = {}
+    blobs: dict[str, bytes] = {}
+    digests: dict[str, bytes] = {}
+    for member in read_members(archive, MEMBERS, limits.archive_bytes):
+        if member.name == "blobs":
+            blobs = _blobs(member, limits)
+            digests[member.name] = hashlib.sha256(b"".join(f"{blob}\n".encode() for blob in blobs)).digest()
+            continue
+        within(member.left, "bytes of file names", limits.member_bytes(member.name))
+        lists[member.name] = data = member.read(member.left)
+        digests[member.name] = hashlib.sha256(data).digest()
+    tree = lists["tree"].decode("latin-1").removesuffix("\n")
     require(_SHA1.fullmatch(tree), "no id of a tree")
-    blobs = _blobs(members["blobs"])
-    changes = sorted(_changes(members["raw"], blobs), key=lambda change: _bytes(change.path))
+    left_out = tuple(dict.fromkeys(map(_text, _fields(lists["left"], limits.files))))
+    require("" not in left_out, "an empty name")
+    changes = sorted(_changes(lists["raw"], blobs, limits), key=lambda change: _bytes(change.path))
+    within(len(changes) + len(left_out), "files", limits.files)
     require(len({change.path for change in changes}) == len(changes), "a path twice")
     require((tree == base_tree) == (not changes), "the tree and the list of changes disagree")
     named = {change.blob for change in changes if change.content is not None}
     require(named == blobs.keys(), "a blob that no path names")
-    left_out = tuple(dict.fromkeys(map(_text, _fields(members["left"]))))
-    if (amount := len(changes) + len(left_out)) > limits.files:
-        return _too_large(amount, "files", limits.files)
-    if (amount := sum(map(len, blobs.values()))) > limits.total_bytes:
-        return _too_large(amount, "bytes", limits.total_bytes)
-    lfs = _lfs(members["attrs"]) & {change.path for change in changes}
-    digest = hashlib.sha256(base_tree.encode())
-    for _, data in sorted(members.items()):
-        digest.update(b"%d:" % len(data))
-        digest.update(data)
+    within(paths.folders(change.path for change in changes if change.status == "added"), "folders", limits.folders)
+    lfs = _lfs(lists["attrs"], limits) & {change.path for change in changes}
+    digest = hashlib.sha256(base_tree.encode() + b"".join(part for _, part in sorted(digests.items())))
     return ChangeSet(tree, base_tree, tuple(changes), lfs, left_out, digest.hexdigest())
 
 
-def _blobs(data: bytes) -> dict[str, bytes]:
+def _blobs(member: Member, limits: Limits) -> dict[str, bytes]:
     """Content by blob id, from the output of `git cat-file --batch`."""
     blobs: dict[str, bytes] = {}
-    at = 0
-    while at < len(data):
-        start = data.find(b"\n", at, at + 64) + 1
-        head = _BLOB.fullmatch(data[at : start - 1]) if start else None
+    total = 0
+    while member.left:
+        head = _BLOB.fullmatch(member.line(LINE_BYTES))
         if head is None:
             raise MalformedError("a blob without a header, or a missing one")
-        end = start + int(head[2])
-        content = data[start:end]
-        require(data[end : end + 1] == b"\n", "a blob that is cut short")
+        total += int(head[2])
+        within(total, "bytes", limits.total_bytes)
+        within(len(blobs) + 1, "files", limits.files)
+        content = member.read(int(head[2]))
+        require(member.read(1) == b"\n", "a blob that is cut short")
         blob = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
         blob.update(content)
         require(blob.hexdigest().encode() == head[1], "a blob whose content is not what its id says")
         require(blob.hexdigest() not in blobs, "a blob twice")
         blobs[blob.hexdigest()] = content
-        at = end + 1
     return blobs
 
 
-def _changes(raw: bytes, blobs: dict[str, bytes]) -> Iterator[Change]:
+def _changes(raw: bytes, blobs: dict[str, bytes], limits: Limits) -> Iterator[Change]:
     """From the output of `git diff-tree -r --raw -z`."""
-    fields = _fields(raw)
+    fields = _fields(raw, limits.files, each=2)
     require(len(fields) % 2 == 0, "an entry without a path")
     for entry, path in zip(fields[::2], fields[1::2], strict=True):
         match = _ENTRY.fullmatch(entry)
@@ -195,16 +184,18 @@ def _status(old_mode: str, mode: str) -> Status:
     return "modified" if old_mode[:2] == mode[:2] else "type changed"
 
 
-def _lfs(attrs: bytes) -> frozenset[str]:
-    """From the output of `git check-attr -z filter`: path, attribute, value."""
-    fields = _fields(attrs)
+def _lfs(attrs: bytes, limits: Limits) -> frozenset[str]:
+    """From the output of `git check-attr -z filter`, twice: path, attribute, value."""
+    fields = _fields(attrs, limits.files, each=6)
     require(len(fields) % 3 == 0, "an attribute without a value")
     values = zip(fields[::3], fields[2::3], strict=True)
     return frozenset(_text(path) for path, value in values if value == b"lfs")
 
 
-def _fields(data: bytes) -> list[bytes]:
+def _fields(data: bytes, files: int, *, each: int = 1) -> list[bytes]:
+    """The fields of a list with `each` fields for a file. They are counted first: each costs fifty times its NUL."""
     require(not data or data.endswith(b"\0"), "a list that is cut short")
+    within(-(-data.count(b"\0") // each), "files", files)
     return data.split(b"\0")[:-1]
 
 
@@ -242,10 +233,11 @@ def check(
             reason = "holds a secret of this installation"
         if reason:
             violations.append(Violation(paths.printable(change.path), reason))
-    before = {*base_paths, *(change.path for change in entries if change.old_mode is not None)}
-    deleted = {change.path for change in entries if change.status == "deleted"}
-    after = (before - deleted) | {change.path for change in entries if change.status == "added"}
-    violations += [Violation(paths.printable(path), reason) for path, reason in paths.collisions(before, after)]
+    old = (change.path for change in entries if change.old_mode is not None)
+    deleted = frozenset(change.path for change in entries if change.status == "deleted")
+    added = [c.path for c in entries if c.status == "added" and paths.folder_count(c.path) <= paths.MAX_FOLDERS]
+    found = collisions(chain(base_paths, old), deleted, added)
+    violations += [Violation(paths.printable(path), reason) for path, reason in found]
     if entries and changes.tree == EMPTY_TREE:
         violations.append(Violation("", "nothing would be left in the repository"))
     return tuple(violations)
@@ -270,6 +262,8 @@ def _reason(change: Change, lfs: frozenset[str], limits: Limits, symlinks: Symli
     if change.mode == SYMLINK:
         if symlinks == "refuse":
             return "is a symbolic link"
+        if len(content) > paths.MAX_BYTES:
+            return f"is a symbolic link whose target is longer than {paths.MAX_BYTES} bytes"
         if reason := paths.link_problem(path, _text(content)):
             return f"is a symbolic link whose target {reason}"
     if path in lfs:
@@ -277,13 +271,3 @@ def _reason(change: Change, lfs: frozenset[str], limits: Limits, symlinks: Symli
     if len(content) > limits.file_bytes:
         return f"has {len(content):,} bytes, where the limit for one file is {limits.file_bytes:,}"
     return None
-
-
-def names(compressed: bytes) -> tuple[str, ...]:
-    """File names of a tree, as bot/sandbox/shell/checkout.sh packs them; empty if damaged or too long."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        data = unpacker.decompress(compressed, MAX_NAMES)
-    except zlib.error:
-        return ()
-    return tuple(_text(name) for name in data.split(b"\0") if name) if unpacker.eof else ()

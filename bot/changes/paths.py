@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable
 
 MAX_BYTES = 4096  # PATH_MAX
 MAX_PART_BYTES = 255  # NAME_MAX
+MAX_FOLDERS = 100  # a file may be below; git stops at 2048 (core.maxTreeDepth), and no tool needs so many
 
 # On NTFS, trailing dots and spaces do not count, a colon begins a stream's name, and `git~1` can mean `.git`:
 # https://github.com/git/git/blob/v2.39.5/path.c (is_ntfs_dotgit)
 _DOT_GIT = re.compile(r"(\.git|git~[0-9]+)[. ]*(:.*)?", re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:")
-_UNPRINTABLE = frozenset({"Cc", "Zl", "Zp"})
+# The categories Cc, Zl and Zp, which no version of Unicode changes.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def path_problem(path: bytes | str) -> str | None:
@@ -32,7 +32,9 @@ def path_problem(path: bytes | str) -> str | None:
         return "is an empty path"
     if len(raw) > MAX_BYTES:
         return f"is longer than {MAX_BYTES} bytes"
-    if any(unicodedata.category(char) in _UNPRINTABLE for char in text):
+    if folder_count(text) > MAX_FOLDERS:
+        return f"is below more than {MAX_FOLDERS} folders"
+    if _UNPRINTABLE.search(text):
         return "has a control character or a line break in its name"
     if "\\" in text:
         return "has a backslash in its name"
@@ -94,23 +96,25 @@ def link_problem(path: str, target: str) -> str | None:
     return path_problem("/".join(folders + parts)) if parts else None
 
 
-def collisions(before: AbstractSet[str], after: AbstractSet[str]) -> Iterator[tuple[str, str]]:
-    """Paths that collide after a change, with the reason. `before` and `after`: all known files."""
-    old, files, folders = before | _folders(before), after, _folders(after)
-    for path in sorted(files & folders):
-        yield path, "is both a file and a folder"
-    alike: defaultdict[str, list[str]] = defaultdict(list)
-    for name in files | folders:
-        alike[folded(name)].append(name)
-    for names in alike.values():
-        for name in sorted(names if len(names) > 1 else ()):
-            if name not in old:
-                other = min(other for other in names if other != name)
-                yield name, f"is the same as `{printable(other)}` where letter case and Unicode form do not count"
+def folder_count(path: str) -> int:
+    """How many folders the path is below."""
+    return path.count("/")
 
 
-def _folders(files: AbstractSet[str]) -> set[str]:
-    return {path[: slash.start()] for path in files for slash in re.finditer("/", path)}
+def folders(sorted_paths: Iterable[str]) -> int:
+    """How many folders these paths are in, all together. They are sorted by their bytes, so nothing is kept."""
+    count = 0
+    previous: list[str] = []
+    for path in sorted_paths:
+        current = path.split("/")[:-1]
+        same = 0
+        for one, other in zip(current, previous, strict=False):
+            if one != other:
+                break
+            same += 1
+        count += len(current) - same
+        previous = current
+    return count
 
 
 def folded(path: str) -> str:
@@ -122,6 +126,8 @@ def folded(path: str) -> str:
 
 def printable(path: str, max_chars: int = 200) -> str:
     """The path for people to read: one line of valid UTF-8, unusual characters escaped, shortened in the middle."""
+    if len(path) > 2 * max_chars:  # the middle is not shown, however long it is
+        path = path[:max_chars] + path[-max_chars:]
     text = "".join(char if _is_plain(char) else char.encode("unicode_escape").decode() for char in path)
     if len(text) <= max_chars:
         return text
@@ -131,13 +137,15 @@ def printable(path: str, max_chars: int = 200) -> str:
 
 def is_text(path: str) -> bool:
     """Whether the path can be encoded as UTF-8. One decoded with `surrogateescape` may not."""
-    return not any(unicodedata.category(char) == "Cs" for char in path)
+    return path.isascii() or not any(unicodedata.category(char) == "Cs" for char in path)
 
 
 def _is_plain(char: str) -> bool:
-    return unicodedata.category(char) not in {*_UNPRINTABLE, "Cf", "Cs"}
+    return char.isprintable() or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def _plain(part: str) -> str:
     """Lower case, without format characters such as zero-width joiners: HFS+ ignores both."""
+    if part.isascii():
+        return part.lower()
     return "".join(char for char in part if unicodedata.category(char) != "Cf").casefold()

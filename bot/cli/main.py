@@ -73,9 +73,10 @@ def _serve(name: str) -> None:
         )
         raise typer.Exit(2)
     from bot.dispatch.offered import HandlersError
-    from bot.limits import raise_limits
+    from bot.limits import raise_limits, return_memory
 
     raise_limits(settings)
+    return_memory()
     from bot.service import Role
     from bot.service import serve as serve_with
     from bot.store.upgrade import UnusableError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bot.changes import changeset
-from bot.changes.changeset import Limits
+from bot.changes.limits import Limits
 from bot.context import Context
 from bot.model import Ending, Problem, RunState
 from bot.sandbox.scripts import ARCHIVE, script
@@ -47,7 +47,9 @@ async def collect(context: Context, run: Run) -> Ending | None:
     problem = changeset.parse_status(result.stdout)
     archive = await sandbox.read(ARCHIVE, max_bytes=limit.archive_bytes) if problem is None else None
     if archive is None:
-        problem = problem or Problem("The change is too large.")
+        problem = problem or Problem(
+            "The change is too large: packed, it is longer than `AMPBOT_MAX_CHANGE_MB` allows."
+        )
         log.warning("not collected", run=run.id, why=problem.detail or problem.message)
         # If the run failed anyway, its own reason is the ending.
         return messages.refused_change(problem.message) if run.outcome is not None and run.outcome.ok else None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import structlog
 
 from bot.agent.answer import split_answer
-from bot.changes import changeset
 from bot.context import Context
 from bot.model import Ending, PinnedBase, Problem, RunState
 from bot.run import perform_publication
-from bot.run.collect import CHANGES, limits
+from bot.run.collect import CHANGES
 from bot.run.perform_publication import Work
-from bot.run.prepare import BASE_PATHS
+from bot.run.reading import check_changes, off_loop, read_changes
 from bot.run.review import review
 from bot.store import runs, stops
 from bot.store.runs import Run
@@ -29,19 +28,19 @@ async def publish(context: Context, run: Run) -> Ending | None:
     if not await context.database.write(runs.set_state, run.id, RunState.PUBLISHING):
         return None
     stopped_by = await context.database.read(stops.stopped_by, run.id)
-    archive = await context.database.read(runs.load_artifact, run.id, CHANGES)
-    if stopped_by and archive is None:
+    collected = await context.database.read(runs.has_artifact, run.id, CHANGES)
+    if stopped_by and not collected:
         return stop_messages.stopped_uncollected(stopped_by)
     if not outcome.ok and not stopped_by:
-        return messages.agent_failed(outcome, kept=_changed(context, archive, pinned))
-    answer = split_answer(outcome.answer)
+        return messages.agent_failed(outcome, kept=collected and await _changed(context, run, pinned))
+    answer = await off_loop(split_answer, outcome.answer)
     rules = run.request.kind.rules
     if rules.reviews:
         return await review(context, run, answer)
     if not rules.publishes:
         return messages.answered(answer.text)
-    assert archive is not None  # noqa: S101 - set by collect()
-    change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
+    assert collected  # noqa: S101 - by collect()
+    change_set = await read_changes(context, run.id, pinned.base_tree)
     if isinstance(change_set, Problem):
         log.warning("change set refused", run=run.id, why=change_set.detail)
         return messages.refused_change(change_set.message)
@@ -51,21 +50,12 @@ async def publish(context: Context, run: Run) -> Ending | None:
         )
     if pinned.from_fork:
         return messages.fork_work()
-    base_names = await context.database.read(runs.load_artifact, run.id, BASE_PATHS)
-    violations = changeset.check(
-        change_set,
-        base_paths=changeset.names(base_names or b""),
-        symlinks=context.settings.symlinks,
-        limits=limits(context.settings),
-        leaks=context.redact.leaks,
-    )
+    violations = await check_changes(context, run.id, change_set)
     if violations:
         return messages.refused_paths(violations)
     return await perform_publication.publish(context, Work(run, pinned, change_set, answer, stopped_by))
 
 
-def _changed(context: Context, archive: bytes | None, pinned: PinnedBase) -> bool:
-    if archive is None:
-        return False
-    change_set = changeset.read(archive, base_tree=pinned.base_tree, limits=limits(context.settings))
+async def _changed(context: Context, run: Run, pinned: PinnedBase) -> bool:
+    change_set = await read_changes(context, run.id, pinned.base_tree)
     return isinstance(change_set, Problem) or bool(change_set.changes)

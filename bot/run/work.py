@@ -17,6 +17,7 @@ from bot.context import Context
 from bot.github.errors import GitHubError
 from bot.model import Ending, RunState
 from bot.run.prepare import COLLECTING, lifetime
+from bot.run.reading import off_loop
 from bot.sandbox.client import Sandbox
 from bot.sandbox.errors import OutputError
 from bot.sandbox.scripts import AGENT_ERRORS, script
@@ -35,9 +36,12 @@ _POLLED = re.compile(r"(?P<state>running|lost|exit [^\n]{0,20})\n(?P<size>[0-9]{
 STOP_SECONDS = 30.0
 # Edits of progress comments per second, over all runs: GitHub may count each as new content (500 an hour).
 EDITS_PER_SECOND = 10.0
-# Bytes. An agent that writes more is stopped.
+# Bytes and lines. An agent that writes more is stopped.
 MAX_OUTPUT = 100 * 1024 * 1024
+MAX_LINES = 100_000
 MAX_STDERR = 64 * 1024
+# Lines of the transcript read at once after a restart. Each may have a megabyte.
+LINES_AT_ONCE = 50
 
 
 @dataclass(slots=True)
@@ -58,11 +62,14 @@ class _OutputReader:
         start = self.offset - len(self.partial_line)
         self.offset += len(data)
         *complete, self.partial_line = (self.partial_line + data).split(b"\n")
-        lines = []
+        lines: list[tuple[int, str]] = []
         for line in complete:
             start += len(line) + 1
+            if not line:  # no row in the database for each of a million newlines
+                continue
             self.note(line + b"\n")
-            lines.append((start, line.decode("utf-8", "replace") if len(line) <= LINE_CAP else ""))
+            if self.sequence + len(lines) < MAX_LINES:
+                lines.append((start, line.decode("utf-8", "replace") if len(line) <= LINE_CAP else ""))
         if len(self.partial_line) > LINE_CAP:
             # The stream drops such a line, too. Keeping it would fill the memory.
             self.note(self.partial_line)
@@ -105,6 +112,10 @@ async def work(context: Context, run: Run) -> Ending | None:
     return None
 
 
+def _taken(context: Context, reader: _OutputReader, data: bytes) -> tuple[tuple[int, str], ...]:
+    return tuple((until, context.redact(line)) for until, line in reader.take(data))
+
+
 async def _stop_requested(context: Context, run: Run) -> bool:
     return (await context.database.read(runs.get, run.id)).stop is not None
 
@@ -112,8 +123,10 @@ async def _stop_requested(context: Context, run: Run) -> bool:
 async def _restored_reader(context: Context, run: Run) -> _OutputReader:
     reader = _OutputReader(last_output_at=time.monotonic(), last_edit_at=time.monotonic())
     reader.sequence, reader.offset = await context.database.read(runs.transcript_position, run.id)
-    for line in await context.database.read(runs.transcript_lines, run.id):
-        reader.note(line.encode() + b"\n")
+    since = 0
+    while lines := await context.database.read(runs.transcript_lines, run.id, since, limit=LINES_AT_ONCE):
+        await off_loop(reader.note, "".join(f"{line}\n" for line in lines).encode())
+        since += len(lines)
     return reader
 
 
@@ -138,7 +151,7 @@ async def _follow(
                 reader.last_output_at = time.monotonic()
                 first = reader.sequence
                 # The output may contain secrets: the agent has Amp's key, and may look for others.
-                lines = tuple((until, context.redact(line)) for until, line in reader.take(data))
+                lines = await off_loop(_taken, context, reader, data)
                 reader.sequence += len(lines)
                 await context.transcripts.append(context.database, run.id, first, lines)
             if (state != "running" and (reader.offset >= size or not data)) or time.monotonic() > give_up_at:
@@ -163,7 +176,7 @@ async def _follow(
 def _limit(reader: _OutputReader, idle_seconds: float, deadline: float) -> Failure | None:
     if now() >= deadline:
         return Failure.TIMEOUT
-    if reader.offset > MAX_OUTPUT:
+    if reader.offset > MAX_OUTPUT or reader.sequence >= MAX_LINES:
         return Failure.OUTPUT_LIMIT
     return Failure.IDLE if time.monotonic() - reader.last_output_at >= idle_seconds else None
 
@@ -212,7 +225,7 @@ async def _show_progress(context: Context, run: Run, reader: _OutputReader) -> N
     if not row.comment or row.ending is not None:
         return
     # Redact before the text is shortened: half a secret is not recognised.
-    latest = context.redact(reader.last_text)
+    latest = await off_loop(context.redact, reader.last_text)
     body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=reader.tools)
     repository = await context.github.conversation(run.request.issue.repo)
     try:

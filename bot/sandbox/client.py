@@ -47,6 +47,8 @@ WAITS = (0.5, 2.0, 8.0, 20.0, 40.0)
 REQUEST_SECONDS = 60.0
 # Characters that a command may print. Our largest output is a part of the agent's output in base64.
 MAX_OUTPUT = 2_000_000
+# Bytes of a file that are kept in one object.
+PIECE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +137,26 @@ class Sandbox:
 
         await self._retry(attempt)
 
-    async def read(self, path: str, *, max_bytes: int) -> bytes | None:
-        """A file's content; None if it is longer than `max_bytes`. Raises: SandboxError, such as MissingFileError."""
+    async def read(self, path: str, *, max_bytes: int) -> tuple[bytes, ...] | None:
+        """A file's content in pieces of some megabytes; None if it is longer than `max_bytes`.
 
-        async def attempt() -> bytes | None:
+        Raises: SandboxError, such as MissingFileError.
+        """
+
+        async def attempt() -> tuple[bytes, ...] | None:
             stream = await self._sandbox.files.read(path, format="stream", request_timeout=REQUEST_SECONDS)
-            parts, size = [], 0
+            pieces: list[bytes] = []
+            piece = bytearray()  # the sandbox may send its file a byte at a time, and each would be an object
+            size = 0
             async for part in stream:
-                parts.append(part)
+                piece += part
                 size += len(part)
                 if size > max_bytes:
                     return None
-            return b"".join(parts)
+                if len(piece) >= PIECE:
+                    pieces.append(bytes(piece))
+                    piece.clear()
+            return (*pieces, bytes(piece))
 
         return await self._retry(attempt)
 

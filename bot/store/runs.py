@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -260,17 +261,38 @@ def append_event(connection: Connection, run: str, event: str, detail: str = "")
 # --- artifacts and transcripts ---------------------------------------------------------------------
 
 
-def save_artifact(connection: Connection, run: str, name: str, content: bytes) -> None:
-    """Store an artifact, replacing one of the same name."""
-    connection.execute(artifacts.delete().where(artifacts.c.run == run, artifacts.c.name == name))
-    connection.execute(artifacts.insert().values(run=run, name=name, content=content, created_at=now()))
+def save_artifact(connection: Connection, run: str, name: str, content: bytes | Sequence[bytes]) -> None:
+    """Store an artifact, replacing one of the same name. A large one comes in pieces, and has a row for each."""
+    is_part = artifacts.c.name.startswith(f"{name}/", autoescape=True)
+    connection.execute(artifacts.delete().where(artifacts.c.run == run, (artifacts.c.name == name) | is_part))
+    for index, piece in enumerate([content] if isinstance(content, bytes) else content):
+        row = {"run": run, "name": _part(name, index), "content": piece, "created_at": now()}
+        connection.execute(artifacts.insert().values(row))
+
+
+def artifact_pieces(connection: Connection, run: str, name: str) -> Iterator[bytes]:
+    """The pieces of an artifact, one in memory at a time; none if there is no such artifact."""
+    for index in count():
+        is_next = (artifacts.c.run == run) & (artifacts.c.name == _part(name, index))
+        piece: bytes | None = connection.scalar(sa.select(artifacts.c.content).where(is_next))
+        if piece is None:
+            return
+        yield piece
 
 
 def load_artifact(connection: Connection, run: str, name: str) -> bytes | None:
-    content: bytes | None = connection.scalar(
-        sa.select(artifacts.c.content).where(artifacts.c.run == run, artifacts.c.name == name)
-    )
-    return content
+    """The whole artifact; None if there is none."""
+    pieces = tuple(artifact_pieces(connection, run, name))
+    return b"".join(pieces) if pieces else None
+
+
+def has_artifact(connection: Connection, run: str, name: str) -> bool:
+    query = sa.select(artifacts.c.run).where(artifacts.c.run == run, artifacts.c.name == name)
+    return connection.scalar(query) is not None
+
+
+def _part(name: str, index: int) -> str:
+    return f"{name}/{index}" if index else name  # the first as where there is no other
 
 
 def transcript_position(connection: Connection, run: str) -> tuple[int, int]:

@@ -127,3 +127,13 @@ def test_splitting_takes_time_in_proportion_to_the_text(line: str) -> None:
     started = time.process_time()
     split_answer(f"{line}\n" * 100_000)
     assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["~" * 1_000_000 + "`", "~~~" + " " * 1_000_000 + "`", "~~~" + "\t " * 500_000 + "`", "`" * 1_000_000 + "x`"],
+    ids=["tildes", "spaces", "tabs and spaces", "backticks"],
+)
+def test_one_long_line_is_not_tried_in_every_division(line: str) -> None:
+    """It would take hours, in which no other thread runs."""
+    assert split_answer(line) == Answer(line)

@@ -114,3 +114,10 @@ def test_the_settings_stop_updates_notifications_and_commit_trailers() -> None:
         "amp.git.commit.coauthor.enabled": False,
         "amp.git.commit.ampThread.enabled": False,
     }
+
+
+def test_a_version_without_end_is_none() -> None:
+    """It would be tried from every digit to the last."""
+    problem = identify("1" * 2_000_000, "")
+    assert isinstance(problem, Problem)
+    assert "(version unknown)" in problem.message

@@ -6,13 +6,14 @@ import gzip
 import io
 import tarfile
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.changes.archive import MalformedError, read_members
+from bot.changes import archive as reader
+from bot.changes.archive import MalformedError
 
 NAMES = frozenset({"a", "b"})
 
@@ -28,6 +29,10 @@ def tar(*members: tuple[str, bytes], form: int = tarfile.GNU_FORMAT, **fields: o
                 setattr(info, field, value)
             out.addfile(info, io.BytesIO(content))
     return file.getvalue()
+
+
+def read_members(archive: bytes, names: Collection[str], max_bytes: int) -> dict[str, bytes]:
+    return {member.name: member.read(member.left) for member in reader.read_members(archive, names, max_bytes)}
 
 
 GOOD = tar(("a", b"1" * 600), ("b", b""))
@@ -82,7 +87,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "negative size": (gzip.compress(with_size(b"-0000001000\0")), "member a is not a plain file"),
     "binary size": (gzip.compress(with_size(b"\x80" + bytes(11))), "member a is not a plain file"),
     "negative binary size": (gzip.compress(with_size(b"\xff" * 12)), "member a is not a plain file"),
-    "size beyond the end": (gzip.compress(with_size(b"77777777777\0")), "member a is cut short"),
+    "size beyond the end": (gzip.compress(with_size(b"00000077777\0")), "member a is cut short"),
+    "size beyond the limit": (
+        gzip.compress(with_size(b"77777777777\0")),
+        "member a is longer than the whole archive may be",
+    ),
     "cut member": (gzip.compress(GOOD[:700]), "member a is cut short"),
     "hidden behind the end": (gzip.compress(GOOD + tar(("a", b""))), "something behind the end"),
 }

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.changes import changeset
-from bot.changes.changeset import Change, ChangeSet, Limits
+from bot.changes.changeset import Change, ChangeSet
+from bot.changes.limits import Limits
 from bot.model import Problem
 from tests.changes.archives import BASE, ENTRY, MEMBERS, ONE, TREE, TWO, archive, packed
-from tests.sandbox.checkout import Tree, differences, tree_id
+from tests.sandbox.checkout import Tree, differences, object_id, tree_id
 
 
 def test_a_change_set_is_read_whole() -> None:
@@ -70,9 +71,10 @@ def entry(old: bytes, new: bytes) -> dict[str, bytes]:
 DAMAGED: dict[str, tuple[dict[str, bytes], str]] = {
     "content is not its id": ({"blobs": f"{TWO} blob 2\n3\n\n".encode()}, "a blob whose content is not what"),
     "size is short": ({"blobs": f"{TWO} blob 1\n2\n\n".encode()}, "a blob whose content is not what"),
-    "size is long": ({"blobs": f"{TWO} blob 9\n2\n\n".encode()}, "a blob that is cut short"),
-    "size is enormous": ({"blobs": f"{TWO} blob {'9' * 30}\n2\n\n".encode()}, "a blob without a header"),
-    "blob is cut": ({"blobs": MEMBERS["blobs"][:-1]}, "a blob that is cut short"),
+    "size is long": ({"blobs": f"{TWO} blob 9\n2\n\n".encode()}, "member blobs is too short for what it holds"),
+    "size is enormous": ({"blobs": f"{TWO} blob {'9' * 30}\n2\n\n".encode()}, "member blobs has no line"),
+    "blob is cut": ({"blobs": MEMBERS["blobs"][:-1]}, "member blobs is too short for what it holds"),
+    "blob runs on": ({"blobs": MEMBERS["blobs"][:-1] + b"x"}, "a blob that is cut short"),
     "blob is a tree": ({"blobs": MEMBERS["blobs"].replace(b"blob", b"tree")}, "a blob without a header"),
     "blob is missing": ({"blobs": f"{TWO} missing\n".encode()}, "a blob without a header"),
     "blob is not there": ({"blobs": b""}, "a path without its blob"),
@@ -106,6 +108,7 @@ DAMAGED: dict[str, tuple[dict[str, bytes], str]] = {
     "deleted to something": ({"raw": f":100644 000000 {ONE} {TWO} D\0a\0".encode()}, "an id"),
     "attribute is cut": ({"attrs": b"a\0filter\0"}, "an attribute without a value"),
     "left-out list is cut": ({"left": b"a"}, "a list that is cut short"),
+    "left-out list names nothing": ({"left": b"a\0\0"}, "an empty name"),
 }
 
 
@@ -129,6 +132,10 @@ def test_sha_256_repositories_are_told_so() -> None:
     )
 
 
+def blob(content: bytes) -> bytes:
+    return f"{object_id('blob', content)} blob {len(content)}\n".encode() + content + b"\n"
+
+
 def new(*names: bytes, content: bytes = b"x") -> bytes:
     return archive({}, {name: ("100644", content + name) for name in names})
 
@@ -136,19 +143,63 @@ def new(*names: bytes, content: bytes = b"x") -> bytes:
 @pytest.mark.parametrize(
     ("data", "limits", "say"),
     [
-        (new(b"a", b"b", b"c"), Limits(files=2), "The change is too large: 3 files, where the limit is 2."),
+        (
+            new(b"a", b"b", b"c"),
+            Limits(files=2),
+            "The change is too large: 3 files, where `AMPBOT_MAX_FILES` allows 2.",
+        ),
         (
             packed(MEMBERS | {"left": b"x\0y\0"}),
             Limits(files=2),
-            "The change is too large: 3 files, where the limit is 2.",
+            "The change is too large: 3 files, where `AMPBOT_MAX_FILES` allows 2.",
         ),
         (
             new(b"a", content=b"x" * 9999),
             Limits(total_bytes=9999),
-            "The change is too large: 10,000 bytes, where the limit is 9,999.",
+            "The change is too large: 10,000 bytes, where `AMPBOT_MAX_CHANGE_MB` allows 9,999.",
+        ),
+        (
+            packed(MEMBERS | {"left": bytes(5000)}),
+            Limits(files=2),
+            "The change is too large: 5,000 files, where `AMPBOT_MAX_FILES` allows 2.",
+        ),
+        (
+            packed(MEMBERS | {"raw": ENTRY * 3}),
+            Limits(files=2),
+            "The change is too large: 3 files, where `AMPBOT_MAX_FILES` allows 2.",
+        ),
+        (
+            packed(MEMBERS | {"attrs": MEMBERS["attrs"] * 3}),
+            Limits(files=2),
+            "The change is too large: 3 files, where `AMPBOT_MAX_FILES` allows 2.",
+        ),
+        (
+            packed(MEMBERS | {"blobs": b"".join(blob(b"%d" % number) for number in range(3))}),
+            Limits(files=2),
+            "The change is too large: 3 files, where `AMPBOT_MAX_FILES` allows 2.",
+        ),
+        (
+            packed(MEMBERS | {"left": b"x" * 1_002_000 + b"\0"}),
+            Limits(files=2),
+            "The change is too large: 1,002,001 bytes of file names, where `AMPBOT_MAX_FILES` allows 1,001,024.",
+        ),
+        (
+            new(*(b"%d/" % number + b"a/" * 99 + b"f" for number in range(60))),
+            Limits(files=60),
+            "The change is too large: 6,000 folders, where `AMPBOT_MAX_FILES` allows 5,600.",
         ),
     ],
-    ids=["files", "files with those left out", "bytes"],
+    ids=[
+        "files",
+        "files with those left out",
+        "bytes",
+        "NULs",
+        "entries",
+        "attributes",
+        "blobs",
+        "file names",
+        "folders",
+    ],
 )
 def test_the_hosts_own_limits_hold(data: bytes, limits: Limits, say: str) -> None:
     assert changeset.read(data, base_tree=changeset.EMPTY_TREE, limits=limits) == Problem(say)
@@ -210,8 +261,11 @@ def test_no_damage_raises(data: st.DataObject) -> None:
     [
         ("ok 3 14", None),
         ("ok 0 0\n", None),
-        ("over-files 3001 3000", Problem("The change is too large: 3,001 files, where the limit is 3,000.")),
-        ("over-bytes 200 100", Problem("The change is too large: 200 bytes, where the limit is 100.")),
+        (
+            "over-files 3001 3000",
+            Problem("The change is too large: 3,001 files, where `AMPBOT_MAX_FILES` allows 3,000."),
+        ),
+        ("over-bytes 200 100", Problem("The change is too large: 200 bytes, where `AMPBOT_MAX_CHANGE_MB` allows 100.")),
         (
             "failed fatal: no\x1b[0m space",
             Problem("The changes could not be collected from the sandbox.", "fatal: no\\x1b[0m space"),

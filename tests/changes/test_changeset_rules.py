@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import pytest
 
 from bot.changes import changeset
-from bot.changes.changeset import Change, ChangeSet, Limits, SymlinkRule, Violation
+from bot.changes.changeset import Change, ChangeSet, SymlinkRule, Violation
+from bot.changes.limits import Limits
 
 OLD = "0" * 39 + "1"
 

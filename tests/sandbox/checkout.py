@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.changes import changeset
-from bot.changes.changeset import ChangeSet, Limits
+from bot.changes.changeset import ChangeSet
+from bot.changes.limits import Limits
 from bot.sandbox import scripts
 
 SCRIPT = Path(scripts.__file__).parent / "shell" / "collect.sh"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -266,6 +267,23 @@ async def test_an_artifact_is_kept_under_its_name(do: Do) -> None:
     await do(runs.save_artifact, "b", "changes", b"other")
     assert await do(runs.load_artifact, "a", "changes") == content
     assert await do(runs.load_artifact, "a", "nothing") is None
+
+
+async def test_a_large_artifact_is_kept_in_pieces(do: Do, database: Database) -> None:
+    def pieces(run: str) -> Callable[[Connection], list[bytes]]:
+        return lambda connection: list(runs.artifact_pieces(connection, run, "changes"))
+
+    await do(runs.save_artifact, "a", "changes", (b"one", b"two", b"three"))
+    await do(runs.save_artifact, "a", "changesets", (b"other", b"one"))
+    assert await database.read(pieces("a")) == [b"one", b"two", b"three"]
+    assert await do(runs.load_artifact, "a", "changes") == b"onetwothree"
+    assert await do(runs.has_artifact, "a", "changes")
+    # A shorter one leaves no piece of it, and nothing of another is touched.
+    await do(runs.save_artifact, "a", "changes", b"new")
+    assert await database.read(pieces("a")) == [b"new"]
+    assert await do(runs.load_artifact, "a", "changesets") == b"otherone"
+    assert await database.read(pieces("b")) == []
+    assert not await do(runs.has_artifact, "b", "changes")
 
 
 async def test_a_transcript_goes_on_where_it_stopped(do: Do) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.text.redact import REDACTED, Redactor
+from bot.text.redact import REDACTED, WINDOW, Redactor
 
 SECRET = "s3cret-värde/+="
 redact = Redactor([SECRET, "s3cret-v", "short"])
@@ -93,6 +93,13 @@ def test_what_is_too_short_to_be_a_secret_is_a_word(secret: str, known: bool) ->
 )
 def test_a_file_leaks_when_it_holds_a_secret_of_ours(content: bytes, leaks: bool) -> None:
     assert redact.leaks(content) is leaks
+
+
+@pytest.mark.parametrize("at", [0, 1, WINDOW - 1, WINDOW, WINDOW + 1, 2 * WINDOW - 3])
+def test_a_secret_is_found_wherever_a_large_file_holds_it(at: int) -> None:
+    content = bytearray(2 * WINDOW + 100)
+    content[at : at + len(SECRET.encode())] = SECRET.encode()
+    assert redact.leaks(bytes(content))
 
 
 @given(st.text(), st.text())
