@@ -45,6 +45,10 @@ T = TypeVar("T")
 # Seconds before each further attempt when E2B fails. The long ones are for a free sandbox.
 WAITS = (0.5, 2.0, 8.0, 20.0, 40.0)
 REQUEST_SECONDS = 60.0
+# The SDK's words for a command's own deadline, whether envd or the SDK itself notices it (on Python 3.12 and newer it
+# is the SDK, which begins with "Request timed out"). Its other timeouts are outages: a stream that did not open, and
+# one that a proxy cancelled. https://github.com/e2b-dev/E2B/blob/main/packages/python-sdk/e2b/envd/rpc.py
+_OVERRAN = "exceeding 'timeout'"
 # Characters that a command may print. Our largest output is a part of the agent's output in base64.
 MAX_OUTPUT = 2_000_000
 
@@ -115,7 +119,8 @@ class Sandbox:
                     f"echo {mark}; echo {mark} >&2\n{command}",
                     envs=dict(env or {}),
                     timeout=seconds,
-                    request_timeout=REQUEST_SECONDS,
+                    # Shorter than the command's own time: a stream that does not open is an outage, no overrun.
+                    request_timeout=min(REQUEST_SECONDS, seconds / 2),
                     on_stdout=stdout.append,
                     on_stderr=stderr.append,
                     retain_output=False,
@@ -257,7 +262,7 @@ class RetryPolicy:
             except FileNotFoundException as error:
                 raise MissingFileError(str(error)) from None
             except TimeoutException as error:
-                if type(error) is TimeoutException and "timed out" not in str(error).lower():
+                if type(error) is TimeoutException and _OVERRAN in str(error):
                     raise CommandTimeoutError(str(error)) from None
                 last_error = SandboxUnavailableError(str(error))
             except SandboxException as error:
