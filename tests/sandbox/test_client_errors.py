@@ -28,7 +28,8 @@ from bot.sandbox.errors import (
 
 def of_rpc(code: Code, said: str) -> Exception:
     """What the SDK makes of an error of envd's, in its own words."""
-    return handle_rpc_exception(ConnectError(code, said))
+    error: Exception = handle_rpc_exception(ConnectError(code, said))
+    return error
 
 
 def with_status(status: int) -> e2b.SandboxException:

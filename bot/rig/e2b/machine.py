@@ -135,6 +135,8 @@ class Machine:
                 self._namespace = None
             elif not self._how.private:
                 await isolation.kill_all(self._seen(HOME), [process.host_pid for process in self.processes.values()])
+        for process in self.processes.values():
+            process.abandon()
         await asyncio.gather(*self._tasks)
 
     async def _open(self) -> Namespace:

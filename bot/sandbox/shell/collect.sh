@@ -19,7 +19,7 @@ export LC_ALL=C
 umask 077
 unset CDPATH POSIXLY_CORRECT TAR_OPTIONS GZIP "${!GIT_@}"
 
-out=${AMPBOT_OUT:?} worktree=${AMPBOT_WORKTREE:?} base=${AMPBOT_TREE:?} base_git=${AMPBOT_BASE_GIT:?}
+level=$BASH_SUBSHELL out=${AMPBOT_OUT:?} worktree=${AMPBOT_WORKTREE:?} base=${AMPBOT_TREE:?} base_git=${AMPBOT_BASE_GIT:?}
 max_files=${AMPBOT_MAX_FILES:?} max_bytes=${AMPBOT_MAX_BYTES:?}
 work=$out/collecting
 
@@ -31,7 +31,7 @@ finish() { # <exit code> <status line>
 }
 failed() { # the reason is the last error of git or the shell
   local reason
-  ((BASH_SUBSHELL == 0)) || exit 4 # only the outermost shell reports
+  ((BASH_SUBSHELL == level)) || exit 4 # only the outermost shell reports
   reason=$(grep -E '^(fatal|error):|No space left' "$work/stderr" 2>/dev/null | tail -n 1 | tr -d '\0' | cut -c 1-300) || true
   finish 4 "failed ${reason:-line $1}"
 }
