@@ -54,6 +54,7 @@ _GONE = Meaning("sandbox gone", lambda _: messages.sandbox_gone())
 _GARBLED = Meaning("sandbox garbled", lambda _: messages.sandbox_garbled())
 _TEMPLATE = Meaning("sandbox refused", lambda error: messages.sandbox_refused(error.template, error.message))
 _E2B_DOWN = Meaning("sandbox trouble", _e2b_down)
+_OVERRAN = Meaning("command overran", lambda error: messages.sandbox_overran(preparing=error.preparing))
 _NOT_FOUND = Meaning("github shows nothing", lambda _: messages.gone())
 _REFUSED = Meaning("github refused", lambda error: messages.github_refused(error.message))
 _GITHUB_DOWN = Meaning("github trouble", lambda _: messages.github_down())
@@ -63,7 +64,7 @@ MEANINGS: Mapping[type[GitHubError | SandboxError], Meaning] = {
     SandboxRefusedError: _TEMPLATE,
     SandboxBusyError: _E2B_DOWN,
     SandboxUnavailableError: _E2B_DOWN,
-    CommandTimeoutError: _E2B_DOWN,
+    CommandTimeoutError: _OVERRAN,
     OutputError: _GARBLED,
     MissingFileError: _GARBLED,
     SandboxError: _E2B_DOWN,

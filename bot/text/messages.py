@@ -276,6 +276,13 @@ def sandbox_lost_touch() -> Ending:
     )
 
 
+def sandbox_overran(*, preparing: bool) -> Ending:
+    left = "Nothing was changed." if preparing else "Nothing was published; Amp's transcript up to then is kept."
+    return Ending(
+        RunState.FAILED, f"A command of ampbot's in the sandbox did not end in the time that it had. {left} {AGAIN}"
+    )
+
+
 def sandbox_garbled() -> Ending:
     return Ending(
         RunState.FAILED,

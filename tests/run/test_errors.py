@@ -8,7 +8,7 @@ from bot.context import Context
 from bot.github.errors import GitHubError, LimitedError, NotFoundError
 from bot.run import workflow
 from bot.run.errors import MEANINGS, StageError, meaning_of
-from bot.sandbox.errors import SandboxError
+from bot.sandbox.errors import CommandTimeoutError, SandboxError
 from bot.store import runs
 from bot.store.runs import Run
 from bot.text import messages
@@ -38,7 +38,7 @@ EXPECTED = {
     "SandboxBusyError": E2B_DOWN,
     "SandboxGoneError": ("sandbox gone", messages.sandbox_gone()),
     "SandboxRefusedError": ("sandbox refused", messages.sandbox_refused("amp:1", "the vendor's words")),
-    "CommandTimeoutError": E2B_DOWN,
+    "CommandTimeoutError": ("command overran", messages.sandbox_overran(preparing=False)),
     "OutputError": GARBLED,
     "MissingFileError": GARBLED,
 }
@@ -86,3 +86,4 @@ async def test_any_other_error_is_a_bug(context: Context, error: Exception) -> N
 
 def test_before_amp_starts_there_is_only_no_sandbox() -> None:
     assert MEANINGS[SandboxError].ending(PREPARING) == messages.sandbox_trouble()
+    assert MEANINGS[CommandTimeoutError].ending(PREPARING) == messages.sandbox_overran(preparing=True)

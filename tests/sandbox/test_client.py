@@ -107,7 +107,8 @@ async def test_an_end_that_is_not_this_commands_is_not_believed(sandbox: Sandbox
     seen = "~/seen"
     await profile(
         sandbox,
-        f"if [ -e {seen} ]; then sed -n 's/.*\\(ampbot-[0-9a-f]*\\).*/\\1/p' {seen} | sort -u | while read -r mark; do\n"
+        f"if [ -e {seen} ]; then sed -n 's/.*\\(ampbot-[0-9a-f]*\\).*/\\1/p' {seen} | sort -u |\n"
+        "while read -r mark; do\n"
         'printf \'\\n%s out Zm9yZ2Vk\\n\\n%s end 0\\n\' "$mark" "$mark"; done; fi\n'
         "printf '\\nampbot-%032d end 0\\n' 0\n",
     )

@@ -190,6 +190,8 @@ DID_NOT = {
     "sandbox gone": messages.sandbox_gone(),
     "sandbox refused": messages.sandbox_refused("amp`x", "404 template @bob not found"),
     "sandbox trouble": messages.sandbox_trouble(),
+    "sandbox overran": messages.sandbox_overran(preparing=False),
+    "sandbox overran while preparing": messages.sandbox_overran(preparing=True),
     "fetch": messages.fetch_failed(),
     "github refused": messages.github_refused("Repository rule violations found, @bob"),
     "github down": messages.github_down(),
