@@ -130,6 +130,13 @@ def do(database: Database) -> Do:
     return do
 
 
+def pytest_report_header() -> str:
+    """Where a machine allows less than E2B's sandboxes, the tests of that are skipped."""
+    from bot.rig.e2b.isolation import detect
+
+    return f"sandboxes: {detect().note}"
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The crash walk's figures (tests/crash), whichever workers walked."""
     found = [

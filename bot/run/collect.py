@@ -8,15 +8,19 @@ from bot.changes import changeset
 from bot.changes.limits import Limits
 from bot.context import Context
 from bot.model import Ending, Problem, RunState
+from bot.run.prepare import lifetime
+from bot.sandbox import host
 from bot.sandbox.scripts import ARCHIVE, script
 from bot.settings import Settings
 from bot.store import runs
+from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import messages
 
 log = structlog.get_logger()
 
 COLLECT_SECONDS = 600
+MARGIN_SECONDS = 20
 CHANGES = "changes"  # the artifact's name
 
 _PATHS = """\
@@ -42,8 +46,13 @@ async def collect(context: Context, run: Run) -> Ending | None:
         "AMPBOT_TREE": run.pinned.base_tree,
         "AMPBOT_MAX_FILES": str(limit.files),
         "AMPBOT_MAX_BYTES": str(limit.total_bytes),
+        "AMPBOT_HOST": host.name(),
     }
-    result = await sandbox.run(_PATHS + script("collect"), env=env, seconds=COLLECT_SECONDS)
+    # In one command: another one's login shell could start what the agent left in a profile file anew.
+    command = f"( {script('end_processes')})\n{_PATHS}{script('collect')}"
+    # It must overrun before the sandbox ends: only then is the reason told.
+    left = (run.started_at or now()) + lifetime(context.settings) - now() - MARGIN_SECONDS
+    result = await sandbox.run(command, env=env, seconds=max(MARGIN_SECONDS, min(COLLECT_SECONDS, left)))
     problem = changeset.parse_status(result.stdout)
     archive = await sandbox.read(ARCHIVE, max_bytes=limit.archive_bytes) if problem is None else None
     if archive is None:

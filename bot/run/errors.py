@@ -26,7 +26,7 @@ from bot.sandbox.errors import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
-from bot.text import messages, refusal_messages
+from bot.text import messages, refusal_messages, sandbox_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,14 @@ class Meaning:
 
 
 def _e2b_down(error: StageError) -> Ending:
-    return messages.sandbox_trouble() if error.preparing else messages.sandbox_lost_touch()
+    return sandbox_messages.trouble() if error.preparing else sandbox_messages.lost_touch()
 
 
-_GONE = Meaning("sandbox gone", lambda _: messages.sandbox_gone())
-_GARBLED = Meaning("sandbox garbled", lambda _: messages.sandbox_garbled())
-_TEMPLATE = Meaning("sandbox refused", lambda error: messages.sandbox_refused(error.template, error.message))
+_GONE = Meaning("sandbox gone", lambda _: sandbox_messages.gone())
+_GARBLED = Meaning("sandbox garbled", lambda _: sandbox_messages.garbled())
+_TEMPLATE = Meaning("sandbox refused", lambda error: sandbox_messages.refused(error.template, error.message))
 _E2B_DOWN = Meaning("sandbox trouble", _e2b_down)
+_OVERRAN = Meaning("command overran", lambda error: sandbox_messages.overran(preparing=error.preparing))
 _NOT_FOUND = Meaning(
     "github shows nothing", lambda error: refusal_messages.not_found(error.message, preparing=error.preparing)
 )
@@ -67,7 +68,7 @@ MEANINGS: Mapping[type[GitHubError | SandboxError], Meaning] = {
     SandboxRefusedError: _TEMPLATE,
     SandboxBusyError: _E2B_DOWN,
     SandboxUnavailableError: _E2B_DOWN,
-    CommandTimeoutError: _E2B_DOWN,
+    CommandTimeoutError: _OVERRAN,
     OutputError: _GARBLED,
     MissingFileError: _GARBLED,
     SandboxError: _E2B_DOWN,

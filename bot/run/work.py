@@ -19,7 +19,7 @@ from bot.model import Ending, RunState
 from bot.run.prepare import COLLECTING, lifetime
 from bot.run.reading import off_loop
 from bot.sandbox.client import Sandbox
-from bot.sandbox.errors import OutputError
+from bot.sandbox.errors import CommandTimeoutError, OutputError
 from bot.sandbox.scripts import AGENT_ERRORS, script
 from bot.store import runs
 from bot.store.database import now
@@ -34,6 +34,8 @@ POLL_BYTES = 512 * 1024
 _POLLED = re.compile(r"(?P<state>running|lost|exit [^\n]{0,20})\n(?P<size>[0-9]{1,15})\n(?P<data>[A-Za-z0-9+/=]*)\s*")
 # The time a stopped agent has to end.
 STOP_SECONDS = 30.0
+# The time Amp has to end by itself once it has told its result.
+RESULT_SECONDS = 5.0
 # Edits of progress comments per second, over all runs: GitHub may count each as new content (500 an hour).
 EDITS_PER_SECOND = 10.0
 # Bytes and lines. An agent that writes more is stopped.
@@ -56,6 +58,7 @@ class _OutputReader:
     last_text: str = ""
     last_output_at: float = 0.0  # monotonic
     last_edit_at: float = 0.0  # monotonic; of the progress comment
+    result_at: float = math.inf  # monotonic; when Amp told its result
 
     def take(self, data: bytes) -> tuple[tuple[int, str], ...]:
         """Add output. Return the lines it completes, each with the offset after it."""
@@ -82,6 +85,8 @@ class _OutputReader:
                 self.tools += 1
             elif isinstance(event, Text) and not event.nested:
                 self.last_text = event.text
+        if self.stream.ended is not None:
+            self.result_at = min(self.result_at, time.monotonic())
 
 
 async def work(context: Context, run: Run) -> Ending | None:
@@ -157,10 +162,10 @@ async def _follow(
             if (state != "running" and (reader.offset >= size or not data)) or time.monotonic() > give_up_at:
                 code = re.fullmatch(r"exit ([0-9]{1,3})", state)
                 return (int(code[1]) if code else None), limit_hit
-            if limit_hit is None:
+            if give_up_at == math.inf:
                 limit_hit = _limit(reader, idle, deadline)
-                if limit_hit is not None:
-                    log.warning("agent stopped", run=run.id, why=limit_hit)
+                if limit_hit is not None or time.monotonic() - reader.result_at >= RESULT_SECONDS:
+                    log.warning("agent stopped", run=run.id, why=limit_hit or "it does not end after its result")
                     give_up_at = time.monotonic() + STOP_SECONDS
                     await sandbox.run(script("stop"), seconds=30)
             interval = max(settings.progress_seconds, context.transcripts.live / EDITS_PER_SECOND)
@@ -183,7 +188,8 @@ def _limit(reader: _OutputReader, idle_seconds: float, deadline: float) -> Failu
 
 def _poll_seconds(reader: _OutputReader, idle_seconds: float, deadline: float) -> int:
     """Seconds that a poll may wait, so that no limit passes meanwhile."""
-    left = min(deadline - now(), reader.last_output_at + idle_seconds - time.monotonic())
+    until = min(reader.last_output_at + idle_seconds, reader.result_at + RESULT_SECONDS)
+    left = min(deadline - now(), until - time.monotonic())
     return max(1, min(POLL_SECONDS, math.ceil(left)))
 
 
@@ -191,8 +197,9 @@ async def _poll(sandbox: Sandbox, offset: int, wait: int, gather: float) -> tupl
     """(state, size of the output, output after `offset`). The state is "running", "lost" or "exit CODE"."""
     try:
         return await _poll_once(sandbox, offset, wait, gather)
-    except OutputError:
-        # If the sandbox ended while it answered, the second poll raises SandboxGoneError.
+    except (OutputError, CommandTimeoutError):
+        # If the sandbox ended while it answered, the second poll raises SandboxGoneError. One that is overloaded may
+        # be in time with the second.
         return await _poll_once(sandbox, offset, wait, gather)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ from e2b.exceptions import (
     ServiceBusyException,
 )
 
+from bot.sandbox.answer import Answer, CommandResult
 from bot.sandbox.errors import (
     CommandTimeoutError,
     MissingFileError,
@@ -45,19 +46,14 @@ T = TypeVar("T")
 # Seconds before each further attempt when E2B fails. The long ones are for a free sandbox.
 WAITS = (0.5, 2.0, 8.0, 20.0, 40.0)
 REQUEST_SECONDS = 60.0
-# Characters that a command may print. Our largest output is a part of the agent's output in base64.
-MAX_OUTPUT = 2_000_000
 # Bytes of a file that are kept in one object.
 PIECE = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class CommandResult:
-    """A command that ended."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
+# The SDK's words for a command's own deadline, whether envd or the SDK itself notices it (on Python 3.12 and newer it
+# is the SDK, which begins with "Request timed out"). Its other timeouts are outages: a stream that did not open, and
+# one that a proxy cancelled. https://github.com/e2b-dev/E2B/blob/main/packages/python-sdk/e2b/envd/rpc.py
+_OVERRAN = "exceeding 'timeout'"
+# How long a stream may take to end after the command has.
+STREAM_END_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +63,6 @@ class SandboxInfo:
     id: str
     run: str  # "" if its metadata has none
     started_at: float
-
-
-class _BoundedOutput:
-    """A command's output, up to a limit: the agent can make every shell in its sandbox print without end."""
-
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._size = 0
-
-    def append(self, part: str) -> None:
-        self._size += len(part)
-        if self._size > MAX_OUTPUT:
-            raise OutputError(f"a command in the sandbox printed more than {MAX_OUTPUT:,} characters")
-        self._parts.append(part)
-
-    def after(self, mark: str) -> str:
-        _, separator, output = "".join(self._parts).partition(f"{mark}\n")
-        if not separator:
-            raise OutputError("the sandbox's shell did not run the command")
-        return output
 
 
 class Sandbox:
@@ -109,25 +85,33 @@ class Sandbox:
         """
 
         async def attempt() -> CommandResult:
-            # The login shell first runs a profile, which the agent may have changed. Its output ends at the mark.
-            mark = f"ampbot-{secrets.token_hex(8)}"
-            stdout, stderr = _BoundedOutput(), _BoundedOutput()
+            answer = Answer()
+            # In a task of its own: the SDK's deadline cancels the task that opened the stream.
+            streaming = asyncio.create_task(self._stream(answer, command, env or {}, seconds))
             try:
-                result = await self._sandbox.commands.run(
-                    f"echo {mark}; echo {mark} >&2\n{command}",
-                    envs=dict(env or {}),
-                    timeout=seconds,
-                    request_timeout=REQUEST_SECONDS,
-                    on_stdout=stdout.append,
-                    on_stderr=stderr.append,
-                    retain_output=False,
-                )
-                exit_code = result.exit_code
-            except CommandExitException as error:
-                exit_code = error.exit_code
-            return CommandResult(exit_code, stdout.after(mark), stderr.after(mark))
+                await _ended(streaming, answer)
+            finally:
+                streaming.cancel()  # the command is not killed
+                await asyncio.wait((streaming,))
+            if not answer.complete.is_set():
+                streaming.result()
+            return answer.result()
 
         return await self._retry(attempt)
+
+    async def _stream(self, answer: Answer, command: str, env: Mapping[str, str], seconds: float) -> None:
+        """Run the command until envd says that it has ended: when nobody holds its output any more."""
+        with contextlib.suppress(CommandExitException):  # the answer has the command's own exit code
+            await self._sandbox.commands.run(
+                answer.wrap(command),
+                envs=dict(env),
+                timeout=seconds,
+                # Shorter than the command's own time: a stream that does not open is an outage, no overrun.
+                request_timeout=min(REQUEST_SECONDS, seconds / 2),
+                on_stdout=answer.feed,
+                on_stderr=answer.ignore,
+                retain_output=False,
+            )
 
     async def write(self, path: str, content: bytes) -> None:
         """Write a file. `path` is absolute, or relative to the home folder. Raises: SandboxError."""
@@ -159,6 +143,19 @@ class Sandbox:
             return (*pieces, bytes(piece))
 
         return await self._retry(attempt)
+
+
+async def _ended(streaming: asyncio.Task[None], answer: Answer) -> None:
+    """Wait until the answer is complete or the stream has ended. The agent may have left a process in a profile file
+    that holds every stream open."""
+    complete = asyncio.create_task(answer.complete.wait())
+    try:
+        await asyncio.wait((streaming, complete), return_when=asyncio.FIRST_COMPLETED)
+        if complete.done():
+            # Where nobody holds it, the stream ends now, and its connection can be used again.
+            await asyncio.wait((streaming,), timeout=STREAM_END_SECONDS)
+    finally:
+        complete.cancel()
 
 
 class Sandboxes:
@@ -267,7 +264,7 @@ class RetryPolicy:
             except FileNotFoundException as error:
                 raise MissingFileError(str(error)) from None
             except TimeoutException as error:
-                if type(error) is TimeoutException and "timed out" not in str(error).lower():
+                if type(error) is TimeoutException and _OVERRAN in str(error):
                     raise CommandTimeoutError(str(error)) from None
                 last_error = SandboxUnavailableError(str(error))
             except SandboxException as error:

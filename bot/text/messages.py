@@ -220,42 +220,6 @@ def amp_missing(message: str) -> Ending:
     return Ending(RunState.FAILED, f"{message} Nothing was changed. {AGAIN}")
 
 
-def sandbox_gone() -> Ending:
-    return Ending(
-        RunState.FAILED,
-        "The sandbox ended before the work was done, and what was in it is lost. The transcript up to then is kept. "
-        f"{AGAIN}",
-    )
-
-
-def sandbox_refused(template: str, why: str) -> Ending:
-    return Ending(
-        RunState.FAILED,
-        f"E2B would not start a sandbox from the template {code(template)}:\n\n{quote(why, 300)}\n\nThe operator "
-        "should check `E2B_API_KEY` and `AMPBOT_E2B_TEMPLATE` (`ampbot check` tells). Nothing was changed.",
-    )
-
-
-def sandbox_trouble() -> Ending:
-    return Ending(RunState.FAILED, f"E2B has no sandbox for this run at the moment. Nothing was changed. {AGAIN}")
-
-
-def sandbox_lost_touch() -> Ending:
-    return Ending(
-        RunState.FAILED,
-        "E2B could not be reached for too long while Amp was at work. Nothing was published; the transcript up to then "
-        f"is kept. {AGAIN}",
-    )
-
-
-def sandbox_garbled() -> Ending:
-    return Ending(
-        RunState.FAILED,
-        "The sandbox no longer answered as it should: something in it changed its shell. Nothing was published; the "
-        f"transcript up to then is kept. {AGAIN}",
-    )
-
-
 def github_down() -> Ending:
     return Ending(
         RunState.FAILED,

@@ -8,10 +8,10 @@ from bot.context import Context
 from bot.github.errors import GitHubError, LimitedError, NotFoundError
 from bot.run import workflow
 from bot.run.errors import MEANINGS, StageError, meaning_of
-from bot.sandbox.errors import SandboxError
+from bot.sandbox.errors import CommandTimeoutError, SandboxError
 from bot.store import runs
 from bot.store.runs import Run
-from bot.text import messages, refusal_messages
+from bot.text import messages, refusal_messages, sandbox_messages
 from tests.factory import run_request
 
 VendorError = GitHubError | SandboxError
@@ -21,8 +21,8 @@ PREPARING = StageError("the vendor's words", "amp:1", preparing=True)
 
 REFUSED = ("github refused", refusal_messages.github_refused("the vendor's words", preparing=False))
 GITHUB_DOWN = ("github trouble", messages.github_down())
-E2B_DOWN = ("sandbox trouble", messages.sandbox_lost_touch())
-GARBLED = ("sandbox garbled", messages.sandbox_garbled())
+E2B_DOWN = ("sandbox trouble", sandbox_messages.lost_touch())
+GARBLED = ("sandbox garbled", sandbox_messages.garbled())
 
 EXPECTED = {
     "GitHubError": GITHUB_DOWN,
@@ -36,9 +36,9 @@ EXPECTED = {
     "SandboxError": E2B_DOWN,
     "SandboxUnavailableError": E2B_DOWN,
     "SandboxBusyError": E2B_DOWN,
-    "SandboxGoneError": ("sandbox gone", messages.sandbox_gone()),
-    "SandboxRefusedError": ("sandbox refused", messages.sandbox_refused("amp:1", "the vendor's words")),
-    "CommandTimeoutError": E2B_DOWN,
+    "SandboxGoneError": ("sandbox gone", sandbox_messages.gone()),
+    "SandboxRefusedError": ("sandbox refused", sandbox_messages.refused("amp:1", "the vendor's words")),
+    "CommandTimeoutError": ("command overran", sandbox_messages.overran(preparing=False)),
     "OutputError": GARBLED,
     "MissingFileError": GARBLED,
 }
@@ -85,4 +85,5 @@ async def test_any_other_error_is_a_bug(context: Context, error: Exception) -> N
 
 
 def test_before_amp_starts_there_is_only_no_sandbox() -> None:
-    assert MEANINGS[SandboxError].ending(PREPARING) == messages.sandbox_trouble()
+    assert MEANINGS[SandboxError].ending(PREPARING) == sandbox_messages.trouble()
+    assert MEANINGS[CommandTimeoutError].ending(PREPARING) == sandbox_messages.overran(preparing=True)

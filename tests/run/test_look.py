@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.run.work import _poll
-from bot.sandbox.client import CommandResult
+from bot.sandbox.answer import CommandResult
 from bot.sandbox.errors import OutputError, SandboxGoneError
 
 CUT = CommandResult(137, "", "")

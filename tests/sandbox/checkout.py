@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,14 +142,27 @@ def pinned(root: Path) -> Ground:
     return Ground(root, git(work, "rev-parse", "HEAD^{tree}"))
 
 
+def ordinary_user() -> tuple[str, ...] | None:
+    """What to put before a command so that an ordinary user runs it, to whom files of its caller belong. None: no way.
+
+    In a namespace of its own, root is an ordinary user with another number.
+    """
+    if os.geteuid() != 0:
+        return ()
+    prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+    works = subprocess.run([*prefix, "id", "-u"], capture_output=True, text=True, check=False)
+    return prefix if works.stdout == "1000\n" else None
+
+
 def collected(
     ground: Ground,
     *,
     max_files: int = 3000,
     max_bytes: int = 10_000_000,
     env: Mapping[str, str] | None = None,
+    user: tuple[str, ...] | None = None,
 ) -> tuple[int, str]:
-    """Run the script once: (exit code, its status line)."""
+    """Run the script once: (exit code, its status line). `user`: see `ordinary_user`."""
     settings = {
         "AMPBOT_BASE_GIT": str(ground.root / "base.git"),
         "AMPBOT_WORKTREE": str(ground.worktree),
@@ -159,7 +172,7 @@ def collected(
         "AMPBOT_MAX_BYTES": str(max_bytes),
     }
     done = subprocess.run(
-        ["bash", str(SCRIPT)],
+        [*(user or ()), "bash", str(SCRIPT)],
         env={"PATH": os.environ["PATH"], "HOME": str(ground.root / "home"), **settings, **(env or {})},
         cwd=ground.root,
         capture_output=True,
@@ -174,13 +187,16 @@ def collect(
     max_files: int = 3000,
     max_bytes: int = 10_000_000,
     env: Mapping[str, str] | None = None,
+    user: tuple[str, ...] | None = None,
+    more: Collection[str] = (),
 ) -> Outcome:
+    """Run the script and read what it made. `more`: files that it leaves beside the usual ones."""
     out = ground.root / "out"
-    code, status = collected(ground, max_files=max_files, max_bytes=max_bytes, env=env)
+    code, status = collected(ground, max_files=max_files, max_bytes=max_bytes, env=env, user=user)
     assert (out / "status").read_text() == status + "\n"
     archive = out / "change.tar.gz"
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["status", *(["change.tar.gz"] if archive.exists() else [])]
+        ["status", *more, *(["change.tar.gz"] if archive.exists() else [])]
     )
     assert archive.exists() == (code == 0)
     if not archive.exists():

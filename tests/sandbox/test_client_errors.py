@@ -7,7 +7,10 @@ import json
 import e2b
 import httpx
 import pytest
+from connectrpc.code import Code
+from connectrpc.errors import ConnectError
 from e2b import exceptions
+from e2b.envd.rpc import handle_rpc_exception
 
 from bot.sandbox.client import WAITS, RetryPolicy
 from bot.sandbox.errors import (
@@ -21,6 +24,12 @@ from bot.sandbox.errors import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
+
+
+def of_rpc(code: Code, said: str) -> Exception:
+    """What the SDK makes of an error of envd's, in its own words."""
+    error: Exception = handle_rpc_exception(ConnectError(code, said))
+    return error
 
 
 def with_status(status: int) -> e2b.SandboxException:
@@ -41,8 +50,10 @@ CASES: list[tuple[Exception, type[SandboxError]]] = [
     (with_status(400), SandboxRefusedError),
     (with_status(409), SandboxUnavailableError),
     (with_status(502), SandboxUnavailableError),
-    (e2b.TimeoutException("the deadline was exceeded"), CommandTimeoutError),
-    (e2b.TimeoutException("Request timed out"), SandboxUnavailableError),
+    (of_rpc(Code.DEADLINE_EXCEEDED, "context deadline exceeded"), CommandTimeoutError),  # envd's clock
+    (of_rpc(Code.DEADLINE_EXCEEDED, "Request timed out"), CommandTimeoutError),  # the SDK's, on Python 3.12 and newer
+    (of_rpc(Code.CANCELED, "the stream was reset"), SandboxUnavailableError),
+    (exceptions.format_request_timeout_error(), SandboxUnavailableError),
     (httpx.ConnectError("x"), SandboxUnavailableError),
     (json.JSONDecodeError("x", "<html>", 0), SandboxUnavailableError),
     (Exception("the stream ended"), SandboxUnavailableError),

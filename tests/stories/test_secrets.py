@@ -16,6 +16,7 @@ from bot.sandbox.scripts import script
 from bot.text.redact import REDACTED
 from tests.stories.story import FILES, MAINTAINER, Story
 
+STAGES = ("fetch", "checkout", "start", "follow", "stop", "collect")
 HUNT = """\
 /amp look around
 
@@ -123,12 +124,12 @@ def _check_commands(story: Story) -> None:
     assert record.options.env == {}
     tokens = [form.decode() for secret in story.rig.github.state.tokens for form in disguises(secret)]
     given = [
-        (command.text.partition("\n")[2], name)  # behind the line that marks where its output begins
+        ([stage for stage in STAGES if script(stage) in command.text], name)
         for command in record.commands
         for name, value in command.envs.items()
         if AMP_KEY in value or any(token in value for token in tokens)
     ]
-    assert given == [(script("fetch"), "GIT_CONFIG_VALUE_0"), (script("start"), "AMP_API_KEY")]
+    assert given == [(["fetch"], "GIT_CONFIG_VALUE_0"), (["start"], "AMP_API_KEY")]
     said = "\n".join(word for command in record.commands for word in command.argv)
     assert [secret for secret in (*tokens, AMP_KEY) if secret in said] == []
 

@@ -13,7 +13,7 @@ from bot.agent.stream import Usage
 from bot.changes.changeset import Change, Violation
 from bot.events import commands
 from bot.model import Actor, ActorKind, Ending, RunKind, RunRequest, RunState
-from bot.text import messages, refusal_messages, review_messages
+from bot.text import messages, refusal_messages, review_messages, sandbox_messages
 from bot.text.messages import RunCost
 from tests.events.deliveries import ACTOR, PLACE, PULL_PLACE
 from tests.factory import outcome, pinned, run_request
@@ -194,9 +194,11 @@ DID_NOT = {
     "fork": messages.fork_work(),
     "closed": messages.closed_pull(),
     "amp": messages.amp_missing("The sandbox has no Amp."),
-    "sandbox gone": messages.sandbox_gone(),
-    "sandbox refused": messages.sandbox_refused("amp`x", "404 template @bob not found"),
-    "sandbox trouble": messages.sandbox_trouble(),
+    "sandbox gone": sandbox_messages.gone(),
+    "sandbox refused": sandbox_messages.refused("amp`x", "404 template @bob not found"),
+    "sandbox trouble": sandbox_messages.trouble(),
+    "sandbox overran": sandbox_messages.overran(preparing=False),
+    "sandbox overran while preparing": sandbox_messages.overran(preparing=True),
     "github down": messages.github_down(),
     "tree": messages.tree_differs(),
     "internal": messages.internal_error(REQUEST.id),
@@ -345,7 +347,7 @@ def everything(words: str) -> list[str]:
         messages.branch_moved(words[:255], "amp/1", f"https://x.y/{'z' * 600}", words),
         messages.answered(words),
         messages.refused_paths([Violation(words[:200], "is a symbolic link")] * 21),
-        messages.sandbox_refused("amp", words),
+        sandbox_messages.refused("amp", words),
         refusal_messages.github_refused(words, preparing=False),
         refusal_messages.fetch_failed(words),
         messages.agent_failed(error, kept=True),

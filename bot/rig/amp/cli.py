@@ -16,7 +16,7 @@ from . import threads
 from .account import UNEXPECTED, ExitError, admit
 from .options import COMMANDS, VERSIONS, Line, help_text, read, refused_by_server
 from .stream import Era, Stream, encode, write
-from .turn import CrashError, TurnError, obey
+from .turn import CrashError, TurnError, hang, obey
 
 _NO_MESSAGE = "User message must be provided through stdin or as argument when using execute mode"
 
@@ -184,6 +184,8 @@ def _execute(line: Line, era: Era, continued: str | None) -> None:
         threads.save(thread)
     if not as_json:
         _print(answer)
+    if stream.lingers:
+        hang()
 
 
 def _prompts(line: Line) -> Iterator[str]:

@@ -101,6 +101,7 @@ _FORMS = (
     _text_form("fail", "ends with error_during_execution, exit 0", block=True),
     _text_form("crash", "TEXT on standard error, exit 1, no result", block=True),
     _form("die", "SIGKILLs itself in the middle of a line", r"die\s*"),
+    _form("linger", "does not exit after its result", r"linger\s*"),
     _form("hang", "says nothing more, for ever", r"hang\s*"),
 )
 

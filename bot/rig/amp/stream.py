@@ -33,6 +33,7 @@ class Stream:
         self.era = era
         self.messages = messages
         self.shown = shown
+        self.lingers = False  # whether the program goes on after its result
         self._mode = mode
         self._thinking = thinking
         self._started = time.monotonic()

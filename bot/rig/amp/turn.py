@@ -150,6 +150,8 @@ def _act(step: Instruction, stream: Stream) -> None:
         case "die":
             stream.raw(b'{"type":"assistant","message":{"type":"mess')
             os.kill(os.getpid(), signal.SIGKILL)
+        case "linger":
+            stream.lingers = True
         case "hang":
             hang()
 

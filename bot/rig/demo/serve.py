@@ -40,6 +40,7 @@ def serve(repo: str | None, faults: tuple[str, ...], sandbox_faults: tuple[str, 
             f"{rig.github.api_url}/repos/{name}/issues/{number}/comments"
         )
         print(f"\n# To look at: {rig.github.url}/{name}/issues/{number}")
+        print(f"# Here, {rig.e2b.note}.")
         print(f"# Request logs and faults: {rig.github.url}/_rig/journal, {rig.e2b.url}/_rig/faults. Ctrl-C ends it.")
         try:
             # Scripts end it so: a shell lets its background jobs ignore SIGINT. Either way, the folder is removed.

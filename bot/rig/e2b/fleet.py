@@ -232,6 +232,7 @@ class Fleet:
         )
         isolation.make_folder(sandbox.folder)
         seed(sandbox.home)
+        isolation.give(sandbox.home, self.how.owner)
         self.records.append(sandbox)
         self.machines[sandbox_id] = self.kind(sandbox, self.how, self.settings, self._profile)
         return sandbox

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -45,20 +46,32 @@ cat <&3 >/dev/null &
 wait $!
 """
 
+# The ordinary user of E2B's templates. "user" in /etc/passwd is whoever the host calls so.
+USER_ID = 1000
+
 # As on Debian, a login shell gets the standard path whatever the caller set. Nothing else of the host's profile runs.
 _PROFILE = 'PATH="{path}"\nexport PATH\n'
 
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """How sandboxes are isolated on this machine. `unshare` is empty if they cannot be."""
+    """How sandboxes are isolated on this machine. `unshare` is empty if they cannot be.
+
+    `as_user` is put before the commands of the ordinary user. Without it, these run as the stand-in's own user.
+    """
 
     unshare: tuple[str, ...]
     note: str  # the same as a sentence
+    as_user: tuple[str, ...] = ()
 
     @property
     def private(self) -> bool:
         return bool(self.unshare)
+
+    @property
+    def owner(self) -> int | None:
+        """The host's number of the sandbox's user, to whom its files belong; None: the stand-in's own user."""
+        return USER_ID if self.as_user and "--user" not in self.unshare else None
 
 
 @functools.cache
@@ -77,6 +90,7 @@ def host_path() -> str:
 def write_profile(folder: Path) -> Path:
     profile = folder / "profile"
     profile.write_text(_PROFILE.format(path=host_path()))
+    profile.chmod(0o644)
     return profile
 
 
@@ -84,10 +98,23 @@ def make_folder(folder: Path) -> None:
     """Create a sandbox's own top directories, and mount points below them for host directories."""
     for top in TOPS:
         (folder / top).mkdir(parents=True)
-    (folder / "tmp").chmod(0o1777)
     (folder / HOME[1:]).mkdir()
     for kept in _kept():
         (folder / kept[1:]).mkdir(parents=True, exist_ok=True)
+    for parent, folders, _ in os.walk(folder):  # whatever our umask is
+        for name in folders:
+            Path(parent, name).chmod(0o755)
+    (folder / "root").chmod(0o711)  # on E2B it is closed; here Python may lie below it
+    (folder / "tmp").chmod(0o1777)
+
+
+def give(folder: Path, owner: int | None) -> None:
+    """Make all files below a sandbox's home its user's."""
+    if owner is None:
+        return
+    for parent, folders, files in os.walk(folder):
+        for path in (parent, *(os.path.join(parent, name) for name in (*folders, *files))):  # noqa: PTH118
+            os.chown(path, owner, owner, follow_symlinks=False)
 
 
 class Namespace:
@@ -194,9 +221,17 @@ def detect() -> Isolation:
     if not hasattr(os, "pidfd_open") or not Path(f"/proc/self/task/{os.getpid()}/children").exists():
         return plain("this kernel has no /proc/PID/task/TID/children")
     common = (program("unshare"), "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    for unshare in (common, (common[0], "--user", "--map-root-user", *common[1:])):
-        if _works(unshare):
-            return Isolation(unshare, "sandboxes have their own /home, /root, /tmp and process ids")
+    own = f"{program('unshare')} --user --map-user={USER_ID} --map-group={USER_ID} --"
+    drop = f"{program('setpriv')} --reuid={USER_ID} --regid={USER_ID} --clear-groups --"
+    ways = ((common, drop), ((common[0], "--user", "--map-root-user", *common[1:]), own))
+    where = "sandboxes have their own /home, /root, /tmp and process ids"
+    for unshare, as_user in ways:
+        if _works(Isolation(unshare, "", tuple(as_user.split()))):
+            return Isolation(unshare, f"{where}, and an ordinary user", tuple(as_user.split()))
+    for unshare, _ in ways:
+        if _works(Isolation(unshare, "")):
+            note = f"{where}, but their user is root: this machine allows no second one, or hides Python from it"
+            return Isolation(unshare, note)
     return plain("this machine does not allow private mount namespaces")
 
 
@@ -204,14 +239,19 @@ def plain(reason: str) -> Isolation:
     return Isolation((), f"sandboxes share the host's file system and have only their own HOME: {reason}")
 
 
-def _works(unshare: tuple[str, ...]) -> bool:
+def _works(isolation: Isolation) -> bool:
+    """Whether a sandbox's user can write its home and start Amp and git there."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "sandbox"
         make_folder(folder)
         profile = write_profile(Path(temporary))
-        trial = _INIT.replace("echo ready", f"echo seen >{HOME}/trial")
-        command = [*unshare, "/bin/sh", "-c", trial, "sh", str(folder), str(profile), *_kept()]
+        tools = f"PATH={shlex.quote(host_path())} git --version && test -r {shlex.quote(str(AMP_PROGRAM))}"
+        python = f"{shlex.quote(os.path.realpath(sys.executable))} -I -S -c pass"
+        look = shlex.quote(f"{tools} && {python} && touch {HOME}/trial")
+        trial = _INIT.replace("echo ready", f"exec {shlex.join(isolation.as_user)} /bin/sh -c {look}")
+        command = [*isolation.unshare, "/bin/sh", "-c", trial, "sh", str(folder), str(profile), *_kept()]
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            give(folder / HOME[1:], isolation.owner)
             subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -29,7 +29,8 @@ from bot.rig.e2b.processes import End, Output, Process, Subscription
 from bot.rig.e2b.state import Command
 from bot.sandbox.scripts import ARCHIVE, PATHS, script
 
-_MARK = re.compile(r"echo (ampbot-[0-9a-f]{16}); echo \1 >&2\n")
+# How ampbot has a command's answer printed (bot/sandbox/answer.py).
+_MARK = re.compile(r"/tmp/(ampbot-[0-9a-f]{32})\.out")
 _POLL_SECONDS = 1.0  # how late the agent's end may be noticed
 
 Answer = tuple[str, int]  # standard output and exit code
@@ -103,13 +104,13 @@ class LightMachine(Machine):
 
     async def _simulate(self, process: _SimulatedProcess, order: Order, record: Command) -> None:
         try:
-            found = _MARK.match(order.argv[-1])
-            text = order.argv[-1][found.end() :] if found else order.argv[-1]
-            if found:
-                await process.emit("stdout", f"{found[1]}\n")
-                await process.emit("stderr", f"{found[1]}\n")
-            known = (answer for name, answer in self._scripts.items() if text.endswith(name))
+            text = order.argv[-1]
+            found = _MARK.search(text)
+            known = (answer for name, answer in self._scripts.items() if name in text)
             said, code = await next(known, self._unknown)(order)
+            if found:
+                encoded = base64.b64encode(said.encode()).decode()
+                said = f"\n{found[1]} out {encoded}\n\n{found[1]} end {code}\n"
             await process.emit("stdout", said)
             record.status = End.of(code).status
             await process.finish(code)

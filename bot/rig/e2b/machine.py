@@ -46,7 +46,7 @@ class Exit:
 class Machine:
     def __init__(self, sandbox: Sandbox, how: Isolation, settings: Settings, profile: Path) -> None:
         self.sandbox = sandbox
-        self.tree = Tree(sandbox.folder)
+        self.tree = Tree(sandbox.folder, how.owner)
         self.processes: dict[int, Process] = {}
         self.watches: set[Subscription] = set()
         self._how = how
@@ -62,6 +62,8 @@ class Machine:
         prefix = (await self._open()).enter if self._how.private else ()
         if self.sandbox.state is not State.RUNNING:
             raise OSError("the sandbox is not running")
+        if order.user != "root":
+            prefix = (*prefix, *self._how.as_user)
         process = self._spawn(prefix, order, cwd)
         try:
             rest = await process.announced()
@@ -135,6 +137,8 @@ class Machine:
                 self._namespace = None
             elif not self._how.private:
                 await isolation.kill_all(self._seen(HOME), [process.host_pid for process in self.processes.values()])
+        for process in self.processes.values():
+            process.abandon()
         await asyncio.gather(*self._tasks)
 
     async def _open(self) -> Namespace:

@@ -115,7 +115,7 @@ class Process:
         self._subscriptions: set[Subscription] = set()
         self._waiting: set[asyncio.Future[None]] = set()
         self._exited = False
-        self._muted = False
+        self._abandoned = False
 
     def subscribe(self) -> Subscription:
         subscription = Subscription()
@@ -149,7 +149,10 @@ class Process:
         return rest
 
     async def run(self, rest: bytes) -> End:
-        """Publish the output until the process exits, then its end. Returns the end."""
+        """Publish the output until everybody who holds it has closed it, then the end. Returns the end.
+
+        As in envd, whose Wait() waits for both readers first: a child in the background holds the end up.
+        """
         sources = [("pty", self.terminal)] if self.terminal is not None else self._pipes()
         pumps = [
             asyncio.create_task(self._pump(kind, source, rest if place == 0 else b""))
@@ -157,8 +160,6 @@ class Process:
         ]
         code = await isolation.wait(self.handle)
         self._exited = True
-        for waiting in self._waiting:
-            _wake(waiting)
         await asyncio.gather(*pumps)
         self.close_stdin()
         self.end = End.of(code)
@@ -166,9 +167,7 @@ class Process:
         return self.end
 
     def signal(self, number: signal.Signals, *, group: bool) -> None:
-        """Signal the process alone, as envd does, or its group. Output after SIGKILL or SIGTERM is dropped."""
-        if number in (signal.SIGKILL, signal.SIGTERM):
-            self._muted = True
+        """Signal the process alone, as envd does, or its group. What it and its children print afterwards goes on."""
         if self._exited:  # its id may belong to another process by now
             return
         with contextlib.suppress(ProcessLookupError):
@@ -176,6 +175,12 @@ class Process:
                 os.killpg(self.host_pid, number)
             else:
                 os.kill(self.host_pid, number)
+
+    def abandon(self) -> None:
+        """The sandbox has ended. Without namespaces, a process of it may have got away and hold the output still."""
+        self._abandoned = True
+        for waiting in self._waiting:
+            _wake(waiting)
 
     async def write(self, data: bytes) -> None:
         """Write to standard input or the terminal. Raises BrokenPipeError if nothing reads it any more."""
@@ -232,7 +237,7 @@ class Process:
         return self.handle.stdin.fileno()
 
     async def _pump(self, kind: str, source: int, rest: bytes) -> None:
-        """Publish one stream until the process exits. As with envd, a child that keeps the pipe loses its reader."""
+        """Publish one stream until nobody holds its other end."""
         size = PTY_CHUNK if kind == "pty" else CHUNK
         if rest:
             await self._publish(Output(kind, rest))
@@ -241,15 +246,14 @@ class Process:
             try:
                 data = os.read(source, size)
             except BlockingIOError:
-                if self._exited:
+                if self._abandoned:
                     break
                 continue
             except OSError:  # EIO: the terminal's other end is closed
                 break
             if not data:
                 break
-            if not self._muted:
-                await self._publish(Output(kind, data))
+            await self._publish(Output(kind, data))
         for pipe in (self.handle.stdout, self.handle.stderr):
             if pipe is not None and not pipe.closed and pipe.fileno() == source:
                 pipe.close()
@@ -262,7 +266,7 @@ class Process:
             await subscription.offer(event)
 
     async def _readable(self, descriptor: int) -> None:
-        if self._exited:
+        if self._abandoned:
             return
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()

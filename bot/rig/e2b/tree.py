@@ -27,6 +27,7 @@ class Spot:
     parent: int
     name: str
     path: str  # inside the sandbox, with all links but the last name resolved
+    owner: int | None = None
 
     def stat(self) -> os.stat_result:
         """Stat without following links. Raises FileNotFoundError."""
@@ -34,7 +35,11 @@ class Spot:
 
     def open(self, flags: int) -> int:
         """Open without following links and without waiting for the other end of a pipe."""
-        return os.open(self.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644, dir_fd=self.parent)
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(self.name, flags, 0o644, dir_fd=self.parent)
+        if flags & os.O_CREAT and self.owner is not None:
+            os.fchown(descriptor, self.owner, self.owner)
+        return descriptor
 
 
 class Tree:
@@ -44,8 +49,10 @@ class Tree:
     time does not lead outside.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, owner: int | None = None) -> None:
+        """`owner`: to whom new files and directories belong; None: to us."""
         self.folder = folder
+        self._owner = owner
 
     @contextmanager
     def spot(self, path: str, *, follow: bool = True, make: bool = False) -> Iterator[Spot]:
@@ -53,7 +60,7 @@ class Tree:
 
         Raises FileNotFoundError, NotADirectoryError, PermissionError or OSError(ELOOP).
         """
-        with _Walk(self.folder) as walk:
+        with _Walk(self.folder, self._owner) as walk:
             yield walk.to(path, follow=follow, make=make)
 
     def make_directories(self, path: str) -> None:
@@ -85,7 +92,8 @@ def expand(path: str) -> str:
 
 
 class _Walk:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, owner: int | None) -> None:
+        self._owner = owner
         self._trail: list[tuple[str, int]] = [("", os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))]
 
     def __enter__(self) -> Self:
@@ -115,9 +123,11 @@ class _Walk:
             if make and len(self._trail) == 1 and name not in (*TOPS, "."):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"/{name}")
             if not ahead:
-                return Spot(self._here, name, self._path(name))
+                return Spot(self._here, name, self._path(name), self._owner)
             if info is None and make:
                 os.mkdir(name, 0o755, dir_fd=self._here)
+                if self._owner is not None:
+                    os.chown(name, self._owner, self._owner, dir_fd=self._here, follow_symlinks=False)
             if name != ".":
                 self._enter(name)
         return Spot(self._here, ".", self._path(""))

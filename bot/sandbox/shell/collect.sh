@@ -19,7 +19,7 @@ export LC_ALL=C
 umask 077
 unset CDPATH POSIXLY_CORRECT TAR_OPTIONS GZIP "${!GIT_@}"
 
-out=${AMPBOT_OUT:?} worktree=${AMPBOT_WORKTREE:?} base=${AMPBOT_TREE:?} base_git=${AMPBOT_BASE_GIT:?}
+level=$BASH_SUBSHELL out=${AMPBOT_OUT:?} worktree=${AMPBOT_WORKTREE:?} base=${AMPBOT_TREE:?} base_git=${AMPBOT_BASE_GIT:?}
 max_files=${AMPBOT_MAX_FILES:?} max_bytes=${AMPBOT_MAX_BYTES:?}
 work=$out/collecting
 
@@ -31,15 +31,28 @@ finish() { # <exit code> <status line>
 }
 failed() { # the reason is the last error of git or the shell
   local reason
-  ((BASH_SUBSHELL == 0)) || exit 4 # only the outermost shell reports
+  ((BASH_SUBSHELL == level)) || exit 4 # only the outermost shell reports
+  [[ ! -s $work/unread ]] || only_unread
   reason=$(grep -E '^(fatal|error):|No space left' "$work/stderr" 2>/dev/null | tail -n 1 | tr -d '\0' | cut -c 1-300) || true
   finish 4 "failed ${reason:-line $1}"
+}
+
+pack() {
+  tar -C "$work/bundle" -cf - tree raw left attrs blobs | gzip -1 >"$work/change.tar.gz"
+  mv "$work/change.tar.gz" "$out/change.tar.gz"
+}
+only_unread() { # git gave up on what it cannot read: the change set is nothing but its names
+  echo "$base" >"$work/bundle/tree"
+  cp "$work/unread" "$work/bundle/left"
+  for name in raw attrs blobs; do : >"$work/bundle/$name"; done
+  pack
+  finish 0 'ok 0 0'
 }
 
 mkdir -p "$out"
 # A collect.sh started by a bot that crashed may still run. Wait for it: at its end it deletes our folder.
 exec 9<"$out"
-flock -w 300 9 || true
+flock -w 100 9 || true
 rm -rf "$work" "$out/change.tar.gz" "$out/status"
 mkdir "$work" "$work/home" "$work/pristine" "$work/bundle"
 trap 'rm -rf "$work"' EXIT
@@ -80,12 +93,40 @@ CONFIG
 mkdir -p "$GIT_DIR/info" "$GIT_DIR/objects/info"
 printf '%s\n' "$base_git/objects" >"$GIT_DIR/objects/info/alternates"
 
+# Below, `failed` names a path, printable and not too long.
+named() { printf '%s' "$1" | tr -c '[:print:]' '?' | cut -c 1-200; }
+
+# In every folder git reads the files of these names, and would wait for ever on a pipe, a socket or a device: name them,
+# and take them away. The list outlives this script: an attempt after a crash no longer finds them.
+find . -name .git -prune -o \( -name .gitattributes -o -name .gitignore -o -name .gitmodules \) \
+  \( -type p -o -type s -o -type b -o -type c \) -printf '%P\0' >"$work/special" || true
+if [[ -s $work/special ]]; then
+  cat "$work/special" >>"$out/special"
+  while IFS= read -r -d '' path; do
+    rm -f -- "$path" || finish 4 "failed $(named "$path") is no regular file, and cannot be removed"
+  done <"$work/special"
+fi
+# Of folders that it cannot read, or whose path is too long for the system, git only warns: name them, too. Root reads
+# all. A file of more than a gigabyte is refused before git reads it.
+find . -name .git -prune -o -type d \( ! -readable -o ! -executable \) -printf '%P\0' -prune -o \
+  -type d -regextype posix-extended -regex '.{3500,}' -printf '%P\0' -prune >"$work/closed" || true
+find . -name .git -prune -o -type f -size +"$((max_bytes > 1000000000 ? max_bytes : 1000000000))c" -printf '%P\0' \
+  >"$work/huge" || true
+not_ignored() { { git check-ignore -z -v -n --stdin --no-index || (($? == 1)); } | while
+  IFS= read -r -d '' source && IFS= read -r -d '' _ && IFS= read -r -d '' pattern && IFS= read -r -d '' path
+do [[ -n $source && $pattern != '!'* ]] || printf '%s\0' "$path"; done; }
+
 # Entries of `--raw -z` are of fixed width: ":<mode> <new mode> <id> <new id> <letter>", then the path.
 nuls() { tr -cd '\0' | wc -c | tr -d ' '; }
 within_files() { ((10#$1 <= max_files)) || finish 3 "over-files $1 $max_files"; }
 
 git read-tree "$base"
 cp "$work/index" "$work/base.index"
+not_ignored <"$work/closed" >"$work/unread"
+[[ ! -e $out/special ]] || cat "$out/special" >>"$work/unread"
+while IFS= read -r -d '' path; do
+  finish 3 "over-bytes $(stat -c %s -- "$path") $max_bytes"
+done < <(not_ignored <"$work/huge")
 # Refuse too many files before hashing them: a dependency folder that .gitignore lacks can be huge.
 within_files "$(git ls-files -z --others --exclude-standard | nuls)"
 git add -A --ignore-errors || (($? == 1)) || failed "$LINENO"
@@ -97,6 +138,8 @@ git ls-files -z --stage | { grep -z '^160000' || true; } | while IFS= read -r -d
   folder=${entry#*$'\t'}
   [[ ! -d $folder || -e $folder/.git || -z $(ls -A -- "$folder") ]] || printf '%s/\0' "$folder"
 done >>"$work/bundle/left"
+# ... or what is named above.
+cat "$work/unread" >>"$work/bundle/left"
 
 # If a pinned blob is not normalised as its attributes require (CRLF under `text`, an expanded `$Id$`), `git add` changes
 # a file that nobody touched. A file with the same bytes as in a fresh checkout keeps its pinned blob.
@@ -147,6 +190,5 @@ for index in base.index index; do
   GIT_INDEX_FILE=$work/$index git check-attr -z --cached --stdin filter <"$work/paths"
 done >"$work/bundle/attrs"
 git cat-file --batch <"$work/shas" >"$work/bundle/blobs"
-tar -C "$work/bundle" -cf - tree raw left attrs blobs | gzip -1 >"$work/change.tar.gz"
-mv "$work/change.tar.gz" "$out/change.tar.gz"
+pack
 finish 0 "ok $files $bytes"

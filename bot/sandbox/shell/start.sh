@@ -5,6 +5,7 @@ set -eu
 cd "$HOME/.ampbot"
 mkdir agent 2> /dev/null || exit 0
 setsid --fork bash -c '
+  cut -d " " -f 22 /proc/$$/stat > agent/since # when it began: end_processes.sh ends what began later
   echo $$ > agent/pid
   cd "$HOME/repo"
   bash "$HOME/.ampbot/command" < "$HOME/.ampbot/prompt.txt" > "$HOME/.ampbot/agent/out" 2> "$HOME/.ampbot/agent/err"

@@ -134,5 +134,5 @@ def test_the_help_tells_every_form() -> None:
     assert told == {
         "create", "append", "replace", "binary", "many", "delete", "rename", "chmod", "link", "run", "say",
         "delegate", "answer", "title", "review", "steps", "wait", "flood", "flood-line", "garbage", "fail",
-        "crash", "die", "hang",
+        "crash", "die", "linger", "hang",
     }  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import e2b
 import pytest
@@ -12,7 +11,7 @@ from e2b import AsyncSandbox
 
 from bot.rig.e2b.server import E2B
 
-from .conftest import stream, until
+from .conftest import http, stream, until
 
 
 @pytest.fixture
@@ -64,12 +63,53 @@ class TestResults:
 
         assert result.stdout == "\ufffd\ufffdok\n"
 
-    async def test_a_background_child_does_not_hold_the_end_up(self, sandbox: AsyncSandbox) -> None:
-        started = time.perf_counter()
-        result = await sandbox.commands.run("sleep 30 & echo started")
+    async def test_a_background_child_holds_the_end_up_and_is_heard(self, sandbox: AsyncSandbox) -> None:
+        seen: list[str] = []
+        wait = "until [ -e go ]; do sleep 0.01; done"
 
-        assert result.stdout == "started\n"
-        assert time.perf_counter() - started < 10
+        async def answer(chunk: str) -> None:
+            seen.append(chunk)
+            await sandbox.files.write("go", "")
+
+        result = await sandbox.commands.run(f"({wait}; echo late) & echo now; exit 3 | exit 0", on_stdout=answer)
+
+        assert (result.stdout, seen) == ("now\nlate\n", ["now\n", "late\n"])
+
+    @pytest.mark.parametrize("held", ["2>&1 >/dev/null", "2>/dev/null"], ids=["stderr", "stdout"])
+    async def test_one_held_stream_is_enough(self, sandbox: AsyncSandbox, held: str) -> None:
+        with pytest.raises(e2b.TimeoutException) as caught:
+            await sandbox.commands.run(f"(sleep 30) {held} & echo started", timeout=1)
+
+        assert type(caught.value) is e2b.TimeoutException
+
+    async def test_a_child_that_holds_neither_stream_does_not(self, sandbox: AsyncSandbox) -> None:
+        result = await sandbox.commands.run("sleep 900 >/dev/null 2>&1 & echo started", timeout=30)
+
+        assert (result.stdout, result.exit_code) == ("started\n", 0)
+
+    async def test_the_exit_code_is_the_commands_however_late_the_end(self, sandbox: AsyncSandbox) -> None:
+        with pytest.raises(e2b.CommandExitException) as caught:
+            await sandbox.commands.run("sleep 0.3 & exit 5", timeout=30)
+
+        assert caught.value.exit_code == 5
+
+    async def test_what_is_said_after_a_signal_is_passed_on(self, rig: E2B, sandbox: AsyncSandbox) -> None:
+        script = "trap 'echo bye; exit 6' TERM; echo ready; while :; do sleep 0.01; done"
+        handle = await sandbox.commands.run(script, background=True, timeout=0)
+        await until(lambda: handle.stdout == "ready\n")
+        body = {"process": {"pid": handle.pid}, "signal": "SIGNAL_SIGTERM"}
+        whose = {"e2b-sandbox-id": sandbox.sandbox_id, "x-access-token": rig.sandboxes[sandbox.sandbox_id].token}
+        await http("POST", f"{rig.url}/process.Process/SendSignal", json=body, headers=whose)
+
+        with pytest.raises(e2b.CommandExitException) as caught:
+            await handle.wait()
+        assert (caught.value.stdout, caught.value.exit_code) == ("ready\nbye\n", 6)
+
+    async def test_a_sandbox_ends_though_a_child_holds_the_output(self, sandbox: AsyncSandbox) -> None:
+        handle = await sandbox.commands.run("setsid sleep 900 & echo started", background=True, timeout=0)
+        await until(lambda: handle.stdout == "started\n")
+
+        assert await sandbox.kill() is True
 
 
 class TestSurroundings:

@@ -36,7 +36,9 @@ class TestSignalsAndInput:
         self, rig: E2B, sandbox: AsyncSandbox, group: bool, alive: str
     ) -> None:
         rig.settings.kill_group = group
-        handle = await sandbox.commands.run("sleep 30 & echo $! > child; wait", background=True, timeout=0)
+        handle = await sandbox.commands.run(
+            "sleep 30 >/dev/null 2>&1 & echo $! > child; wait", background=True, timeout=0
+        )
 
         async def begun() -> bool:
             return await sandbox.files.exists("child") and await sandbox.files.read("child") != ""

@@ -24,6 +24,8 @@ from .conftest import client_of, until
 
 private = pytest.mark.skipif(not isolation.detect().private, reason=isolation.detect().note)
 
+ordinary = pytest.mark.skipif(not isolation.detect().as_user, reason=isolation.detect().note)
+
 
 @pytest.fixture(params=[pytest.param(True, marks=private, id="private"), pytest.param(False, id="plain")])
 def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[E2B]:
@@ -85,7 +87,7 @@ class TestPrivate:
         mark = f"ampbot-rig-{os.getpid()}"
         sandbox = await client.AsyncSandbox.create()
 
-        await sandbox.commands.run(f"echo 1 | tee /home/user/{mark} /tmp/{mark} /root/{mark}")
+        await sandbox.commands.run(f"echo 1 | tee /home/user/{mark} /tmp/{mark} /root/{mark}", user="root")
 
         record = rig.sandboxes[sandbox.sandbox_id]
         assert [(record.folder / top / mark).read_text() for top in ("home/user", "tmp", "root")] == ["1\n"] * 3
@@ -103,7 +105,7 @@ class TestPrivate:
     async def test_the_homes_of_the_host_are_not_shown(self, client: e2b.E2B) -> None:
         sandbox = await client.AsyncSandbox.create()
 
-        seen = (await sandbox.commands.run("ls -A /home /tmp; ls -A /root")).stdout
+        seen = (await sandbox.commands.run("ls -A /home /tmp; ls -A /root", user="root")).stdout
 
         assert "user" in seen
         folder = Path(tempfile.gettempdir())
@@ -165,6 +167,73 @@ class TestPrivate:
 
         assert done.returncode == -9, done.stderr
         await until(lambda: marked not in _processes())
+
+
+@ordinary
+class TestUser:
+    """The sandbox's user is an ordinary one, as E2B's is; E2B's files API is not bound by that."""
+
+    async def test_it_is_number_1000(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+
+        seen = await sandbox.commands.run("id -u; id -g; touch ~/mine; stat -c %u:%g ~ ~/.bashrc ~/mine")
+        as_root = await sandbox.commands.run("id -u", user="root")
+
+        assert (seen.stdout.split(), as_root.stdout) == (["1000", "1000", *["1000:1000"] * 3], "0\n")
+
+    async def test_what_nobody_may_read_it_cannot_read(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+        await sandbox.commands.run("mkdir d; echo 1 > d/f; echo 1 > g; chmod 000 g d")
+
+        for path in ("d/f", "g", "/root"):
+            with pytest.raises(e2b.CommandExitException, match="Permission denied"):
+                await sandbox.commands.run(f"ls {path}; cat {path}")
+        assert await sandbox.files.read("g") == "1\n"
+
+    async def test_the_host_is_not_its_to_change(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+
+        for path in ("/etc/new", "/usr/new", "/home/new", str(AMP_PROGRAM)):
+            with pytest.raises(e2b.CommandExitException):
+                await sandbox.commands.run(f"touch {path}")
+
+    async def test_what_is_uploaded_is_its_own(self, rig: E2B, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+        await sandbox.files.write("a/b/c", "1\n")
+        await sandbox.files.make_dir("e/f")
+        rig.append(sandbox.sandbox_id, "g/h", b"1\n")
+
+        await sandbox.commands.run("for path in a/b/c g/h; do echo 2 >> $path; done; rm -r a e g")
+
+        assert [each.name for each in await sandbox.files.list("/home/user")] == [".bashrc"]
+
+    async def test_its_processes_are_not_roots_to_fear(self, client: e2b.E2B) -> None:
+        sandbox = await client.AsyncSandbox.create()
+        await sandbox.commands.run("setsid sleep 900 >/dev/null 2>&1 & echo $! > /tmp/pid", user="root")
+
+        with pytest.raises(e2b.CommandExitException, match="not permitted"):
+            await sandbox.commands.run("kill $(cat /tmp/pid)")
+
+    async def test_the_note_says_so(self, rig: E2B) -> None:
+        assert rig.note.endswith("and an ordinary user")
+
+    async def test_a_umask_that_closes_all_does_not_matter(self) -> None:
+        before = os.umask(0o077)
+        try:
+            with E2B() as rig:
+                sandbox = await client_of(rig).AsyncSandbox.create("amp")
+                result = await sandbox.commands.run("amp --version && touch ~/f /tmp/f && id -u")
+        finally:
+            os.umask(before)
+        assert result.stdout.endswith("1000\n")
+
+
+def test_where_there_is_no_second_user_the_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    works = isolation._works
+    monkeypatch.setattr(isolation, "_works", lambda how: not how.as_user and works(how))
+    found = isolation.detect.__wrapped__()
+    assert found.as_user == ()
+    assert "their user is root" in found.note or not found.private
 
 
 class TestPlain:
