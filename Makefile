@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test quick check bench bench-live bench-receiver crash soak serve wheel format clean
+.PHONY: demo test quick check bench bench-live bench-receiver crash upgrade soak serve wheel format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -49,6 +49,10 @@ bench: $(STAMP)
 # Every point of every story: hours. Resumable; ARGS="--shard 1/2 --story issue --database sqlite".
 crash: $(STAMP)
 	$(BIN)/python -m bot.rig.crash $(ARGS)
+
+# Kills the bot of another commit in every state, and lets this tree finish its work: FROM=REF. Most of an hour.
+upgrade: $(STAMP)
+	$(BIN)/python -m bot.rig.crash.upgrade --from $(FROM) $(ARGS)
 
 # Nine minutes of deliveries, faults and kills; ends with a line `violations N`.
 soak: $(STAMP) $(CONTRACT)
