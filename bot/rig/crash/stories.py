@@ -69,7 +69,7 @@ STORIES: Mapping[str, Story] = {
     # The second waits for the first.
     "queue": Story(
         (
-            Action(f"{_ASK}{_BEGIN}- wait 2\n- answer: It is 41.\n"),
+            Action(f"{_ASK}{_BEGIN}- wait 5\n- answer: It is 41.\n"),
             Action("/amp what is the answer?\n\n- answer: It is 41.\n", STARTED),
         )
     ),
