@@ -22,7 +22,7 @@ Plain = dict[str, Any]
 
 # Amp's thread ids, the times of events, durations of runs, and the nonces around users' text in a prompt.
 _VARIES = (
-    r"(?P<THREAD>\bT-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(?P<TIME>\b[\d-]{10}T[\d:]{8}Z)|"
+    r"(?P<THREAD>\bT-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(?P<TIME>\b[\d-]{10}T[\d:]{8}(?:Z|\+00:00))|"
     r"(?P<DURATION>(?<=<sub>)[^·]+(?= ·))|(?P<NONCE>(?<=context-|request-)[0-9a-f]{8})"
 )
 
