@@ -1,5 +1,6 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test quick check answers bench bench-live bench-receiver crash soak hostile serve wheel format clean
+.PHONY: demo test quick check answers bench bench-live bench-receiver crash upgrade soak hostile serve wheel format
+.PHONY: clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -53,6 +54,10 @@ crash: $(STAMP)
 # Every request of four stories gets every passing refusal of GitHub's: half an hour. ARGS="--story issue --shard 1/8".
 answers: $(STAMP)
 	$(BIN)/python -m bot.rig.answers $(ARGS)
+
+# Kills the bot of another commit in every state, and lets this tree finish its work: FROM=REF. Most of an hour.
+upgrade: $(STAMP)
+	$(BIN)/python -m bot.rig.crash.upgrade --from $(FROM) $(ARGS)
 
 # Nine minutes of deliveries, faults and kills; ends with a line `violations N`.
 soak: $(STAMP) $(CONTRACT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -93,7 +94,8 @@ async def dispatch_forever(context: Context, engine: Engine) -> None:
             log.warning("inbox could not look", error=type(error).__name__)
         except Exception:  # a bug must not end the loop
             log.exception("inbox could not look")
-        try:
-            await asyncio.wait_for(context.work.wait(), POLL_SECONDS)
-        except TimeoutError:
-            continue
+        with suppress(TimeoutError):
+            # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation, and the process would not end.
+            # https://github.com/python/cpython/issues/86296
+            async with asyncio.timeout(POLL_SECONDS):
+                await context.work.wait()

@@ -39,10 +39,12 @@ class Process(Protocol):
 Spawn = Callable[[Path, Mapping[str, str]], Process]
 
 
-def program(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Process:
+def program(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], python: str = sys.executable
+) -> Process:
     """A Python program whose log is read from its standard error."""
     return subprocess.Popen(
-        [sys.executable, *arguments],
+        [python, *arguments],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -96,8 +98,12 @@ class BotProcess:
         with self._lock:
             return tuple(self._log)
 
-    def start(self) -> None:
-        """Start, and wait until it can store deliveries. Raises: RuntimeError with its last log lines."""
+    def start(self, spawn: Spawn | None = None) -> None:
+        """Start, and wait until it can store deliveries. `spawn`: from now on the bot is started by this.
+
+        Raises: RuntimeError with its last log lines.
+        """
+        self._spawn = spawn or self._spawn
         # The folder has no .env, so the developer's own settings are not read.
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),

@@ -68,7 +68,7 @@ class Progress:
 def _result(row: dict[str, Any]) -> PointResult:
     point = row["point"]
     known = Point(point["place"], point["what"], point["number"], Side(point["side"]))
-    return PointResult(known, row["struck"], tuple(row["differing"]))
+    return PointResult(known, row["struck"], tuple(row["differing"]), tuple(row["states"]), row["doubled"])
 
 
 def digest() -> str:

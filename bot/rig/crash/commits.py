@@ -7,6 +7,9 @@ from pathlib import Path
 
 from bot.rig.http.faults import Side
 
+# The folder with the code that counts commits inside of the bot's process. It imports nothing of ours.
+INSIDE = Path(__file__).parent / "inside"
+
 _plans = itertools.count(1)
 
 
@@ -20,8 +23,7 @@ class Commits:
     @property
     def environment(self) -> dict[str, str]:
         """Variables for the bot's process. It runs the same sources as this process."""
-        here = Path(__file__).parent
-        return {"PYTHONPATH": f"{here / 'inside'}:{here.parents[2]}", "RIG_COMMITS": str(self._folder)}
+        return {"PYTHONPATH": f"{INSIDE}:{INSIDE.parents[3]}", "RIG_COMMITS": str(self._folder)}
 
     def arm(self, what: str = "", number: int = 0, side: Side = Side.BEFORE) -> None:
         """Start counting; kill the process at the `number`-th commit that writes `what`. Without `what` only count."""

@@ -11,22 +11,20 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-from bot.rig.crash.stories import Scenario
+from bot.rig.crash.stories import Query, Rows, Scenario
 from bot.rig.e2b.state import Sandbox
 from bot.rig.github.snapshot import Commits, of_repository
 from bot.rig.rig import Rig
 from bot.sandbox.scripts import script
 
 Plain = dict[str, Any]
-Rows = list[dict[str, Any]]
-Query = Callable[..., Rows]
 
 # Amp's thread ids, the times of events, durations of runs, and the nonces around users' text in a prompt.
 _VARIES = (
-    r"(?P<THREAD>\bT-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(?P<TIME>\b[\d-]{10}T[\d:]{8}Z)|"
+    r"(?P<THREAD>\bT-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(?P<TIME>\b[\d-]{10}T[\d:]{8}(?:Z|\+00:00))|"
     r"(?P<DURATION>(?<=<sub>)[^·]+(?= ·))|(?P<NONCE>(?<=context-|request-)[0-9a-f]{8})"
 )
 
@@ -34,7 +32,7 @@ _VARIES = (
 def end(rig: Rig, query: Query, scenario: Scenario, since: float) -> Plain:
     """`since`: a time (epoch seconds) before the story's comment was made."""
     runs = query("SELECT * FROM runs WHERE repository = :id ORDER BY created_at", id=scenario.repo.id)
-    plain = _Plain(scenario, runs)
+    plain = _Plain(rig, scenario, runs)
     github = of_repository(scenario.repo, plain.commits)
     sandboxes = _sandboxes(rig, scenario)
     return {
@@ -72,14 +70,18 @@ def workflows(rig: Rig) -> str:
 class _Plain:
     """Replaces whatever differs between runs of the same story by a fixed name."""
 
-    def __init__(self, scenario: Scenario, runs: Rows) -> None:
+    def __init__(self, rig: Rig, scenario: Scenario, runs: Rows) -> None:
         self._words = {
+            rig.github.url: "GITHUB",
+            rig.e2b.url: "E2B",
             scenario.repo.owner.login: "OWNER",
             str(scenario.repo.id): "REPOSITORY",
             str(scenario.installation): "INSTALLATION",
         }
         for issue in scenario.repo.issues.values():
             self._words |= {str(each): f"COMMENT {n} OF {issue.number}" for n, each in enumerate(issue.comments)}
+            reviews = issue.pull.reviews if issue.pull is not None else ()
+            self._words |= {str(each): f"REVIEW {n} OF {issue.number}" for n, each in enumerate(reviews)}
         for row in runs:
             bare = row["id"].replace("-", "")
             self._words |= {row["id"]: "RUN", bare[:12]: "RUN12", bare[:8]: "RUN8"}
@@ -174,3 +176,29 @@ def differences(expected: Any, found: Any, where: str = "") -> list[str]:
         pairs = enumerate(zip(expected, found, strict=True))
         return [line for index, (a, b) in pairs for line in differences(a, b, f"{where}/{index}")]
     return [] if expected == found else [f"{where}: {expected!r} became {found!r}"]
+
+
+def differences_from_all(ends: Sequence[Any], found: Any) -> list[str]:
+    """A line for each part of `found` that differs from that part of every one of the ends."""
+    lines = differences(ends[0], found)
+    for other in ends[1:]:
+        places = [_place(line) for line in differences(other, found)]
+        lines = [line for line in lines if any(_overlap(_place(line), place) for place in places)]
+    return lines
+
+
+def _place(line: str) -> str:
+    return line.partition(": ")[0]
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def more(expected: Any, found: Any) -> bool:
+    """Whether a list of `found` is longer than the expected one."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return any(more(expected.get(key), found[key]) for key in found)
+    if isinstance(expected, list | tuple) and isinstance(found, list | tuple):
+        return len(found) > len(expected) or any(map(more, expected, found))
+    return False

@@ -6,6 +6,7 @@ The imports take longer than a story. Settings, database, engine and connections
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -73,6 +74,7 @@ class ForkServer:
 
     def __call__(self, folder: Path, environment: Mapping[str, str]) -> Child:
         if self._process is None:
+            # What Python reads as it starts, such as PYTHONPATH, is that of the first bot for all.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bot.rig.crash.fork_server"],
                 cwd=folder,
@@ -86,7 +88,7 @@ class ForkServer:
         stderr = folder / "stderr"
         stderr.unlink(missing_ok=True)
         os.mkfifo(stderr)
-        requests.write(f"{environment['AMPBOT_PORT']}\n".encode())
+        requests.write(f"{json.dumps([str(folder), dict(environment)])}\n".encode())
         requests.flush()
         pid = int(answers.readline())
         return Child(pid, stderr.open("rb"))
@@ -104,7 +106,7 @@ def _shorten_waits() -> None:
 
 
 def main() -> None:
-    """Fork a bot for each line of standard input; the line is the port to listen on."""
+    """Fork a bot for each line of standard input: its folder and its environment, as JSON."""
     import psycopg
     import sqlalchemy.dialects.postgresql.psycopg
     import sqlalchemy.dialects.sqlite
@@ -123,7 +125,10 @@ def main() -> None:
             print(pid, flush=True)
             continue
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.environ["AMPBOT_PORT"] = line.strip()
+        folder, environment = json.loads(line)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
         stderr = os.open("stderr", os.O_WRONLY)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor, stands_for in ((nowhere, 0), (nowhere, 1), (stderr, 2)):

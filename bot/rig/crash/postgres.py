@@ -32,10 +32,24 @@ def server() -> Iterator[str]:
 
 def create_database(server_url: str) -> str:
     """A new, empty database on that server; its address."""
-    url = sa.make_url(server_url)
     name = f"crash{os.getpid()}_{next(_numbers)}"
-    engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    _execute(server_url, f"CREATE DATABASE {name}")
+    return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def database(server_url: str) -> Iterator[str]:
+    """The address of a database on that server that is dropped afterwards."""
+    url = create_database(server_url)
+    try:
+        yield url
+    finally:
+        _execute(server_url, f"DROP DATABASE {sa.make_url(url).database} WITH (FORCE)")
+
+
+def _execute(server_url: str, sql: str) -> None:
+    url = sa.make_url(server_url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        connection.exec_driver_sql(sql)
     engine.dispose()
-    return url.set(database=name).render_as_string(hide_password=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.rig.crash.end import differences
+from bot.rig.crash.end import differences, differences_from_all, more
 from bot.rig.crash.points import shape
 
 
@@ -26,3 +26,23 @@ def test_every_difference_is_a_line_that_says_where() -> None:
     ]
     doubled = {"comments": [{"body": "a"}, {"body": "b"}, {"body": "b"}], "live": 0}
     assert len(differences(one, doubled)) == 1
+
+
+def test_of_two_versions_each_part_of_an_end_may_be_as_either_has_it() -> None:
+    older = {"title": "old", "comments": [{"body": "a"}], "runs": [1]}
+    newer = {"title": "new", "comments": [{"body": "b"}], "runs": [1]}
+    assert differences_from_all((older, newer), {**older, "comments": [{"body": "b"}]}) == []
+    assert differences_from_all((older, newer), {**newer, "title": "other"}) == ["title: 'old' became 'other'"]
+    assert differences_from_all((older, newer), {**newer, "runs": [1, 1]}) == ["runs: [1] became [1, 1]"]
+    # Where one of them has a part more, it may be there or not, but in no other form.
+    longer = {**newer, "comments": [{"body": "b"}, {"body": "c"}]}
+    assert differences_from_all((older, longer), longer) == []
+    assert len(differences_from_all((older, longer), {**longer, "comments": [{"body": "b"}, {"body": "d"}]})) == 1
+
+
+def test_more_is_not_the_same_as_other() -> None:
+    one = {"comments": [{"body": "a"}], "github": {"pulls": (1,)}}
+    assert not more(one, one)
+    assert not more(one, {"comments": [{"body": "b"}], "github": {"pulls": ()}})
+    assert more(one, {**one, "github": {"pulls": (1, 2)}})
+    assert more({"pulls": [one]}, {"pulls": [{**one, "comments": [{"body": "a"}] * 2}]})
