@@ -280,6 +280,7 @@ class PinnedBase:
     base_branch: str  # the base of the pull request we open
     head_branch: str | None = None  # for a pull request that is not from a fork: we push to it
     merge_base: str | None = None  # for a pull request
+    closed: bool = False  # a pull request that was closed, or had no branch any more: there is nothing to push to
 
     @property
     def from_fork(self) -> bool:

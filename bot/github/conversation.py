@@ -47,11 +47,13 @@ class BranchHead:
 @dataclass(frozen=True, slots=True)
 class PullRequest:
     head: BranchHead | None  # None: the head branch was deleted
+    head_branch: str
     head_sha: str
     base_branch: str
     base_sha: str
     from_fork: bool
     open: bool
+    merged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +158,13 @@ async def read(
     if subject.typename == "PullRequest":
         pull = PullRequest(
             head=subject.head_ref.head(subject.head_ref_name) if subject.head_ref else None,
+            head_branch=subject.head_ref_name,
             head_sha=subject.head_ref_oid,
             base_branch=subject.base_ref_name,
             base_sha=subject.base_ref_oid,
             from_fork=subject.is_cross_repository,
             open=subject.pull_state == "OPEN",
+            merged=subject.pull_state == "MERGED",
         )
     default = found.default_branch_ref.head(found.default_branch_ref.name) if found.default_branch_ref else None
     return Conversation(

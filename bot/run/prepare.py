@@ -152,9 +152,8 @@ def rejection(request: RunRequest, conversation: Conversation, branch_prefix: st
         return None
     if conversation.archived:
         return messages.archived()
-    # A fork is no reason yet: the request may be a question. publish() refuses changes to a fork.
-    if conversation.pull is not None and (conversation.pull.head is None or not conversation.pull.open):
-        return messages.closed_pull()
+    # A fork, a closed pull request or a deleted branch is no reason yet: the request may be a question. publish()
+    # refuses changes there.
     if conversation.pull is None and conversation.in_the_way is not None:
         return refusal_messages.branch_in_the_way(conversation.in_the_way, branch_prefix)
     return None
@@ -170,7 +169,9 @@ async def _read_base(repository: Repository, conversation: Conversation) -> Pinn
         base_sha=pull.head_sha,
         base_tree=pull.head.tree if pull.head is not None else (await repository.commit(pull.head_sha)).tree,
         base_branch=pull.base_branch,
-        head_branch=pull.head.branch if pull.head is not None and not pull.from_fork else None,
+        head_branch=None if pull.from_fork else pull.head_branch,
+        # What is asked for on a merged one becomes a pull request of its own.
+        closed=not pull.merged and (not pull.open or pull.head is None),
         merge_base=await repository.merge_base(pull.base_sha, pull.head_sha),
     )
 

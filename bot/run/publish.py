@@ -50,6 +50,8 @@ async def publish(context: Context, run: Run) -> Ending | None:
         )
     if pinned.from_fork:
         return messages.fork_work()
+    if pinned.closed:
+        return messages.closed_pull()
     violations = await check_changes(context, run.id, change_set)
     if violations:
         return messages.refused_paths(violations)

@@ -179,8 +179,8 @@ def fork_work() -> Ending:
 def closed_pull() -> Ending:
     return Ending(
         RunState.REFUSED,
-        "This pull request is closed or its branch is gone, so there is nothing to push to. Reopen it, or open an "
-        "issue and ask there.",
+        "This pull request is closed or its branch is gone, so there is nothing to push to. What Amp changed is "
+        "kept with the run. Reopen the pull request, or open an issue and ask there.",
     )
 
 

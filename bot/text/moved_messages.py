@@ -71,8 +71,7 @@ def merged_meanwhile(
         else ""
     )
     return _published(
-        f"This pull request was merged while Amp was at work, so the work is in #{number} "
-        f"({files_changed(changes)}). {state}{dead}",
+        f"This pull request has been merged, so the work is in #{number} ({files_changed(changes)}). {state}{dead}",
         answer,
     )
 

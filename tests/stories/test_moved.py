@@ -54,7 +54,7 @@ def test_merged(story: Story, moving: Moves, squash: bool, keeps_branch: bool) -
     assert pull.head_sha == head
     answer = story.only_answer(number)
     assert "### ✅ Done" in answer
-    says = f"This pull request was merged while Amp was at work, so the work is in #{made.number} (1 file changed)."
+    says = f"This pull request has been merged, so the work is in #{made.number} (1 file changed)."
     assert f"{says} It is up to date with `main`." in answer
     assert "Here it is." in answer
     dead = story.branches().get("feature")

@@ -169,6 +169,32 @@ def without_branch(story: Story, pull: Pull) -> None:
 
 
 @pytest.mark.parametrize("end", [closed, merged, without_branch])
+def test_a_question_is_answered_whatever_became_of_the_pull_request(
+    story: Story, end: Callable[[Story, Pull], None]
+) -> None:
+    pull = story.pull(CHANGE)
+    end(story, pull)
+    branches = story.branches()
+    story.say(pull.number, "/amp why is it 42?\n\n- answer: That was the question.\n")
+    story.settle()
+    assert story.states() == ["answered"]
+    assert "That was the question." in story.only_answer(pull.number)
+    assert story.branches() == branches
+
+
+def test_what_is_asked_for_on_a_merged_pull_request_becomes_one_of_its_own(story: Story) -> None:
+    pull = story.pull(CHANGE)
+    merged(story, pull)
+    story.say(pull.number, "/amp test it\n\n- create test_app.py: import app\n- title: Test it\n")
+    story.settle()
+    assert story.states() == ["published"]
+    own = story.pulls()[-1]
+    assert (own.issue.title, own.base_ref, own.issue.number != pull.number) == ("Test it", "main", True)
+    assert story.files(own.head_sha)["test_app.py"] == ("100644", b"import app\n")
+    assert f"has been merged, so the work is in #{own.issue.number} (1 file changed)." in story.only_answer(pull.number)
+
+
+@pytest.mark.parametrize("end", [closed, without_branch])
 def test_there_is_nothing_to_push_to_once_it_is_closed(story: Story, end: Callable[[Story, Pull], None]) -> None:
     pull = story.pull(CHANGE)
     end(story, pull)
@@ -178,8 +204,9 @@ def test_there_is_nothing_to_push_to_once_it_is_closed(story: Story, end: Callab
     assert story.states() == ["refused"]
     answer = story.only_answer(pull.number)
     assert "This pull request is closed or its branch is gone, so there is nothing to push to." in answer
+    assert "What Amp changed is kept with the run." in answer
     assert story.branches() == branches
-    assert story.rig.query("SELECT line FROM transcript WHERE run = :run", run=story.runs()[0]["id"]) == []
+    assert "changes" in story.kept()[0]
 
 
 @pytest.mark.parametrize("replies", [False, True], ids=["first of its thread", "reply"])

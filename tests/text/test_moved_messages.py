@@ -51,7 +51,7 @@ CASES: dict[str, tuple[Ending, RunState, str]] = {
         messages.merged_meanwhile(8, "main", "Done.", CHANGES, merges=True),
         RunState.PUBLISHED,
         (
-            "This pull request was merged while Amp was at work, so the work is in #8 (1 file changed). It is up "
+            "This pull request has been merged, so the work is in #8 (1 file changed). It is up "
             "to date with `main`.\n\nDone."
         ),
     ),
@@ -59,7 +59,7 @@ CASES: dict[str, tuple[Ending, RunState, str]] = {
         messages.merged_meanwhile(8, "main", "", CHANGES, merges=False),
         RunState.PUBLISHED,
         (
-            "This pull request was merged while Amp was at work, so the work is in #8 (1 file changed). It "
+            "This pull request has been merged, so the work is in #8 (1 file changed). It "
             "conflicts with `main`: resolve that there, or ask again to have it done anew."
         ),
     ),
@@ -67,7 +67,7 @@ CASES: dict[str, tuple[Ending, RunState, str]] = {
         messages.merged_meanwhile(8, "main", "", CHANGES, merges=None, pushed="feature"),
         RunState.PUBLISHED,
         (
-            "This pull request was merged while Amp was at work, so the work is in #8 (1 file changed). It is "
+            "This pull request has been merged, so the work is in #8 (1 file changed). It is "
             "not up to date with `main`: update it there before you merge it. The commit is also on `feature`, "
             "where it came too late to be merged: that branch is not needed for it."
         ),
