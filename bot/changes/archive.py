@@ -9,10 +9,7 @@ import io
 import re
 import zlib
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from typing import Any
 
 PIECE = 256 * 1024  # bytes unpacked at a time
 MAX_NAMES = 2_000_000
@@ -128,7 +125,7 @@ class _Unzipped(io.RawIOBase):
         """Whether the stream has ended, and nothing follows it."""
         return self._unzip.eof and not self._unzip.unused_data and next(self._pieces, None) is None
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         view = memoryview(buffer)
         data = self._unpack(min(len(view), PIECE))
         self._left -= len(data)

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from bot.changes import changeset
+from bot.changes import changeset, paths
 from bot.changes.archive import MAX_NAME_BYTES, read_names
 from bot.changes.changeset import Change, ChangeSet
 from bot.changes.limits import Limits
@@ -60,14 +60,15 @@ def test_contents_are_in_memory_once() -> None:
 def test_the_largest_change_of_names_alone_takes_tens_of_megabytes() -> None:
     """As many files, as deep and as long, as the limits allow, with characters that Python keeps in four bytes."""
     limits = Limits()
-    length = limits.name_bytes // limits.files
-    names = [f"{number:04}/" + "a/" * 9 + "\U0001f600" + "x" * (length - 40) for number in range(limits.files)]
+    part = "\U0001f600" + "x" * 240
+    names = [f"{number:04}/" + "a/" * 7 + "/".join([part] * 3) for number in range(limits.files)]
+    assert len("".join(names).encode()) <= limits.name_bytes
+    assert paths.folders(names) <= limits.folders
     entries = tuple(Change(name, "100644", None, "0" * 40, b"", "added") for name in names)
-    found, memory = peak(
-        lambda: changeset.check(ChangeSet("1" * 40, "2" * 40, entries, frozenset(), (), ""), limits=limits)
-    )
-    assert len(found) == 3_000  # each has a part that is too long
-    assert memory < 60 * MEGABYTE
+    change_set = ChangeSet("1" * 40, "2" * 40, entries, frozenset(), (), "")
+    found, memory = peak(lambda: changeset.check(change_set, limits=limits))
+    assert found == ()
+    assert memory < 80 * MEGABYTE
 
 
 def test_folders_in_folders_take_no_memory() -> None:
