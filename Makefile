@@ -29,7 +29,7 @@ test: $(STAMP) $(CONTRACT)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # Every test but those that take minutes: the stories of whole runs, many machines, the crash walk and the soak.
-SLOW := tests/stories tests/machines tests/rig/crash/test_walk.py tests/rig/soak/test_soak.py
+SLOW := tests/stories tests/machines tests/rig/crash/test_walk.py tests/rig/crash/test_upgrade.py tests/rig/soak/test_soak.py
 quick: $(STAMP) $(CONTRACT)
 	$(BIN)/pytest -n 3 --dist worksteal $(SLOW:%=--ignore=%) $(ARGS)
 

@@ -112,9 +112,10 @@ def give(folder: Path, owner: int | None) -> None:
     """Make all files below a sandbox's home its user's."""
     if owner is None:
         return
+    os.chown(folder, owner, owner)
     for parent, folders, files in os.walk(folder):
-        for path in (parent, *(os.path.join(parent, name) for name in (*folders, *files))):  # noqa: PTH118
-            os.chown(path, owner, owner, follow_symlinks=False)
+        for name in (*folders, *files):
+            os.chown(Path(parent, name), owner, owner, follow_symlinks=False)
 
 
 class Namespace:
