@@ -13,6 +13,9 @@ from bot.sandbox.errors import OutputError
 # Characters that a command and its shell may print. Our largest output is a part of the agent's output in base64.
 MAX_OUTPUT = 2_000_000
 
+# Characters of a line of the answer.
+MAX_LINE = 4_096
+
 # E2B runs commands in login shells, whose profile the agent may have changed: it can print, and leave processes that go
 # on printing and hold the output open. So a command's output goes to files, and when it has ended, the shell prints
 # them in lines that each begin with a mark which is new for every command. A line is shorter than what the kernel
@@ -64,7 +67,8 @@ class Answer:
         if self._exit_code is not None:
             return  # somebody else's
         self.ignore(part)
-        *lines, self._incomplete = (self._incomplete + part).split("\n")
+        *lines, incomplete = (self._incomplete + part).split("\n")
+        self._incomplete = incomplete[:MAX_LINE]  # a longer one is not ours
         for line in lines:
             mark, _, rest = line.partition(" ")
             if mark == self._mark:
