@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -20,7 +21,7 @@ from bot.events.handler import HandlerContext, Invocation, reply, verbs
 from bot.github.errors import TRANSIENT, GitHubError
 from bot.github.identity import Identity
 from bot.github.repository import Repository
-from bot.model import CommentEvent, Event, ForeignEdit, Ignored, Problem, RunState
+from bot.model import CommentEvent, Event, ForeignEdit, Ignored, Problem, Repo, RunState
 from bot.run import report
 from bot.run.comment import post_of_run, post_once
 from bot.run.stop import show_stopped
@@ -149,6 +150,15 @@ async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[
         return (), f"ignored: taken as {owner}"
     permission = await repository.permission(event.actor.login, event.actor.id)
     verdict = policy.decide(event.actor, event.issue, permission)
+    if isinstance(verdict, policy.Deny) and (renamed := await _renamed(context, event.issue.repo)) is not None:
+        # The repository was renamed, and another one may have its former name now.
+        event = replace(event, issue=replace(event.issue, repo=renamed))
+        invocations = tuple(
+            replace(found, event=event) if isinstance(found, Invocation) else found for found in invocations
+        )
+        repository = await context.github.conversation(renamed)
+        permission = await repository.permission(event.actor.login, event.actor.id)
+        verdict = policy.decide(event.actor, event.issue, permission)
     if isinstance(verdict, policy.Deny):
         key = f"denied:{event.issue.repo.id}:{event.issue.number}"
         # Who may not ask and edits the text of another has asked us nothing.
@@ -159,6 +169,15 @@ async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[
         return (reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old"
     planned = [action for invocation in invocations for action in _planned(context, event, invocation, event_key)]
     return tuple(planned), f"{len(planned)} effects"
+
+
+async def _renamed(context: Context, repo: Repo) -> Repo | None:
+    """The repository under the name that it has now; None if that is the one in the delivery, or there is none."""
+    name = await context.github.current_name(repo)
+    if name is None or name.lower() == repo.full_name.lower():
+        return None
+    owner, _, own = name.partition("/")
+    return replace(repo, owner=owner, name=own)
 
 
 def our_names(context: Context, me: Identity) -> frozenset[str]:

@@ -70,7 +70,9 @@ class Scenario:
         """
         owner, _, name = full_name.partition("/")
         with self.state.lock:
-            if self.state.repository(full_name) is not None:
+            found = self.state.repository(full_name)
+            # A former name is free: https://docs.github.com/en/repositories/creating-and-managing-repositories/renaming-a-repository
+            if found is not None and found.full_name.lower() == full_name.lower():
                 raise ValueError(f"there is a repository {full_name!r} already")
             number = self.state.next_account_id()
             path = self.state.root / f"{number}.git"
