@@ -27,4 +27,4 @@ async def missing(context: Context, request: RunRequest) -> Ending | None:
         found = None
     except GitHubError:
         return None
-    return None if found is not None else refusal_messages.conversation_gone(number)
+    return None if found is not None else refusal_messages.conversation_gone()

@@ -113,7 +113,7 @@ async def _resolve_base(context: Context, run: Run, repository: Repository) -> t
         repository = await context.github.conversation(request.issue.repo, name)
         conversation = await _read(context, request, repository)
     if conversation is None:
-        return refusal_messages.conversation_gone(request.issue.number)
+        return refusal_messages.conversation_gone()
     if refusal := rejection(request, conversation, context.settings.branch_prefix):
         return refusal
     try:
@@ -147,7 +147,7 @@ def rejection(request: RunRequest, conversation: Conversation, branch_prefix: st
         return messages.empty()
     rules = request.kind.rules
     if rules.needs_pull and conversation.pull is None:
-        return refusal_messages.conversation_gone(request.issue.number)
+        return refusal_messages.conversation_gone()
     if not rules.publishes:
         return None
     if conversation.archived:

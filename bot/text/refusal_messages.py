@@ -93,11 +93,11 @@ def app_removed() -> Ending:
     )
 
 
-def conversation_gone(number: int) -> Ending:
+def conversation_gone() -> Ending:
     return Ending(
         RunState.FAILED,
-        f"#{number} no longer exists in this repository: it was deleted or transferred. Nothing was published; what "
-        "was done is kept with the run. Ask again where it is now.",
+        "This issue or pull request no longer exists in this repository: it was deleted or transferred. Nothing was "
+        "published; what was done is kept with the run. Ask again where it is now.",
     )
 
 

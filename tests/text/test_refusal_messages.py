@@ -47,7 +47,7 @@ ENDINGS = {
     "a branch in the way": refusal_messages.branch_in_the_way("bots/`amp", "bots/`amp/"),
     "no common history": refusal_messages.no_common_history("main"),
     "no access": refusal_messages.app_removed(),
-    "no conversation": refusal_messages.conversation_gone(7),
+    "no conversation": refusal_messages.conversation_gone(),
     "no branch": refusal_messages.not_found("Not Found @bob", preparing=False),
     "no commit": refusal_messages.not_found("", preparing=True),
 }
