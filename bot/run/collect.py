@@ -46,7 +46,7 @@ async def collect(context: Context, run: Run) -> Ending | None:
         "AMPBOT_TREE": run.pinned.base_tree,
         "AMPBOT_MAX_FILES": str(limit.files),
         "AMPBOT_MAX_BYTES": str(limit.total_bytes),
-        "AMPBOT_HOST": host.name(),
+        "AMPBOT_MACHINE": host.name(),
     }
     # In one command: another one's login shell could start what the agent left in a profile file anew.
     command = f"( {script('end_processes')})\n{_PATHS}{script('collect')}"

@@ -42,7 +42,7 @@ async def start(sandbox: e2b.AsyncSandbox, name: str, *, user: str = "user", com
 
 async def end(sandbox: e2b.AsyncSandbox, *, user: str = "user", machine: str = "elsewhere") -> None:
     text = f"HOME=/home/user\n{script('end_processes')}\necho over"
-    assert (await sandbox.commands.run(text, user=user, envs={"AMPBOT_HOST": machine})).stdout == "over\n"
+    assert (await sandbox.commands.run(text, user=user, envs={"AMPBOT_MACHINE": machine})).stdout == "over\n"
 
 
 async def alive(sandbox: e2b.AsyncSandbox) -> set[str]:

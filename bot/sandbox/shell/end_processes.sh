@@ -1,7 +1,7 @@
 # Ends whatever the agent left running, so that nothing writes while the changes are collected: every process of the
 # sandbox's user, and every one of anybody's that began after the agent did. Spared are this shell and those that it
 # came from, such as E2B's own daemon. All are stopped first: one that starts others cannot outrun that.
-# AMPBOT_HOST is the bot's own machine (bot/sandbox/host.py). A sandbox that is a part of it holds other people's
+# AMPBOT_MACHINE is the bot's own machine (bot/sandbox/host.py). A sandbox that is a part of it holds other people's
 # processes, too: there, only the agent's process group is ended.
 set -u
 agent=$HOME/.ampbot/agent
@@ -39,7 +39,7 @@ for _ in {1..100}; do
   sleep 0.05
 done 2> /dev/null
 SWEEP
-if [ "$(cat /proc/sys/kernel/random/boot_id) $(readlink /proc/self/ns/pid)" = "${AMPBOT_HOST?}" ]; then
+if [ "$(cat /proc/sys/kernel/random/boot_id) $(readlink /proc/self/ns/pid)" = "${AMPBOT_MACHINE?}" ]; then
   [ ! -s "$agent/pid" ] || kill -KILL -- "-$(cat "$agent/pid")"
 else
   since=$(cat "$agent/since") || since=
