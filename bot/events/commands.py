@@ -84,7 +84,7 @@ _COURTESIES: Final = frozenset(
     }
 )
 # Behind a verb as good as a courtesy: `cancel that`. In front of one they begin a request: `this review is wrong`.
-_OBJECTS: Final = frozenset({"it", "this", "that"})
+_OBJECTS: Final = frozenset({"it", "this", "that", "the", "run", "all", "everything"})
 
 # Scripts that write no spaces: Thai, Lao, Tibetan, Myanmar, Khmer, kana, bopomofo, Han.
 _SPACELESS: Final = (
@@ -155,12 +155,14 @@ def _read(text: str, names: Sequence[str], verbs: Sequence[Verb]) -> Iterator[Co
     lines = text[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n").split("\n")
     mentions = "".join(rf"|@{re.escape(name)}(?:\[bot\])?" for name in names)
     # ASCII only: without it, ignoring case makes the Kelvin sign (U+212A) match the letter k.
-    start = re.compile(rf" {{0,3}}(?ai:/amp{mentions}){_NAME_ENDS}")
+    name = rf"(?ai:/amp{mentions}){_NAME_ENDS}"
+    start = re.compile(rf" {{0,3}}{name}(?:\s*{name})*")  # who says our name twice means it once
     if not any(map(start.match, lines)):
         return
     seen = visible.shown(lines)
-    end = mail.original(lines, seen)
-    starts = [(number, match.end()) for number in range(end) if (match := start.match(seen[number]))]
+    starts = [(number, match.end()) for number, line in enumerate(seen) if (match := start.match(line))]
+    end = mail.original(lines, seen, frozenset(number for number, _ in starts))
+    starts = [(number, column) for number, column in starts if number < end]
     count: Counter[tuple[str, str]] = Counter()
     for (line, column), (after, _) in pairwise([*starts, (end, 0)]):
         below = lines[line + 1 : mail.signature(lines, seen, line, after)]
@@ -173,6 +175,7 @@ def _read(text: str, names: Sequence[str], verbs: Sequence[Verb]) -> Iterator[Co
 
 
 def _parse_one(text: str, verbs: Sequence[Verb]) -> Iterator[Command | Problem]:
+    text = _without_slash(text, verbs)
     line, words = _first_line(text)
     if not words:
         yield Problem(command_messages.nothing_asked())
@@ -193,11 +196,20 @@ def _parse_one(text: str, verbs: Sequence[Verb]) -> Iterator[Command | Problem]:
         yield Command(verb.name, option or "")
         if verb.takes_remark and _asks(rest):
             yield Problem(command_messages.starts_nothing(verb.word, stops=verb == STOP))
+        elif verb == RETRY and _asks(rest):  # it starts a run, which would not see these words
+            yield Problem(command_messages.not_taken_along(verb.word))
         return
-    alone = len(said) == 1 and not text[words[0].end() :].partition("\n")[2].partition("\n")[0].strip()
+    alone = len(said) == 1 and not _asks(text[words[0].end() :].partition("\n")[2].partition("\n")[0])
     meant = (word for verb in verbs for word in verb.words if alone and _one_edit_apart(said[0], word))
     word = next(meant, None)
     yield Command(REQUEST.name, text) if word is None else Problem(command_messages.did_you_mean(word))
+
+
+def _without_slash(text: str, verbs: Sequence[Verb]) -> str:
+    """The text without the slash before a verb, as in `/amp /stop`; `/stop answers 500` is about an address."""
+    word = _WORD.match(text, 1) if text.startswith("/") else None
+    known = word is not None and any(word[0].casefold() in verb.words for verb in verbs)
+    return text[1:] if known and not _asks(text.partition("\n")[0][word.end() if word else 0 :]) else text
 
 
 def _first_line(text: str) -> tuple[int, list[re.Match[str]]]:

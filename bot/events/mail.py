@@ -7,7 +7,7 @@ inside code, quotes or lists, so that no instruction is cut because it looks lik
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 # Mail programs that drop the space after `--`: a signature has four lines at most
@@ -43,17 +43,18 @@ _DEVICE = re.compile(
 )
 
 
-def original(lines: Sequence[str], seen: Sequence[str]) -> int:
+def original(lines: Sequence[str], seen: Sequence[str], starts: Collection[int]) -> int:
     """The line at which the original of a reply begins; the number of lines if there is none.
 
-    `seen` is what a reader sees of each line. What is below it was not written now, and may not be marked as a quote.
+    `starts` are the lines that start a command; `seen` is what a reader sees of each line. What is below the original's
+    first line was not written now, and may not be marked as a quote.
     """
     for number, line in enumerate(lines):
         if _plain(seen, number) and (
             _SEPARATOR.fullmatch(line.strip()) or line.startswith(_FOOTER) or _headers(lines, number)
         ):
             return _without_rule(lines, number)
-    return _attribution(lines, seen)
+    return _attribution(lines, seen, starts)
 
 
 def signature(lines: Sequence[str], seen: Sequence[str], first: int, end: int) -> int:
@@ -107,11 +108,11 @@ def _without_rule(lines: Sequence[str], number: int) -> int:
     )
 
 
-def _attribution(lines: Sequence[str], seen: Sequence[str]) -> int:
+def _attribution(lines: Sequence[str], seen: Sequence[str], starts: Collection[int]) -> int:
     """The line at which "On <date>, <somebody> wrote:" begins, if only quotes follow it."""
     quoted = next((n for n in range(len(lines) - 1, -1, -1) if lines[n].strip() and not lines[n].startswith(">")), -1)
     for first in range(quoted, max(-1, quoted - _ATTRIBUTION_LINES), -1):
-        if not _plain(seen, first):
+        if not _plain(seen, first) or first in starts:
             break
         text = " ".join(line.strip() for line in lines[first : quoted + 1])
         known = _WROTE.match(text) or _ADDRESS.search(text)

@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 from markdown_it.common.html_re import close_tag, open_tag
 from markdown_it.common.utils import normalizeReference
 from markdown_it.helpers import parseLinkDestination, parseLinkTitle
-from markdown_it.rules_block import StateBlock, blockquote
+from markdown_it.rules_block import StateBlock, blockquote, table
 from markdown_it.token import Token
 
 _HIDING = frozenset({"details", "blockquote", "pre", "code", "tt", "td", "th"})
@@ -77,13 +77,13 @@ def _blocks(tokens: Iterable[Token], lines: Sequence[str], labels: Collection[st
     nested: Counter[str] = Counter()
     for token in tokens:
         kind = token.type.removesuffix("_open").removesuffix("_close")
-        if kind in ("blockquote", "list_item", "table"):
+        if kind in ("blockquote", "list_item"):
             nested[kind] += token.nesting
             if token.nesting > 0:
                 opened.append(len(elements))
             else:
                 elements.cut(opened.pop())
-        if token.map is None or nested["table"]:
+        if token.map is None:
             continue
         first, end = token.map
         if token.type == "heading_open" and token.markup in ("-", "=") and not nested["blockquote"]:
@@ -327,6 +327,30 @@ def _footnote(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     return True
 
 
-_MARKDOWN = MarkdownIt("commonmark").enable("table")
+def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """A table without its cells, which contain no commands.
+
+    Markdown-it makes three tokens of each cell, also of those that a short row lacks: gigabytes for one comment.
+    """
+    if not table(state, first, end, _SILENT):
+        return False
+    if silent:
+        return True
+    others = state.md.block.ruler.getRules("blockquote")
+    line = first + 2
+    while line < end and not (
+        state.isEmpty(line)
+        or state.sCount[line] < state.blkIndent
+        or state.is_code_block(line)
+        or any(rule(state, line, end, _SILENT) for rule in others)
+    ):
+        line += 1
+    state.line = line
+    return True
+
+
+_MARKDOWN = MarkdownIt("commonmark")
+_MARKDOWN.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
+_MARKDOWN.enable("table")
 _MARKDOWN.block.ruler.at("blockquote", _shallow_quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
 _MARKDOWN.block.ruler.before("reference", "footnote", _footnote, {"alt": ["paragraph", "reference"]})

@@ -26,6 +26,14 @@ def starts_nothing(word: str, *, stops: bool) -> str:
     )
 
 
+def not_taken_along(word: str) -> str:
+    """`word`: the command that was read, with more text below it that it does not take."""
+    return (
+        f"This was read as `/amp {word}`, and the words below it were not taken along. To ask for something else, "
+        "write it behind `/amp work`."
+    )
+
+
 def not_a_pull(*, asked: bool = False) -> str:
     """`asked`: whether there was more than the command."""
     said = "There is no pull request here to review. Comment `/amp review` on a pull request."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import partial
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from bot.events import commands
 from bot.events.commands import MAX_CHARS
 from bot.events.handler import verbs
-from bot.model import Command
+from bot.model import Command, Problem
+from bot.text import command_messages
 from handlers import HANDLERS
 
 NAMES = ["ampbot"]
@@ -294,3 +296,53 @@ def test_behind_code_quotes_html_and_lists_a_line_is_free_again(text: str) -> No
 def test_a_line_that_markdown_underlines_to_a_heading_is_a_command_all_the_same() -> None:
     assert asked("/amp fix it\n===\nnow") == run("fix it\n===\nnow")
     assert asked("/amp fix it\n--\nAlice") == run("fix it")  # a signature, by which the line becomes a heading
+
+
+# --- said once more, or said oddly ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "verb"),
+    [
+        ("/amp /stop", "stop"),
+        ("/amp /stop everything", "stop"),
+        ("@ampbot /amp /review, please", "review"),
+        ("/amp /stop answers 500", "run"),
+        ("/amp cancel the run", "stop"),
+        ("/amp retry everything", "retry"),
+        ("/amp /help/page.md is wrong", "run"),
+        ("/amp /usr/bin/amp is gone", "run"),
+        ("/amp cancel the subscription of a user", "run"),
+    ],
+)
+def test_a_slash_or_an_object_makes_no_request_of_a_verb(text: str, verb: str) -> None:
+    found = parse(text, names=NAMES)
+    assert [each.verb for each in found if isinstance(each, Command)] == [verb]
+
+
+def test_words_below_a_command_that_takes_none_are_answered() -> None:
+    found = parse("/amp retry\n\nuse approach B", names=NAMES)
+    assert found == (Command("retry", "", 0), Problem(command_messages.not_taken_along("retry")))
+    assert parse("/amp retry\n\nThanks!", names=NAMES) == (Command("retry", "", 0),)
+
+
+def test_a_misspelt_verb_with_thanks_below_starts_nothing() -> None:
+    found = parse("/amp stpo\nThanks", names=NAMES)
+    assert found == (Problem(command_messages.did_you_mean("stop")),)
+
+
+def test_a_request_that_looks_like_the_line_above_a_mail_is_one() -> None:
+    texts = ["the user <a@b.org> gets at 10:30 this error:\n> Trace", "mail <bob@x.org> daily at 10:30:"]
+    for text in texts:
+        assert parse(f"/amp {text}", names=NAMES) == (Command("run", text, 0),)
+
+
+def test_tables_cost_no_memory() -> None:
+    """Markdown-it completes short rows: gigabytes for one comment."""
+    table = "\n" + "|a" * 180 + "\n" + "|-" * 180 + "\n" + "a\n" * 360 + "\n"
+    tracemalloc.start()
+    try:
+        assert parse("/amp x\n" + table * 45 + "\n/amp y", names=NAMES)[1:] == (Command("run", "y", 0),)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
