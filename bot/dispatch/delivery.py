@@ -18,7 +18,7 @@ from bot.engine.workflows import Engine
 from bot.events import commands, effects, payloads, policy, triggers
 from bot.events.effects import Action, Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun
 from bot.events.handler import HandlerContext, Invocation, reply, verbs
-from bot.github.errors import TRANSIENT, GitHubError
+from bot.github.errors import TRANSIENT, ForbiddenError, GitHubError, NotFoundError
 from bot.github.identity import Identity
 from bot.github.repository import Repository
 from bot.model import CommentEvent, Event, ForeignEdit, Ignored, Problem, Repo, RunState
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 MAX_INVOCATIONS = 5
 # Rows of runs are kept for this long. An older request could be run twice, so it is refused.
 OLDEST_DAYS = 90
+# How the outcome of a delivery begins whose actor may not ask.
+DENIED = "denied"
 # The GUID of an issue event that the sweep found: this prefix, then GitHub's id of the event.
 FOUND_EVENT = f"{RECOVERED_PREFIX}{triggers.ISSUE_EVENT}-"
 
@@ -142,29 +144,39 @@ async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[
     if isinstance(parsed, str):
         return (), parsed
     event, invocations = parsed
+    try:
+        decided = await _decide_for(context, stored.guid, event, invocations)
+    except (NotFoundError, ForbiddenError):
+        if (renamed := await _renamed(context, event.issue.repo)) is None:
+            raise
+    else:
+        if not decided[1].startswith(DENIED) or (renamed := await _renamed(context, event.issue.repo)) is None:
+            return decided
+    # Another repository may have the name that the delivery tells.
+    event = replace(event, issue=replace(event.issue, repo=renamed))
+    invocations = tuple(
+        replace(found, event=event) if isinstance(found, Invocation) else found for found in invocations
+    )
+    return await _decide_for(context, stored.guid, event, invocations)
+
+
+async def _decide_for(
+    context: Context, guid: str, event: Event, invocations: tuple[Invocation | Problem, ...]
+) -> tuple[tuple[Action, ...], str]:
     repository = await context.github.conversation(event.issue.repo)
-    event_key, owner = await _event_key(context, event, repository, stored.guid)
-    if owner != stored.guid and (_is_recovered(stored.guid) or _is_recovered(owner)):
+    event_key, owner = await _event_key(context, event, repository, guid)
+    if owner != guid and (_is_recovered(guid) or _is_recovered(owner)):
         # GitHub and the sweep both brought this event; the other delivery handles it. Two deliveries from GitHub are
         # both handled: an edit may add commands, and an equal command gets the same run id.
         return (), f"ignored: taken as {owner}"
     permission = await repository.permission(event.actor.login, event.actor.id)
     verdict = policy.decide(event.actor, event.issue, permission)
-    if isinstance(verdict, policy.Deny) and (renamed := await _renamed(context, event.issue.repo)) is not None:
-        # The repository was renamed, and another one may have its former name now.
-        event = replace(event, issue=replace(event.issue, repo=renamed))
-        invocations = tuple(
-            replace(found, event=event) if isinstance(found, Invocation) else found for found in invocations
-        )
-        repository = await context.github.conversation(renamed)
-        permission = await repository.permission(event.actor.login, event.actor.id)
-        verdict = policy.decide(event.actor, event.issue, permission)
     if isinstance(verdict, policy.Deny):
         key = f"denied:{event.issue.repo.id}:{event.issue.number}"
         # Who may not ask and edits the text of another has asked us nothing.
         message = None if isinstance(event, ForeignEdit) else verdict.message
         replies = () if message is None else (Reply(event.issue, key, message, event.at),)
-        return replies, f"denied: {verdict.reason}"
+        return replies, f"{DENIED}: {verdict.reason}"
     if datetime.fromisoformat(event.at).timestamp() < now() - OLDEST_DAYS * 86400:
         return (reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old"
     planned = [action for invocation in invocations for action in _planned(context, event, invocation, event_key)]

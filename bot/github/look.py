@@ -99,7 +99,7 @@ class _Subject(_Camel):
 
 class _Repository(_Camel):
     id: str
-    database_id: int
+    database_id: int | None  # the schema allows null
     default_branch_ref: _Ref | None = None
     base: _Ref | None = None
     issue_or_pull_request: _Subject | None = None
@@ -118,7 +118,7 @@ async def look(repository: Repository, id: int, number: int, *, base: str) -> Lo
     """
     variables = {"number": number, "base": f"refs/heads/{base}"}
     found = (await repository.graphql(_QUERY, variables, _Answer, nulls=True)).repository
-    if found is None or found.database_id != id:
+    if found is None or (found.database_id or await repository.id()) != id:
         return None
     subject = found.issue_or_pull_request
     return Look(

@@ -46,11 +46,9 @@ TABLE: tuple[NotYet, ...] = (
     NotYet(ForbiddenError, WAITS, words="not accessible by integration", fresh=True),
     # An object, for the tree, commit or branch that uses it: https://github.com/octokit/octokit.rb/issues/622
     NotYet(UnprocessableError, WAITS, "POST", "/git/(trees|commits|refs)", "does not exist|not a valid tree oid"),
-    NotYet(UnprocessableError, WAITS, "PATCH", "/git/refs/.*", "object does not exist"),
+    NotYet(GitHubError, WAITS, "POST", "/graphql", "object does not exist|could not resolve to a (commit|git object)"),
     # A branch, for its pull request: https://github.com/octokit/octokit.rb/issues/622
     NotYet(UnprocessableError, WAITS, "POST", "/pulls", "head invalid|no commits between"),
-    # A branch, for its next commit; or it was deleted.
-    NotYet(UnprocessableError, SHORT_WAITS, "PATCH", "/git/refs/.*", "reference does not exist"),
     # An issue, comment or commit that a webhook or an answer has just named; or it was deleted.
     NotYet(NotFoundError, SHORT_WAITS, "POST|PATCH", "/repos/.*"),
     NotYet(NotFoundError, SHORT_WAITS, "POST", "/graphql"),

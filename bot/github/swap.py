@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.github.errors import GitHubError, UnprocessableError
+from bot.github.errors import ForbiddenError, GitHubError, NotFoundError, UnprocessableError
 from bot.github.repository import Repository
 
 _SWAP = "mutation Swap($input: UpdateRefsInput!) { updateRefs(input: $input) { clientMutationId } }"
@@ -23,6 +23,7 @@ async def swap_branch(repository: Repository, id: str, name: str, expected: str,
     try:
         await repository.mutate(_SWAP, {"repositoryId": id, "refUpdates": [update]})
     except GitHubError as error:
-        if type(error) is GitHubError:  # GraphQL's error is of a kind that GitHub does not document
+        # GitHub does not document of what kind GraphQL's error is. Forbidden: a rule. Not found: the branch is gone.
+        if type(error) in (GitHubError, ForbiddenError, NotFoundError):
             raise UnprocessableError(422, error.message) from None
         raise

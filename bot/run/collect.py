@@ -10,6 +10,7 @@ from bot.context import Context
 from bot.model import Ending, Problem, RunState
 from bot.run.prepare import lifetime
 from bot.sandbox import host
+from bot.sandbox.errors import OutputError
 from bot.sandbox.scripts import ARCHIVE, script
 from bot.settings import Settings
 from bot.store import runs
@@ -52,7 +53,12 @@ async def collect(context: Context, run: Run) -> Ending | None:
     command = f"( {script('end_processes')})\n{_PATHS}{script('collect')}"
     # It must overrun before the sandbox ends: only then is the reason told.
     left = (run.started_at or now()) + lifetime(context.settings) - now() - MARGIN_SECONDS
-    result = await sandbox.run(command, env=env, seconds=max(MARGIN_SECONDS, min(COLLECT_SECONDS, left)))
+    seconds = max(MARGIN_SECONDS, min(COLLECT_SECONDS, left))
+    try:
+        result = await sandbox.run(command, env=env, seconds=seconds)
+    except OutputError:
+        # An attempt before, whose connection broke, may still have been ending processes, and ended this one.
+        result = await sandbox.run(command, env=env, seconds=seconds)
     problem = changeset.parse_status(result.stdout)
     archive = await sandbox.read(ARCHIVE, max_bytes=limit.archive_bytes) if problem is None else None
     if archive is None:

@@ -65,7 +65,13 @@ async def publish(context: Context, work: Work) -> Ending:
         failed: tuple[Step, UnprocessableError] | None = None
         for _ in range(MAX_LOOKS):
             if seen is None:
-                return refusal_messages.app_removed()
+                name = await context.github.current_name(repo)
+                if name is None or name.lower() == pinned.repo_name.lower():
+                    return refusal_messages.app_removed()
+                # It was renamed, and another repository has its former name.
+                renamed = replace(pinned, repo_name=name)
+                await context.database.write(runs.record_base, run.id, renamed)
+                return await publish(context, replace(work, pinned=renamed, run=replace(run, pinned=renamed)))
             facts = await publication.facts(seen, permission in MAY_ASK)
             step = decide(facts)
             log.info("publish", run=run.id, step=type(step).__name__, why=getattr(step, "why", None))
@@ -75,7 +81,6 @@ async def publish(context: Context, work: Work) -> Ending:
                 ending = await publication.perform(step, seen)
             except UnprocessableError as error:  # something moved after the look, or a rule forbids it
                 failed = (step, error)
-                publication.note_failure(step, error)
                 ending = None
             if ending is not None:
                 return ending
@@ -125,10 +130,6 @@ class _Publication:
         made = self._branch_made or await self._repository.branch(self._own) is not None
         return replace(facts, branch_made=made)
 
-    def note_failure(self, step: Step, error: UnprocessableError) -> None:
-        if isinstance(step, PushToHead):
-            self._refusal = error.message
-
     async def perform(self, step: Step, seen: Look) -> Ending | None:
         """Raises: GitHubError."""
         if isinstance(step, Withhold):
@@ -138,8 +139,7 @@ class _Publication:
         if isinstance(step, PushToHead):
             if self._commit is None and not await self._make_commit(step.expected):
                 return messages.tree_differs()
-            await swap_branch(self._repository, seen.repository, step.branch, step.expected, self._commit or "")
-            self._pushed = True
+            await self._push(seen.repository, step)
             return None  # look again: it may have been merged or closed before the push
         start = await self._start(seen)
         if start is None:
@@ -149,6 +149,17 @@ class _Publication:
         if isinstance(step, OpenPull):
             return await self._open_pull(step)
         return self._beside(step.why, seen, start)
+
+    async def _push(self, repository: str, step: PushToHead) -> None:
+        """Raises: UnprocessableError: the branch moved, or GitHub does not let us push."""
+        try:
+            await swap_branch(self._repository, repository, step.branch, step.expected, self._commit or "")
+        except UnprocessableError as error:
+            self._refusal = error.message
+            # An earlier attempt may have pushed it, and GitHub may show the branch as it was before.
+            await self._context.sleep(self._context.settings.list_lag_seconds)
+            raise
+        self._pushed = True
 
     def _beside(self, why: Why, seen: Look, start: str) -> Ending:
         answer, changes = self._work.answer.text, self._work.change_set.changes
@@ -234,7 +245,9 @@ class _Publication:
             made = await repository.branch(own) == commit or await repository.create_branch(own, commit)
         if not made:
             current = await repository.branch(own)
-            if current is None or not (await self._contains(current) or await self._is_equal(current)):
+            if current is None:  # what GitHub shows lags behind what it knows
+                raise UnavailableError(200, f"GitHub says the branch {own} exists, and shows none yet.")
+            if not (await self._contains(current) or await self._is_equal(current)):
                 raise UnprocessableError(422, f"The branch {own} exists already and holds something else.")
         self._branch_made = True
         return True

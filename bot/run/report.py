@@ -11,7 +11,7 @@ from bot.agent.outcome import Outcome, conclude
 from bot.agent.stream import Stream
 from bot.context import Context
 from bot.engine.retry import retry_github
-from bot.github.errors import GitHubError, NotFoundError
+from bot.github.errors import ForbiddenError, GitHubError, NotFoundError
 from bot.run.comment import post_of_run
 from bot.run.cost import run_cost
 from bot.store import runs
@@ -75,7 +75,7 @@ async def show_ending(context: Context, row: Run) -> bool:
     row = replace(row, outcome=row.outcome or await _outcome_so_far(context, row.id))
     price = run_cost(context, row, row.ended_at or now())
     body = messages.final(row.request, ending, price)
-    name = row.pinned.repo_name if row.pinned is not None else None
+    name = row.pinned.repo_name if row.pinned is not None else row.request.issue.repo.full_name
 
     async def show() -> None:
         repository = await context.github.conversation(row.request.issue.repo, name)
@@ -86,7 +86,15 @@ async def show_ending(context: Context, row: Run) -> bool:
             await context.database.write(runs.set_comment, row.id, comment)
 
     try:
-        await retry_github(context.sleep, show, forever=True)
+        try:
+            await retry_github(context.sleep, show, forever=True)
+        except (NotFoundError, ForbiddenError):
+            # The repository may have been renamed, and another one may have its former name.
+            current = await context.github.current_name(row.request.issue.repo)
+            if current is None or current == name:
+                raise
+            name = current
+            await retry_github(context.sleep, show, forever=True)
     except GitHubError as error:
         # If the issue is locked, the repository archived or the App suspended, the sweep tries again
         # (bot/sweep/endings.py). If the comment was deleted or the App uninstalled, there is nothing to try.

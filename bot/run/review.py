@@ -39,7 +39,8 @@ async def review(context: Context, run: Run, answer: Answer) -> Ending:
     comments = answer.review.comments if answer.review is not None else ()
     fitting, off_diff = await _split(repository, pinned, comments)
     price = run_cost(context, run, now())
-    text = "\n\n".join(filter(None, (answer.text, summary if summary not in answer.text else "")))
+    # The answer was redacted before its JSON was decoded, and escapes can hide a secret.
+    text = context.redact("\n\n".join(filter(None, (answer.text, summary if summary not in answer.text else ""))))
     me = await context.github.identity()
 
     def rows() -> list[str]:

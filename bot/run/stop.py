@@ -33,6 +33,9 @@ async def show_stopped(context: Context, repository: Repository, effect: Finaliz
 
 async def _end_dropped(context: Context, run: str) -> None:
     row = await context.database.read(runs.get, run)
+    if not row.comment and row.ended_at is None:
+        await kill(context, row)  # its own workflow posts the comment: two at once would post two
+        return
     # Show the ending without waiting for E2B.
     await asyncio.gather(kill(context, row), report.show_ending(context, row))
 

@@ -72,12 +72,6 @@ NOT_YET = {
     "no such base": Case(
         "POST", f"{REPO}/git/trees", 422, words("base_tree is not a valid tree oid"), UnprocessableError, LONG
     ),
-    "no such object to move to": Case(
-        "PATCH", f"{REPO}/git/refs/heads/a/b", 422, words("Object does not exist"), UnprocessableError, LONG
-    ),
-    "no such branch to move": Case(
-        "PATCH", f"{REPO}/git/refs/heads/a/b", 422, words("Reference does not exist"), UnprocessableError, SHORT
-    ),
     "no such head": Case("POST", f"{REPO}/pulls", 422, invalid("head"), UnprocessableError, LONG),
     "no commits yet": Case(
         "POST",
@@ -194,6 +188,13 @@ SOMETHING = failed("Something went wrong while executing your query on 2026-11-2
 GRAPHQL: dict[str, tuple[dict[str, Any], type[GitHubError], tuple[float, ...]]] = {
     "something": (SOMETHING, UnavailableError, WAITS),
     "not found": (failed("Could not resolve to an issue", "NOT_FOUND"), NotFoundError, SHORT),
+    "no such object": (failed("Object does not exist", "UNPROCESSABLE"), UnprocessableError, LONG),
+    "no such object, of a kind nobody knows": (failed("Object does not exist"), GitHubError, LONG),
+    "no such commit": (
+        failed("Could not resolve to a Commit", "NOT_FOUND"),
+        NotFoundError,
+        LONG,
+    ),
     "forbidden": (failed("Resource not accessible by integration", "FORBIDDEN"), ForbiddenError, LONG),
     "limited": (failed("API rate limit exceeded", "RATE_LIMITED"), LimitedError, LIMIT_WAITS),
     "too quickly": (failed("was submitted too quickly", "UNPROCESSABLE"), LimitedError, LIMIT_WAITS),

@@ -71,8 +71,8 @@ PASSING = (
     Passing(
         "no such object",
         Fault("answer", status=422, message=_words("Object does not exist")),
-        "POST|PATCH",
-        f"{_REPO}/git/refs(/.*)?",
+        "POST",
+        f"{_REPO}/git/refs",
     ),
     Passing(
         "no such tree",
@@ -103,6 +103,11 @@ PASSING = (
     Passing(
         "not resolved",
         Fault("answer", status=200, message=_graphql("Could not resolve to an Issue", "NOT_FOUND")),
+        path="/api/graphql",
+    ),
+    Passing(
+        "graphql without the object",
+        Fault("answer", status=200, message=_graphql("Object does not exist", "UNPROCESSABLE")),
         path="/api/graphql",
     ),
     Passing(
