@@ -272,12 +272,15 @@ async def test_on_postgresql_one_sweeps_at_a_time(postgres_url: str) -> None:
 
 
 class Refusing:
-    """A GitHub that answers every request for a conversation with this error."""
+    """A GitHub that answers every request with this error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
     async def conversation(self, *_: object) -> None:
+        raise self._error
+
+    async def current_name(self, *_: object) -> None:
         raise self._error
 
 
