@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -36,10 +36,17 @@ log = structlog.get_logger()
 MAX_INVOCATIONS = 5
 # Rows of runs are kept for this long. An older request could be run twice, so it is refused.
 OLDEST_DAYS = 90
-# How the outcome of a delivery begins whose actor may not ask.
-DENIED = "denied"
 # The GUID of an issue event that the sweep found: this prefix, then GitHub's id of the event.
 FOUND_EVENT = f"{RECOVERED_PREFIX}{triggers.ISSUE_EVENT}-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What to do about a delivery, its outcome for the log, and whether its actor may not ask."""
+
+    actions: tuple[Action, ...]
+    outcome: str
+    denied: bool = False
 
 
 async def dispatch(context: Context, engine: Engine, guid: str) -> None:
@@ -145,30 +152,31 @@ async def _decide(context: Context, stored: deliveries.StoredDelivery) -> tuple[
         return (), parsed
     event, invocations = parsed
     try:
-        decided = await _decide_for(context, stored.guid, event, invocations)
+        decision = await _decide_for(context, stored.guid, event, invocations)
     except (NotFoundError, ForbiddenError):
         if (renamed := await _renamed(context, event.issue.repo)) is None:
             raise
     else:
-        if not decided[1].startswith(DENIED) or (renamed := await _renamed(context, event.issue.repo)) is None:
-            return decided
+        if not decision.denied or (renamed := await _renamed(context, event.issue.repo)) is None:
+            return decision.actions, decision.outcome
     # Another repository may have the name that the delivery tells.
     event = replace(event, issue=replace(event.issue, repo=renamed))
     invocations = tuple(
         replace(found, event=event) if isinstance(found, Invocation) else found for found in invocations
     )
-    return await _decide_for(context, stored.guid, event, invocations)
+    decision = await _decide_for(context, stored.guid, event, invocations)
+    return decision.actions, decision.outcome
 
 
 async def _decide_for(
     context: Context, guid: str, event: Event, invocations: tuple[Invocation | Problem, ...]
-) -> tuple[tuple[Action, ...], str]:
+) -> _Decision:
     repository = await context.github.conversation(event.issue.repo)
     event_key, owner = await _event_key(context, event, repository, guid)
     if owner != guid and (_is_recovered(guid) or _is_recovered(owner)):
         # GitHub and the sweep both brought this event; the other delivery handles it. Two deliveries from GitHub are
         # both handled: an edit may add commands, and an equal command gets the same run id.
-        return (), f"ignored: taken as {owner}"
+        return _Decision((), f"ignored: taken as {owner}")
     permission = await repository.permission(event.actor.login, event.actor.id)
     verdict = policy.decide(event.actor, event.issue, permission)
     if isinstance(verdict, policy.Deny):
@@ -176,11 +184,11 @@ async def _decide_for(
         # Who may not ask and edits the text of another has asked us nothing.
         message = None if isinstance(event, ForeignEdit) else verdict.message
         replies = () if message is None else (Reply(event.issue, key, message, event.at),)
-        return replies, f"{DENIED}: {verdict.reason}"
+        return _Decision(replies, f"denied: {verdict.reason}", denied=True)
     if datetime.fromisoformat(event.at).timestamp() < now() - OLDEST_DAYS * 86400:
-        return (reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old"
+        return _Decision((reply(event, event_key, messages.too_old(OLDEST_DAYS)),), "refused: too old")
     planned = [action for invocation in invocations for action in _planned(context, event, invocation, event_key)]
-    return tuple(planned), f"{len(planned)} effects"
+    return _Decision(tuple(planned), f"{len(planned)} effects")
 
 
 async def _renamed(context: Context, repo: Repo) -> Repo | None:

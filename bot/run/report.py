@@ -79,11 +79,11 @@ async def show_ending(context: Context, row: Run) -> bool:
 
     async def show() -> None:
         repository = await context.github.conversation(row.request.issue.repo, name)
-        if row.comment:
-            await repository.edit_comment(row.comment, body)
-        else:
-            comment = await post_of_run(context, repository, row.request, body)
+        comment = row.comment or await post_of_run(context, repository, row.request, body)
+        if not row.comment:
             await context.database.write(runs.set_comment, row.id, comment)
+        # Also after posting: what is found may be the progress comment, if only the answer to it was lost.
+        await repository.edit_comment(comment, body)
 
     try:
         try:

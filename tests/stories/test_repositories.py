@@ -122,6 +122,32 @@ def test_renamed_while_another_repository_takes_the_name(story: Story) -> None:
     )
 
 
+def test_renamed_while_the_agent_works_and_another_repository_takes_the_name(story: Story) -> None:
+    github, name = story.rig.github, story.repo.full_name
+    number = at_work(story)
+    github.rename(story.repo, "book", MAINTAINER)
+    other = github.create_repository(name, files={"README.md": "Another one\n"})
+    story.settle()
+    assert story.change() == FIXED
+    assert story.states() == ["published"]
+    assert "### ✅ Done" in story.only_answer(number)
+    assert (list(other.bare.refs()), list(other.issues)) == (["refs/heads/main"], [])
+
+
+def test_a_label_is_taken_up_although_another_repository_has_the_name(story: Story) -> None:
+    github, name = story.rig.github, story.repo.full_name
+    number = story.issue(body=FIX.removeprefix("/amp "))
+    github.handle_deliveries(Handling(hold=True))
+    github.label(story.repo, number, MAINTAINER, "amp")
+    github.rename(story.repo, "book", MAINTAINER)
+    github.create_repository(name, files={"README.md": "Another one\n"})
+    github.handle_deliveries(Handling())
+    github.release_deliveries()
+    story.settle()
+    assert len(story.states()) == 1
+    assert story.repo.issues[number].labels == []
+
+
 def test_a_branch_in_the_way_of_ours_is_found_before_amp_is_paid(story: Story) -> None:
     story.rig.github.push_commit(story.repo, "amp", {"a": "b"}, MAINTAINER)
     number = story.issue()
