@@ -93,6 +93,7 @@ async def _sandbox(context: Context, run: Run) -> Sandbox:
         settings.e2b_template,
         seconds=lifetime(settings),
         repository=run.request.issue.repo.id,
+        again=run.started_at is not None,
     )
     if not await context.database.write(runs.set_sandbox, run.id, sandbox.id):
         # Whoever stopped the run did not know of the sandbox.

@@ -41,11 +41,13 @@ async def _end_dropped(context: Context, run: str) -> None:
 
 
 async def kill(context: Context, row: Run) -> None:
-    """Kill the run's sandbox, if its id is stored; it may be gone already."""
-    if row.sandbox is None:
+    """Kill the run's sandbox; it may be gone already. The one of a run cut off while it was made has no stored id."""
+    if row.started_at is None:
         return
     try:
-        await context.sandboxes.kill(row.sandbox)
+        known = (row.sandbox,) if row.sandbox else ()
+        for sandbox in known or [found.id for found in await context.sandboxes.list_own(run=row.id)]:
+            await context.sandboxes.kill(sandbox)
     except SandboxError as error:
         # The run ends anyway. E2B kills the sandbox at its timeout.
         log.warning("sandbox not killed", run=row.id, sandbox=row.sandbox, error=context.redact(str(error)))

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httpx
@@ -52,6 +53,9 @@ PIECE = 4_000_000
 # is the SDK, which begins with "Request timed out"). Its other timeouts are outages: a stream that did not open, and
 # one that a proxy cancelled. https://github.com/e2b-dev/E2B/blob/main/packages/python-sdk/e2b/envd/rpc.py
 _OVERRAN = "exceeding 'timeout'"
+# After so many answers 409 to one idempotency key, a sandbox is created with another: E2B answers so while it works on
+# the first request, but also where it no longer knows what became of it.
+CONFLICTS = 2
 # How long a stream may take to end after the command has.
 STREAM_END_SECONDS = 0.2
 
@@ -179,25 +183,37 @@ class Sandboxes:
             name: url for name, url in (("api_url", api_url), ("sandbox_url", sandbox_url)) if url
         }
         self._client = E2B(api_key=api_key, **addresses)
-        self._instance = instance
+        self._own = {"app": "ampbot", "instance": instance}
         self._retry = RetryPolicy(sleep, ensure_lock_held)
         self._open: dict[str, Sandbox] = {}
 
-    async def create(self, run: str, template: str, *, seconds: float, repository: int) -> Sandbox:
-        """Create this run's sandbox, with a timeout in seconds. Repeated, it returns the same one (idempotency key).
+    async def create(self, run: str, template: str, *, seconds: float, repository: int, again: bool = False) -> Sandbox:
+        """Create this run's sandbox, with a timeout in seconds. `again`: an earlier call may have created it.
+
+        Not every version of E2B's API knows an idempotency key, and with one the outcome of an earlier request may stay
+        unknown. So whenever there may be a sandbox, it is looked for first.
 
         Raises: SandboxError.
         """
+        may_exist, conflicts = again, 0
 
         async def attempt() -> AsyncSandbox:
-            return await self._client.AsyncSandbox.create(
-                template=template,
-                timeout=int(seconds),
-                metadata={"app": "ampbot", "instance": self._instance, "run": run, "repository": str(repository)},
-                lifecycle={"on_timeout": "kill"},  # E2B may change its default
-                idempotency_key=run,
-                request_timeout=REQUEST_SECONDS,
-            )
+            nonlocal may_exist, conflicts
+            if may_exist and (found := await self._list(run=run)):
+                return await self._client.AsyncSandbox.connect(found[0].id, request_timeout=REQUEST_SECONDS)
+            may_exist = True
+            try:
+                return await self._client.AsyncSandbox.create(
+                    template=template,
+                    timeout=int(seconds),
+                    metadata=self._own | {"run": run, "repository": str(repository)},
+                    lifecycle={"on_timeout": "kill"},  # E2B may change its default
+                    idempotency_key=run if conflicts < CONFLICTS else f"{run}-{conflicts}",
+                    request_timeout=REQUEST_SECONDS,
+                )
+            except SandboxException as error:
+                conflicts += error.status_code == HTTPStatus.CONFLICT
+                raise
 
         sandbox = Sandbox(await self._retry(attempt), self._retry)
         self._open[sandbox.id] = sandbox
@@ -222,20 +238,19 @@ class Sandboxes:
         self._open.pop(sandbox, None)
         await self._retry(attempt)
 
-    async def list_own(self) -> tuple[SandboxInfo, ...]:
-        """The running sandboxes of this instance. Raises: SandboxError."""
+    async def list_own(self, *, run: str | None = None) -> tuple[SandboxInfo, ...]:
+        """The running sandboxes of this instance, or of one run. Raises: SandboxError."""
+        return await self._retry(lambda: self._list(run=run))
 
-        async def attempt() -> tuple[SandboxInfo, ...]:
-            query = SandboxQuery(metadata={"app": "ampbot", "instance": self._instance})
-            pages = self._client.AsyncSandbox.list(query=query, limit=100)
-            sandboxes: list[SandboxInfo] = []
-            while pages.has_next:
-                for item in await pages.next_items():
-                    run = (item.metadata or {}).get("run", "")
-                    sandboxes.append(SandboxInfo(item.sandbox_id, run, item.started_at.timestamp()))
-            return tuple(sandboxes)
-
-        return await self._retry(attempt)
+    async def _list(self, *, run: str | None) -> tuple[SandboxInfo, ...]:
+        query = SandboxQuery(metadata=self._own if run is None else self._own | {"run": run})
+        pages = self._client.AsyncSandbox.list(query=query, limit=100)
+        sandboxes: list[SandboxInfo] = []
+        while pages.has_next:
+            for item in await pages.next_items():
+                name = (item.metadata or {}).get("run", "")
+                sandboxes.append(SandboxInfo(item.sandbox_id, name, item.started_at.timestamp()))
+        return tuple(sandboxes)
 
 
 class RetryPolicy:
@@ -269,7 +284,11 @@ class RetryPolicy:
                 last_error = SandboxUnavailableError(str(error))
             except SandboxException as error:
                 # 409: E2B is still working on the attempt before, which timed out for us.
-                if error.status_code is not None and 400 <= error.status_code < 500 and error.status_code != 409:
+                if (
+                    error.status_code is not None
+                    and 400 <= error.status_code < 500
+                    and error.status_code != HTTPStatus.CONFLICT
+                ):
                     raise SandboxRefusedError(str(error)) from None
                 last_error = SandboxUnavailableError(str(error))
             except (httpx.TransportError, json.JSONDecodeError) as error:

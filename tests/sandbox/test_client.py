@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.rig.e2b.server import E2B
-from bot.rig.http.faults import Fault
+from bot.rig.http.faults import Fault, Side
 from bot.sandbox import client
 from bot.sandbox.answer import CommandResult
 from bot.sandbox.client import Sandbox, Sandboxes
 from bot.sandbox.errors import CommandTimeoutError, OutputError
 
+CREATE = "^/v2/sandboxes$"
 START = r"/process\.Process/Start"
 
 
@@ -44,6 +45,38 @@ async def sandbox(rig: E2B, sleep: Sleep) -> AsyncIterator[Sandbox]:
     sandboxes = Sandboxes(rig.api_key, instance="test", api_url=rig.url, sandbox_url=rig.url, sleep=sleep)
     yield await sandboxes.create("run", "amp", seconds=300, repository=1)
     rig.clear()
+
+
+@pytest.fixture
+def sandboxes(rig: E2B, sleep: Sleep) -> Iterator[Sandboxes]:
+    yield Sandboxes(rig.api_key, instance="test", api_url=rig.url, sandbox_url=rig.url, sleep=sleep)
+    rig.clear()
+
+
+async def test_what_an_earlier_call_made_is_found_and_not_made_again(rig: E2B, sandboxes: Sandboxes) -> None:
+    first = await sandboxes.create("run", "amp", seconds=300, repository=1)
+    again = await sandboxes.create("run", "base", seconds=300, repository=1, again=True)  # other request, same key
+    assert (again.id, list(rig.sandboxes)) == (first.id, [first.id])
+    other = await sandboxes.create("other", "amp", seconds=300, repository=1, again=True)
+    assert list(rig.sandboxes) == [first.id, other.id]
+    assert [found.id for found in await sandboxes.list_own(run="run")] == [first.id]
+
+
+async def test_a_sandbox_whose_answer_was_lost_is_found(rig: E2B, sandboxes: Sandboxes) -> None:
+    rig.server.faults.add(Fault("timeout", Side.AFTER, "POST", CREATE, seconds=0.1))
+    mark = len(rig.server.request_log.entries)
+    sandbox = await sandboxes.create("lost", "amp", seconds=300, repository=1)
+    assert list(rig.sandboxes) == [sandbox.id]
+    made = [entry.path for entry in rig.server.request_log.since(mark) if entry.method == "POST"]
+    assert made == ["/v2/sandboxes", f"/v2/sandboxes/{sandbox.id}/connect"], "it was not asked for twice"
+
+
+async def test_a_key_whose_outcome_nobody_knows_is_given_up(rig: E2B, sandboxes: Sandboxes, sleep: Sleep) -> None:
+    unknown = "The outcome of the request with this Idempotency-Key is unknown"
+    rig.server.faults.add(Fault("error", method="POST", path=CREATE, status=409, message=unknown, times=2))
+    sandbox = await sandboxes.create("unknown", "amp", seconds=300, repository=1)
+    assert [record.options.idempotency_key for record in rig.records if record.id == sandbox.id] == ["unknown-2"]
+    assert sleep.slept == list(client.WAITS[:2])
 
 
 async def test_a_command_that_overruns_is_no_outage(sandbox: Sandbox, sleep: Sleep) -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from bot.rig.contract.contract import Contract
 from bot.rig.e2b.state import Sandbox
+from bot.rig.http.faults import Side
 from bot.rig.rig import PATIENCE, Rig
 from bot.sandbox.scripts import script
 from tests.stories.conftest import LITTLE_LAG
-from tests.stories.stopping import Gate
+from tests.stories.stopping import Gate, asked, assert_stopped, sandboxes, taken
 from tests.stories.story import Story
 
 STARTS = script("start")
@@ -197,6 +198,40 @@ def test_stopped_in_order_while_amp_works_it_restarts_into_it(mortal: Story) -> 
     mortal.settle()
     assert times == "started\n", "no second agent was started"
     assert_undisturbed(mortal, number, sandbox, whole)
+
+
+def test_killed_while_its_sandbox_is_made_and_stopped_meanwhile_leaves_none(mortal: Story) -> None:
+    """Nobody was told the sandbox's id: it is found by its run."""
+    rig, number, gate = mortal.rig, mortal.issue(), Gate()
+    rig.e2b.server.faults.add(gate.fault("POST", "^/v2/sandboxes$", Side.AFTER))
+    asked(mortal, number, state="preparing")
+    until("the sandbox to be made", gate.reached.is_set)
+    stop = mortal.say(number, "/amp stop")
+    mortal.until("the stop to be taken", lambda: taken(mortal, stop))
+    rig.bot.kill()
+    gate.open()
+    rig.bot.start()
+    mortal.settle()
+    assert_stopped(mortal, number, "", stop)
+    assert dict(rig.e2b.sandboxes) == {}
+    assert [agents(made) for made in sandboxes(mortal)] == [[]]
+
+
+def test_killed_while_its_sandbox_is_made_it_goes_on_in_the_same(mortal: Story) -> None:
+    """Also where E2B knows no idempotency key: what an earlier attempt made is looked for."""
+    rig, number, gate = mortal.rig, mortal.issue(), Gate()
+    requests = rig.e2b.server.request_log
+    mark = len(requests.entries)
+    rig.e2b.server.faults.add(gate.fault("POST", "^/v2/sandboxes$", Side.AFTER))
+    asked(mortal, number, '/amp fix it\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n', state="preparing")
+    until("the sandbox to be made", gate.reached.is_set)
+    rig.bot.kill()
+    gate.open()
+    rig.bot.start()
+    mortal.settle()
+    assert (mortal.states(), mortal.change()) == (["published"], FIXED)
+    created = [entry for entry in requests.since(mark) if (entry.method, entry.path) == ("POST", "/v2/sandboxes")]
+    assert (len(created), len(sandboxes(mortal))) == (1, 1)
 
 
 def test_a_delivery_that_never_ends_does_not_hold_the_stop_up(mortal: Story) -> None:
