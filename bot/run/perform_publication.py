@@ -141,13 +141,20 @@ class _Publication:
                 return messages.tree_differs()
             await self._push(seen.repository, step)
             return None  # look again: it may have been merged or closed before the push
+        # Somebody may have closed or merged it, and a second one would be opened.
+        if (
+            isinstance(step, OpenPull)
+            and self._work.run.commit
+            and (pull := await self._repository.find_pull(self._own))
+        ):
+            return await self._opened(step, pull)
         start = await self._start(seen)
         if start is None:
             return moved_messages.branch_rewritten(self._work.pinned.head_branch or "")
         if not await self._make_branch(start):
             return messages.tree_differs()
         if isinstance(step, OpenPull):
-            return await self._open_pull(step)
+            return await self._opened(step, await self._open_pull(step))
         return self._beside(step.why, seen, start)
 
     async def _push(self, repository: str, step: PushToHead) -> None:
@@ -259,17 +266,28 @@ class _Publication:
 
     # --- pull request ---
 
-    async def _open_pull(self, step: OpenPull) -> Ending:
-        context, work = self._context, self._work
-        run, answer, changes = work.run, work.answer.text, work.change_set.changes
-        merges = await self._repository.merge(self._own, step.base) if step.why is Why.MERGED else None
-        price = run_cost(context, run, now())
-        body = messages.pull_body(run.request, work.pinned, self._description, price)
-        pull = await self._find_or_open(self._headline, body, step.base)
-        await context.database.write(runs.set_pull, run.id, pull.number)
+    async def _open_pull(self, step: OpenPull) -> Pull:
+        """The pull request of this run, for `step.base`."""
+        repository, own, draft = self._repository, self._own, bool(self._work.stopped_by)
+        price = run_cost(self._context, self._work.run, now())
+        body = messages.pull_body(self._work.run.request, self._work.pinned, self._description, price)
+        try:
+            opened = await repository.open_pull(self._headline, body, own, step.base, draft=draft)
+        except UnavailableError:
+            # It may be open now. Then the second attempt returns None: GitHub allows one for each (head, base).
+            opened = await repository.open_pull(self._headline, body, own, step.base, draft=draft)
+        pull = opened or await repository.find_pull(own)
+        if pull is None:  # GitHub's lists lag behind its writes
+            raise UnavailableError(200, f"GitHub says a pull request for {own} exists, and shows none yet.")
+        return pull
+
+    async def _opened(self, step: OpenPull, pull: Pull) -> Ending:
+        work, answer, changes = self._work, self._work.answer.text, self._work.change_set.changes
+        await self._context.database.write(runs.set_pull, work.run.id, pull.number)
         match step.why:
             case Why.MERGED:
                 pushed = work.pinned.head_branch if self._pushed else None
+                merges = await self._repository.merge(self._own, step.base)
                 return moved_messages.merged_meanwhile(
                     pull.number, step.base, answer, changes, merges=merges, pushed=pushed
                 )
@@ -280,18 +298,6 @@ class _Publication:
         if work.stopped_by:
             return stop_messages.stopped_draft(work.stopped_by, pull.number, changes, answer, draft=pull.draft)
         return messages.pull_opened(pull.number, answer or self._description, changes)
-
-    async def _find_or_open(self, title: str, body: str, base: str) -> Pull:
-        repository, own, draft = self._repository, self._own, bool(self._work.stopped_by)
-        try:
-            opened = await repository.open_pull(title, body, own, base, draft=draft)
-        except UnavailableError:
-            # It may be open now. Then the second attempt returns None: GitHub allows one for each (head, base).
-            opened = await repository.open_pull(title, body, own, base, draft=draft)
-        pull = opened or await repository.find_pull(own)
-        if pull is None:  # GitHub's lists lag behind its writes
-            raise UnavailableError(200, f"GitHub says a pull request for {own} exists, and shows none yet.")
-        return pull
 
 
 def _withheld(why: Why, work: Work) -> Ending:

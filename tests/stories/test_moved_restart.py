@@ -81,18 +81,41 @@ def test_killed_after_the_push_and_it_was_closed(mortal: Story, gate: Gate) -> N
     assert said in mortal.only_answer(pull.number)
 
 
+def killed_after_the_pull_request(story: Story, gate: Gate, meanwhile: Callable[[int], object]) -> int:
+    """The bot is killed before it learns the pull request's number. Returns the issue's."""
+    number = story.issue()
+    story.rig.github.server.faults.add(gate.fault("POST", rf"/{story.repo.full_name}/pulls$", Side.AFTER))
+    story.say(number, WORK)
+    story.until("the pull request", gate.reached.is_set)
+    story.rig.bot.kill()
+    gate.open()
+    meanwhile(number)
+    story.rig.serve()
+    story.settle()
+    return number
+
+
 def test_killed_after_the_pull_request_and_the_issue_was_closed_as_not_planned(mortal: Story, gate: Gate) -> None:
     """It is out already: to say that nothing was published would be wrong."""
-    number = mortal.issue()
-    mortal.rig.github.server.faults.add(gate.fault("POST", rf"/{mortal.repo.full_name}/pulls$", Side.AFTER))
-    mortal.say(number, WORK)
-    mortal.until("the pull request", gate.reached.is_set)
-    mortal.rig.bot.kill()
-    gate.open()
-    mortal.rig.github.close(mortal.repo, number, MAINTAINER, "not_planned")
-    mortal.rig.serve()
-    mortal.settle()
+    number = killed_after_the_pull_request(
+        mortal, gate, lambda number: mortal.rig.github.close(mortal.repo, number, MAINTAINER, "not_planned")
+    )
     pull = mortal.only_pull()
     assert pull.issue.author.account.login == BOT
     assert f"Opened #{pull.number} (1 file changed)." in mortal.only_answer(number)
     assert sorted(mortal.branches()) == sorted(["main", pull.head_ref])
+
+
+@pytest.mark.parametrize("end", ["closed", "merged"])
+def test_killed_after_the_pull_request_and_it_was_dealt_with(mortal: Story, gate: Gate, end: str) -> None:
+    """GitHub would open a second one for the same branch."""
+
+    def deal_with(_number: int) -> None:
+        github, pull = mortal.rig.github, mortal.only_pull()
+        (github.close if end == "closed" else github.merge)(mortal.repo, pull.number, MAINTAINER)
+        github.delete_branch(mortal.repo, pull.head_ref, MAINTAINER)
+
+    number = killed_after_the_pull_request(mortal, gate, deal_with)
+    pull = mortal.only_pull()
+    assert f"Opened #{pull.number} (1 file changed)." in mortal.only_answer(number)
+    assert (mortal.states(), sorted(mortal.branches())) == (["published"], ["main"])
