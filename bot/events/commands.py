@@ -1,8 +1,8 @@
 """Finds the commands in a text. Only this module knows their grammar.
 
 A command starts a line that a reader of the rendered text sees as such (bot/events/visible.py), with `/amp` or an
-@mention of the bot. Its text goes on to the next command or the end, without what a mail program adds below a reply
-(bot/events/mail.py).
+@mention of the bot. Its text goes on to the next command or the end, without HTML comments and without what a mail
+program adds below a reply (bot/events/mail.py).
 
 Stopping is safe, starting costs: in doubt a text stops, reads or asks back, and a run is started by `/amp work`.
 """
@@ -10,6 +10,7 @@ Stopping is safe, starting costs: in doubt a text stops, reads or asks back, and
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -106,6 +107,8 @@ _WORD = re.compile(rf"{_LETTER}+(?:(?:_+|['’/-]){_LETTER}+|{_FILE})*|[{_SPACEL
 # Before a verb these make it part of something: a quotation, code, a path, an item of a list.
 _PART_OF_SOMETHING = re.compile(r"[\"'`“”„«»‘’「『(<\[{/\\#@$]|^\s*[-*+]\s")
 _CODE_OR_QUOTE: Final = ("```", "~~~", ">")
+_TICKED = re.compile(r"(?m)^([\s>]*(?:[-*+]|\d+[.)])\s+\[)[xX](?=\]\s)")
+_EMOJI_OR_TAG = re.compile(r":[a-z0-9_+-]+:|</?[A-Za-z][A-Za-z0-9-]*\s?/?>")
 _AFTER_A_VERB = re.compile(r"[*_]*(?:[.;!?…；。！？]+(?=\s|\Z)|[,:，：、､]+)?[*_]*")
 
 _Found = tuple[Command | Problem, ...]
@@ -123,13 +126,13 @@ def parse(text: str, *, names: Sequence[str], verbs: Sequence[Verb] = ()) -> _Fo
 def new_commands(text: str, before: str | None, names: Sequence[str], verbs: Sequence[Verb] = ()) -> _Found:
     """The commands that an edit added. Their indexes are those in `text`, the text after the edit.
 
-    Of several equal commands, the first ones count as the old ones.
+    Of several equal commands, the first ones count as the old ones. To tick a box asks for nothing new.
     """
-    old = Counter(map(_identity, _read(before or "", names, verbs)))
+    old = Counter(map(_unticked, _read(before or "", names, verbs)))
     new = []
     for found in _read(text, names, verbs):
-        if old[_identity(found)] > 0:
-            old[_identity(found)] -= 1
+        if old[_unticked(found)] > 0:
+            old[_unticked(found)] -= 1
         else:
             new.append(found)
     return _with_one_problem(new)
@@ -137,6 +140,11 @@ def new_commands(text: str, before: str | None, names: Sequence[str], verbs: Seq
 
 def _identity(found: Command | Problem) -> tuple[str, str]:
     return ("", found.message) if isinstance(found, Problem) else (found.verb, found.text)
+
+
+def _unticked(found: Command | Problem) -> tuple[str, str]:
+    verb, text = _identity(found)
+    return verb, _TICKED.sub(r"\1 ", text)
 
 
 def _with_one_problem(found: Iterable[Command | Problem]) -> _Found:
@@ -166,7 +174,8 @@ def _read(text: str, names: Sequence[str], verbs: Sequence[Verb]) -> Iterator[Co
     count: Counter[tuple[str, str]] = Counter()
     for (line, column), (after, _) in pairwise([*starts, (end, 0)]):
         below = lines[line + 1 : mail.signature(lines, seen, line, after)]
-        for found in _parse_one("\n".join([lines[line][column:], *below]).strip(), verbs):
+        written = "\n".join([lines[line][column:], *below])
+        for found in _parse_one(visible.without_comments(written).strip(), verbs):
             yield replace(found, index=count[_identity(found)]) if isinstance(found, Command) else found
             count[_identity(found)] += 1
 
@@ -183,7 +192,8 @@ def _parse_one(text: str, verbs: Sequence[Verb]) -> Iterator[Command | Problem]:
     if text.startswith(_CODE_OR_QUOTE):
         yield Command(REQUEST.name, text)
         return
-    said = tuple(word[0].casefold() for word in words)
+    said = tuple(_plain(word) for word in words)
+    said = (_first_of(said[0], verbs), *said[1:])
     for verb in verbs:
         option = _option(verb, said)
         if option is None and not (said[0] == verb.word and _counts(verb, text, line, words[0])):
@@ -214,20 +224,34 @@ def _without_slash(text: str, verbs: Sequence[Verb]) -> str:
 
 def _first_line(text: str) -> tuple[int, list[re.Match[str]]]:
     """The first line that says more than a courtesy: where it begins, and its words without the courtesies."""
-    begin = 0
+    begin, bare = 0, _without_pictures(text)
     for line in text.split("\n"):
-        words = [
-            word for word in _WORD.finditer(text, begin, begin + len(line)) if word[0].casefold() not in _COURTESIES
-        ]
+        words = [word for word in _WORD.finditer(bare, begin, begin + len(line)) if _plain(word) not in _COURTESIES]
         if words:
-            return begin, [words[0], *(word for word in words[1:] if word[0].casefold() not in _OBJECTS)]
+            return begin, [words[0], *(word for word in words[1:] if _plain(word) not in _OBJECTS)]
         begin += len(line) + 1
     return 0, []
 
 
 def _asks(text: str) -> bool:
     """Whether the text behind a verb is more than a courtesy."""
-    return any(word[0].casefold() not in _COURTESIES | _OBJECTS for word in _WORD.finditer(text))
+    return any(_plain(word) not in _COURTESIES | _OBJECTS for word in _WORD.finditer(_without_pictures(text)))
+
+
+def _without_pictures(text: str) -> str:
+    """The text with spaces for what a reader does not see as words: the names of emoji, and tags."""
+    return _EMOJI_OR_TAG.sub(lambda found: " " * len(found[0]), text)
+
+
+def _plain(word: re.Match[str]) -> str:
+    """The word in lower case; an input method may have written it in wide letters."""
+    return unicodedata.normalize("NFKC", word[0]).casefold()
+
+
+def _first_of(word: str, verbs: Sequence[Verb]) -> str:
+    """The verb that `stop/cancel` begins with, where all its parts are verbs; else the word itself."""
+    parts = word.split("/")
+    return parts[0] if all(any(part in verb.words for verb in verbs) for part in parts) else word
 
 
 def _option(verb: Verb, said: tuple[str, ...]) -> str | None:

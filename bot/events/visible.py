@@ -33,7 +33,14 @@ _BREAKING = frozenset(
         *("h1", "h2", "h3", "h4", "h5", "h6", "figure", "figcaption", "picture", "img"),
     }
 )
-_INSIDE_A_LINE = frozenset({"a", "b", "strong", "i", "em", "sub", "sup", "span"})
+# What they hold is shown as something else than a line: struck out, quoted, as a key, as an item. Or the tag is shown:
+# https://github.github.com/gfm/#disallowed-raw-html-extension-. A tag of any other name shows nothing.
+_SETTING_APART = frozenset(
+    {
+        *("del", "s", "strike", "q", "kbd", "samp", "li", "dt", "dd"),
+        *("title", "textarea", "style", "xmp", "iframe", "noembed", "noframes", "script", "plaintext"),
+    }
+)
 _MAX_LABEL = 999  # https://spec.commonmark.org/0.31.2/#link-label
 
 _BACKTICKS = re.compile("`+")
@@ -50,7 +57,9 @@ _HTML = re.compile(
     r"|(?P<tag></?[A-Za-z][A-Za-z0-9-]*(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*+>)"
 )
 _SILENT = True  # a rule then only says whether it applies
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _OPEN = re.compile(r"\sopen(?=[\s=/]|$)", re.IGNORECASE)
+_COMMENT_OR_CODE = re.compile(r"<!--|^ {0,3}(?:`{3,}|~{3,})|`+", re.MULTILINE)
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:")
 
 
@@ -69,6 +78,25 @@ def shown(lines: Sequence[str]) -> list[str]:
     for first, end, seen in _blocks(tokens, lines, labels):
         rows[first:end] = seen
     return rows
+
+
+def without_comments(text: str) -> str:
+    """The text without its HTML comments, which a reader does not see; those in code stay. Never raises.
+
+    Takes linear time: a comment that does not end ends the search.
+    """
+    kept, at = [], 0
+    begun = 0
+    while mark := _COMMENT_OR_CODE.search(text, at):
+        closer = "-->" if mark[0] == "<!--" else mark[0].strip()
+        end = text.find(closer, mark.end())
+        if closer == "-->":
+            if end < 0:
+                break
+            kept.append(text[begun : mark.start()])
+            begun = end + len(closer)
+        at = mark.end() if end < 0 else end + len(closer)
+    return "".join([*kept, text[begun:]])
 
 
 def _blocks(tokens: Iterable[Token], lines: Sequence[str], labels: Collection[str]) -> Iterator[_Rows]:
@@ -125,7 +153,7 @@ class _Elements:
                     break
         elif name == "table" or (
             name in _HIDING
-            and not (name == "details" and _OPEN.search(parts[3]))
+            and not (name == "details" and _OPEN.search(_QUOTED.sub("''", parts[3])))
             and not (name in ("td", "th") and not self._count["table"])  # a browser ignores a cell without a table
         ):
             self._names.append(name)
@@ -275,7 +303,7 @@ def _line_starts(text: str, elements: _Elements) -> Iterator[int]:
             position = closed + len(_ENDS[opener])
         elif tag := mark["tag"]:
             name = elements.read(tag)
-            at_start = name in _BREAKING or (at_start and name in _INSIDE_A_LINE)
+            at_start = name in _BREAKING or (at_start and name not in _SETTING_APART)
 
 
 # --- Markdown's rules --------------------------------------------------------------------------------

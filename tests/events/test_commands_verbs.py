@@ -42,6 +42,22 @@ def test_stop_may_keep_the_work(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("stop/cancel", Command("stop", "")),
+        (":stop_sign: stop", Command("stop", "")),
+        ("stop :octocat: <br>", Command("stop", "")),
+        ("<!-- maybe --> stop <!-- not yet -->", Command("stop", "")),
+        ("\uff53\uff54\uff4f\uff50", Command("stop", "")),
+        ("stop/page is broken", Command("run", "stop/page is broken")),
+        ("fix it\n<!-- not seen -->\n`<!-- seen -->`", Command("run", "fix it\n\n`<!-- seen -->`")),
+    ],
+)
+def test_a_command_is_what_a_reader_sees(text: str, read: Command) -> None:
+    assert parse(f"/amp {text}", names=NAMES) == (read,)
+
+
+@pytest.mark.parametrize(
     "text", ["cancel", "Abort!", "cancel that, please", "abort\n\nThanks!", "please cancel it now"]
 )
 def test_other_words_stop_when_they_are_all_that_is_said(text: str) -> None:
@@ -187,6 +203,9 @@ def test_a_verb_that_says_nothing_of_its_shape_has_a_fixed_one(text: str, found:
             "/amp\n\nSent from my iPhone",
             "/amp work",
             "/amp work, please!",
+            "/amp\n<!-- Describe the bug -->\n\n<!--\nand its steps\n-->",
+            "/amp :eyes:",
+            "/amp <br>",
         ),
     ],
 )
@@ -287,6 +306,9 @@ def test_no_answer_holds_a_command(text: str) -> None:
         ("/amp fix it", "/amp work fix it", []),
         ("/amp stop the server", "/amp work stop the server", [Command("run", "stop the server", 0)]),
         ("/amp fix it", "/amp fix it\n\nSent from my iPhone", []),
+        ("/amp do\n- [ ] one\n1. [ ] two", "/amp do\n- [x] one\n1. [X] two", []),
+        ("/amp do\n- [x] one", "/amp do\n- [ ] one", []),
+        ("/amp do\n- [ ] one", "/amp do\n- [x] two", [Command("run", "do\n- [x] two", 0)]),
     ],
 )
 def test_an_edit_asks_for_what_was_not_there_before(before: str | None, text: str, found: list[Command]) -> None:

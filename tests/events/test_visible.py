@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.events.commands import MAX_CHARS, parse
-from bot.events.visible import shown
+from bot.events.visible import shown, without_comments
 
 LINE = "/amp fix it"
 
@@ -59,6 +59,7 @@ def seen(text: str) -> bool:
         "<details>\n\n/amp fix it\n\n</details>",
         "<details><summary>More</summary>\n\n/amp fix it\n\n</details>",
         "<DETAILS class='open'>\n\n/amp fix it",
+        "<details title=' open '>\n\n/amp fix it\n\n</details>",
         "<details open>\n<details>\n\n/amp fix it\n\n</details>\n</details>",
         "<details>\n\n<b></details\n\n/amp fix it",
         "text <details>\n/amp fix it",
@@ -74,6 +75,8 @@ def seen(text: str) -> bool:
         "<div>text\n/amp fix it\n</div>",
         "<ul><li>\n/amp fix it\n</li></ul>",
         "<!-- a --> text\n<div>text\n/amp fix it</div>",
+        "<div><del>\n/amp fix it\n</del></div>",
+        "<div><kbd>\n/amp fix it\n</kbd></div>",
         "<script>\n/amp fix it\n</script>",
         "<style>\n\n/amp fix it\n\n</style>",
         "<textarea>\n\n/amp fix it\n\n</textarea>",
@@ -124,6 +127,9 @@ def test_the_target_of_a_link_is_none() -> None:
         "<!-- <details> -->\n/amp fix it",
         "a <td> alone\n\n/amp fix it",
         "<pre>x</pre>\n/amp fix it",
+        # GitHub drops elements that it does not know, and shows what is in them.
+        "<center>\n/amp fix it\n</center>",
+        "<section>\n<font size='7'>\n/amp fix it\n</font>\n</section>",
         # GitHub drops these attributes, and shows the element.
         "<div hidden>\n\n/amp fix it\n\n</div>",
         "<p style='display:none'>\n\n/amp fix it\n\n</p>",
@@ -185,3 +191,20 @@ def test_it_takes_time_linear_in_the_text(piece: str, first: str) -> None:
     started = time.process_time()
     shown(lines)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a <!-- b --> c", "a  c"),
+        ("<!--\nb\n-->\nc\n<!-- d -->", "\nc\n"),
+        ("a <!-- b", "a <!-- b"),
+        ("`<!-- b -->` c", "`<!-- b -->` c"),
+        ("``<!-- ` -->`` c", "``<!-- ` -->`` c"),
+        ("```\n<!-- b -->\n```\n<!-- c -->", "```\n<!-- b -->\n```\n"),
+        ("~~~\n<!-- b -->\n~~~", "~~~\n<!-- b -->\n~~~"),
+        ("` <!-- b -->", "` "),
+    ],
+)
+def test_comments_are_taken_out_but_for_those_in_code(text: str, read: str) -> None:
+    assert without_comments(text) == read
