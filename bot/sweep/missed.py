@@ -233,9 +233,21 @@ async def _store_found(context: Context, search: Search, repo: Repo, found: Foun
         return False
     if await context.database.read(idempotency.owner, triggers.owner_key(event, found.event_key)) is not None:
         return False
-    if isinstance(event, CommentEvent) and not await search.is_its_authors(repo, found, event):
-        log.info("found, but not its author's", event_key=found.event_key)
+    if isinstance(event, CommentEvent) and not await _is_its_authors(search, repo, found, event):
         return False
     digest = hashlib.sha256(found.event.encode() + b"\0" + found.body).hexdigest()
     delivery = Delivery(f"{RECOVERED_PREFIX}{found.name}", found.event, digest, found.body)
     return await context.database.write(deliveries.add, delivery)
+
+
+async def _is_its_authors(search: Search, repo: Repo, found: Found, event: CommentEvent) -> bool:
+    try:
+        if await search.is_its_authors(repo, found, event):
+            return True
+        log.info("found, but not its author's", event_key=found.event_key)
+    except TRANSIENT:
+        raise
+    except GitHubError as error:
+        # For example deleted since it was listed. What else was found in the repository is taken up.
+        log.warning("author not known", event_key=found.event_key, status=error.status)
+    return False

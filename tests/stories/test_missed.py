@@ -237,3 +237,17 @@ def test_what_is_found_is_its_authors_alone_and_was_said_there(rig: Rig) -> None
     assert ["Said there." in body for body in there] == [True]
     assert story.states() == ["answered"]
     assert len(rig.e2b.records) == 2
+
+
+def test_a_text_whose_author_github_does_not_tell_holds_nothing_else_up(rig: Rig) -> None:
+    story = Story.begin(rig)
+    number, other = story.issue("One"), story.issue("Another")
+    sleep(rig)
+    never_delivered(rig)
+    story.say(number, "/amp help")
+    story.say(other, "/amp help")
+    delivered(rig)
+    rig.github.server.faults.add(Fault("error", method="POST", path="/graphql$", status=403, message="Forbidden"))
+    wake(rig)
+    answers = [len(story.from_bot(where)) for where in (number, other)]
+    assert sorted(answers) == [0, 1]
