@@ -132,6 +132,12 @@ class _Publication:
 
     async def perform(self, step: Step, seen: Look) -> Ending | None:
         """Raises: GitHubError."""
+        if isinstance(step, OpenPull | Withhold) and self._work.run.commit:
+            # An earlier attempt may have opened it. If it is closed or merged now, GitHub would open a second one.
+            pull = await self._repository.find_pull(self._own)
+            if pull is not None:
+                opened = step if isinstance(step, OpenPull) else OpenPull(self._work.pinned.base_branch)
+                return await self._opened(opened, pull)
         if isinstance(step, Withhold):
             return _withheld(step.why, self._work)
         if isinstance(step, Landed):

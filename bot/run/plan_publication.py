@@ -96,9 +96,12 @@ def _with_folders(paths: Iterable[str]) -> frozenset[str]:
 
 def decide(facts: Facts) -> Step:
     """The next thing to do, or how it ended: Landed and Withhold."""
+    step = _step(facts)
+    return step if facts.may_ask or isinstance(step, Landed) else Withhold(Why.NO_ACCESS)
+
+
+def _step(facts: Facts) -> Step:
     subject = facts.look.subject
-    if not facts.may_ask:
-        return Withhold(Why.NO_ACCESS)
     if isinstance(subject, PullNow) and facts.pinned.head_branch is not None:
         return _for_pull(facts, subject)
     if not facts.branch_made:

@@ -146,6 +146,12 @@ def test_after_the_push(facts: Facts, step: Step) -> None:
     assert decide(facts) == step
 
 
+@pytest.mark.parametrize(("facts", "step"), PUSHED.values(), ids=PUSHED)
+def test_after_the_push_without_write_access(facts: Facts, step: Step) -> None:
+    """What is out is said; nothing more is published."""
+    assert decide(replace(facts, may_ask=False)) == (step if isinstance(step, Landed) else Withhold(Why.NO_ACCESS))
+
+
 def test_what_was_pushed_is_never_pushed_again() -> None:
     heads = [HEAD, OTHER, None]
     for state, head, base, default, branch, in_pull in product(

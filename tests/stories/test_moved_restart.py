@@ -119,3 +119,12 @@ def test_killed_after_the_pull_request_and_it_was_dealt_with(mortal: Story, gate
     pull = mortal.only_pull()
     assert f"Opened #{pull.number} (1 file changed)." in mortal.only_answer(number)
     assert (mortal.states(), sorted(mortal.branches())) == (["published"], ["main"])
+
+
+def test_killed_after_the_pull_request_and_who_asked_lost_access(mortal: Story, gate: Gate) -> None:
+    """It is out already, as above."""
+    number = killed_after_the_pull_request(
+        mortal, gate, lambda _: mortal.rig.github.set_permission(mortal.repo, MAINTAINER, "triage")
+    )
+    assert f"Opened #{mortal.only_pull().number} (1 file changed)." in mortal.only_answer(number)
+    assert mortal.states() == ["published"]
