@@ -159,17 +159,6 @@ class Ignored:
 Event = CommentEvent | ForeignEdit | LabelEvent | ReviewRequestEvent | AssignEvent | CloseEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """An earlier comment on an issue. `bot`: the author is not a person."""
-
-    id: int
-    author: str
-    bot: bool
-    at: str
-    body: str
-
-
 # --- what was asked -------------------------------------------------------------------------------
 
 

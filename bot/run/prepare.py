@@ -130,9 +130,8 @@ async def _read(context: Context, request: RunRequest, repository: Repository) -
     try:
         return await read_conversation(
             repository,
-            request.issue.number,
-            until=request.at,
-            exclude=request.trigger.comment,
+            request,
+            references=prompt.references(request, server=context.settings.github_url, repo=repository.name),
             branch_prefix=context.settings.branch_prefix,
         )
     except NotFoundError:
@@ -223,7 +222,7 @@ async def _write_inputs(
         nonce=secrets.token_hex(4),
         repo=pinned.repo_name,
         sha=pinned.base_sha,
-        comments=conversation.comments,
+        discussion=conversation.discussion,
         merge_base=pinned.merge_base,
         diff=f"~/{PULL_DIFF}" if conversation.pull is not None else None,
         from_fork=pinned.from_fork,
