@@ -7,14 +7,15 @@ from typing import assert_never
 from bot.agent import references as of_text
 from bot.agent.discussion import Discussion
 from bot.agent.sections import discussed, section, subject
-from bot.model import RunKind, RunRequest
+from bot.model import PinnedBase, RunKind, RunRequest
 
 _WORK = """\
 You are working in a fresh checkout of {repo} at commit {sha}{branch}. Do what the request below asks for.
 
-- Change files in the working tree only. Do not commit, push, or open anything: what you leave in the working tree is
-  collected, checked and published for you.
+- Change files in the working tree only. Do not push or open anything: what you leave in the working tree is
+  collected, checked and published for you, as one commit.
 - Run the project's tests where that is sensible, and say what you ran and what came of it.
+- {history}
 - If the request is a question, or nothing needs to change, change nothing and answer it.
 - Your last message is shown to the people in the conversation. When you changed files, end it with a fenced code
   block whose info string is `pull-request`: its first line is a title for the change (at most 70 characters, imperative
@@ -25,6 +26,7 @@ You are reviewing pull request #{number} of {repo}, checked out here at its head
 {merge_base}, and its diff is in the file {diff}.
 
 - Read only: nothing you change here will be kept.
+- {history}
 - Look for what matters to the people who will live with this change: wrong behaviour, lost data, security, missing
   tests, unclear interfaces. Do not repeat what a linter says. If all is well, say so briefly.
 - Your last message is published as the review's summary. End it with a fenced code block whose info string is
@@ -32,6 +34,14 @@ You are reviewing pull request #{number} of {repo}, checked out here at its head
   {{"summary": "...", "comments": [{{"path": "...", "line": 12, "side": "RIGHT", "body": "..."}}]}}.
   Each comment must be on a line of the diff: `side` is "RIGHT" for the new file and "LEFT" for the old; "start_line"
   may be added for a range. At most 30 comments."""
+
+_HISTORY = """\
+Of the history at most {count} of each branch are here, and no more can be fetched: there is no access to GitHub."""
+
+_MERGE = """\
+The base branch is `origin/{base}`, commit {tip}. If you are asked to merge it, do so with
+  `git merge origin/{base}`, resolve the conflicts, and leave the merge, committed or not: it is published as a merge
+  commit with both parents. No other commit or merge of yours is published as such, only the files."""
 
 _FORK = """\
 This pull request comes from a fork, to which nothing can be pushed: change nothing, and answer in words."""
@@ -52,22 +62,28 @@ def compose(
     request: RunRequest,
     *,
     nonce: str,
-    repo: str,
-    sha: str,
+    pinned: PinnedBase,
     discussion: Discussion,
-    merge_base: str | None,
     diff: str | None,
-    from_fork: bool = False,
 ) -> str:
     """The whole prompt. With `nonce`, text inside a section cannot forge the section's end. `diff` is a path."""
     issue = request.issue
     match request.kind:
         case RunKind.REVIEW:
-            head = _REVIEW.format(repo=repo, number=issue.number, sha=sha, merge_base=merge_base, diff=diff)
+            head = _REVIEW.format(
+                repo=pinned.repo_name,
+                number=issue.number,
+                sha=pinned.base_sha,
+                merge_base=pinned.merge_base,
+                diff=diff,
+                history=_history(pinned),
+            )
         case RunKind.WORK:
             branch = f", the head of pull request #{issue.number} (its diff is in {diff})" if diff else ""
-            head = _WORK.format(repo=repo, sha=sha, branch=branch)
-            if from_fork:
+            merge = pinned.merge_base is not None and pinned.base_tip is not None
+            history = f"{_history(pinned)}\n- {_merge(pinned)}" if merge else _history(pinned)
+            head = _WORK.format(repo=pinned.repo_name, sha=pinned.base_sha, branch=branch, history=history)
+            if pinned.from_fork:
                 head += "\n\n" + _FORK
         case _:
             assert_never(request.kind)
@@ -81,6 +97,14 @@ def compose(
     where = f"{request.path}:{request.line}" if request.path else None
     parts.append(section(f"request-{nonce}", _asked(request), by=request.actor.login, on=where))
     return "\n\n".join(parts) + "\n"
+
+
+def _history(pinned: PinnedBase) -> str:
+    return _HISTORY.format(count="the newest commit" if pinned.history == 1 else f"the {pinned.history} newest commits")
+
+
+def _merge(pinned: PinnedBase) -> str:
+    return _MERGE.format(base=pinned.base_branch, tip=pinned.base_tip)
 
 
 def _asked(request: RunRequest) -> str:

@@ -31,6 +31,7 @@ query Conversation($owner: String!, $name: String!, $number: Int!) {{
         pullState: state
         headRefName headRefOid baseRefName baseRefOid isCrossRepository
         headRef {{ {_TARGET} }}
+        baseRef {{ target {{ oid }} }}
       }}
     }}
   }}
@@ -54,6 +55,7 @@ class PullRequest:
     head_sha: str
     base_branch: str
     base_sha: str
+    base_tip: str | None  # the base branch's newest commit; None: the branch was deleted
     from_fork: bool
     open: bool
     merged: bool
@@ -103,6 +105,7 @@ class _Subject(Said):
     base_ref_oid: str = ""
     is_cross_repository: bool = False
     head_ref: _Ref | None = None
+    base_ref: _Ref | None = None
 
 
 class _Repository(_Camel):
@@ -151,6 +154,7 @@ async def read(
             head_sha=subject.head_ref_oid,
             base_branch=subject.base_ref_name,
             base_sha=subject.base_ref_oid,
+            base_tip=subject.base_ref.target.oid if subject.base_ref and subject.base_ref.target else None,
             from_fork=subject.is_cross_repository,
             open=subject.pull_state == "OPEN",
             merged=subject.pull_state == "MERGED",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from bot.agent.discussion import Comment, Discussion, Referenced, Review, Thread
 from bot.agent.sections import MORE
 from bot.model import RunKind, RunRequest
 from tests.events.deliveries import PLACE, PULL_PLACE
-from tests.factory import run_request
+from tests.factory import pinned, run_request
 
 REQUEST = run_request()
 NONCE = "n0nce"
@@ -47,7 +48,7 @@ def composed(
     """(what ampbot says itself, the sections)"""
     discussion = Discussion(remarks, reviews, threads, referenced, more)
     text = prompt.compose(
-        request, nonce=NONCE, repo="octo/hello", sha="c0ffee", discussion=discussion, merge_base=merge_base, diff=diff
+        request, nonce=NONCE, pinned=pinned(base_sha="c0ffee", merge_base=merge_base), discussion=discussion, diff=diff
     )
     head, mark, rest = text.partition(f"<context-{NONCE}")
     return head, mark + rest
@@ -156,22 +157,30 @@ def test_nobodys_words_leave_their_section(title: str, body: str, author: str, c
     assert sections.endswith(f'\n\n<request-{NONCE} by="alice">\nfix it\n</request-{NONCE}>\n')
 
 
+def said(request: RunRequest, **base: Any) -> str:
+    return prompt.compose(request, nonce="n", pinned=pinned(**base), discussion=Discussion(), diff=None)
+
+
 def test_on_a_pull_request_from_a_fork_it_asks_for_words_alone() -> None:
-    said = {
-        from_fork: prompt.compose(
-            REQUEST,
-            nonce="n",
-            repo="o/r",
-            sha="s",
-            discussion=Discussion(),
-            merge_base=None,
-            diff=None,
-            from_fork=from_fork,
-        )
-        for from_fork in (False, True)
-    }
-    assert "comes from a fork" in said[True]
-    assert "comes from a fork" not in said[False]
+    assert "comes from a fork" in said(REQUEST, merge_base="ba5e")
+    assert "comes from a fork" not in said(REQUEST, merge_base="ba5e", head_branch="feature")
+
+
+@pytest.mark.parametrize("kind", RunKind)
+def test_it_is_told_where_the_history_ends(kind: RunKind) -> None:
+    request = run_request(kind=kind)
+    assert "\n- Of the history at most the 50 newest commits of each branch are here, and no more" in said(
+        request, history=50
+    )
+    assert "at most the newest commit of each branch are here" in said(request, history=1)
+
+
+def test_on_a_pull_request_it_is_told_how_to_merge_the_base() -> None:
+    told = said(REQUEST, merge_base="ba5e", base_branch="next", base_tip="c0ffee")
+    assert "\n- The base branch is `origin/next`, commit c0ffee. If you are asked to merge it, do so with\n" in told
+    assert "\n  `git merge origin/next`, resolve" in told
+    for other in ({"base_tip": "c0ffee"}, {"merge_base": "ba5e", "base_tip": None}):
+        assert "git merge" not in said(REQUEST, **other)
 
 
 def test_reviews_threads_and_references_say_who_what_and_where() -> None:
