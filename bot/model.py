@@ -159,17 +159,6 @@ class Ignored:
 Event = CommentEvent | ForeignEdit | LabelEvent | ReviewRequestEvent | AssignEvent | CloseEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """An earlier comment on an issue. `bot`: the author is not a person."""
-
-    id: int
-    author: str
-    bot: bool
-    at: str
-    body: str
-
-
 # --- what was asked -------------------------------------------------------------------------------
 
 
@@ -280,6 +269,8 @@ class PinnedBase:
     base_branch: str  # the base of the pull request we open
     head_branch: str | None = None  # for a pull request that is not from a fork: we push to it
     merge_base: str | None = None  # for a pull request
+    base_tip: str | None = None  # the base branch's newest commit; None: deleted, or merged with already
+    history: int = 1  # commits that are fetched of each branch
     closed: bool = False  # a pull request that was closed, or had no branch any more: there is nothing to push to
 
     @property

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     max_runs_per_installation: int = Field(5, ge=1, description="Most runs at once for one installation")
     max_files: int = Field(3000, ge=1, description="Most files in one change")
     max_change_mb: int = Field(100, ge=1, description="Largest change, in MB of new content")
+    history: int = Field(
+        50, ge=1, le=1000, description="Commits of history that Amp is given; a pull request's own come in any case"
+    )
     symlinks: Literal["refuse", "inside"] = Field(
         "refuse", description="Symbolic links: refuse all, or allow those that stay inside"
     )

@@ -71,6 +71,7 @@ def test_what_has_a_default_need_not_be_set(environment: pytest.MonkeyPatch, pem
         "max_runs_per_installation": 5,
         "max_files": 3000,
         "max_change_mb": 100,
+        "history": 50,
         "symlinks": "refuse",
         "branch_prefix": "amp/",
         "silent_seconds": 60.0,

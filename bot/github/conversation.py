@@ -1,18 +1,20 @@
-"""Reads an issue or pull request in one GraphQL query: the commit to start from, and the comments so far."""
+"""Reads an issue or pull request in one GraphQL query: the commit to start from, and what was said so far."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from bot.agent.discussion import Discussion
+from bot.github.discussion import COMMENTS, REVIEWS, Reference, Said, discussion, reference_field
+from bot.github.older_threads import find_thread
 from bot.github.repository import Repository
-from bot.model import Comment
+from bot.model import CommentKind, RunRequest
 
-_COMMENTS = "comments(last: 60) { nodes { fullDatabaseId body createdAt lastEditedAt author { login __typename } } }"
 _TARGET = "target { oid ... on Commit { tree { oid } } }"
 
 _QUERY = f"""
@@ -22,12 +24,14 @@ query Conversation($owner: String!, $name: String!, $number: Int!) {{
     defaultBranchRef {{ name {_TARGET} }}
     issueOrPullRequest(number: $number) {{
       __typename
-      ... on Issue {{ {_COMMENTS} }}
+      ... on Issue {{ {COMMENTS} }}
       ... on PullRequest {{
-        {_COMMENTS}
+        {COMMENTS}
+        {REVIEWS}
         pullState: state
         headRefName headRefOid baseRefName baseRefOid isCrossRepository
         headRef {{ {_TARGET} }}
+        baseRef {{ target {{ oid }} }}
       }}
     }}
   }}
@@ -51,6 +55,7 @@ class PullRequest:
     head_sha: str
     base_branch: str
     base_sha: str
+    base_tip: str | None  # the base branch's newest commit; None: the branch was deleted
     from_fork: bool
     open: bool
     merged: bool
@@ -65,7 +70,7 @@ class Conversation:
     archived: bool
     default: BranchHead | None  # None: the repository is empty
     pull: PullRequest | None
-    comments: tuple[Comment, ...]
+    discussion: Discussion
     in_the_way: str | None = None  # a branch because of which git allows none with ampbot's prefix
 
 
@@ -91,26 +96,8 @@ class _Ref(_Camel):
         return BranchHead(branch, self.target.oid, self.target.tree.oid)
 
 
-class _Author(_Camel):
-    login: str
+class _Subject(Said):
     typename: str = Field(alias="__typename")
-
-
-class _Comment(_Camel):
-    full_database_id: int | None = None  # not databaseId: it is null for ids over 32 bits
-    body: str
-    created_at: datetime
-    last_edited_at: datetime | None = None
-    author: _Author | None = None
-
-
-class _Comments(_Camel):
-    nodes: list[_Comment | None] = []
-
-
-class _Subject(_Camel):
-    typename: str = Field(alias="__typename")
-    comments: _Comments = _Comments()
     pull_state: str = ""
     head_ref_name: str = ""
     head_ref_oid: str = ""
@@ -118,10 +105,12 @@ class _Subject(_Camel):
     base_ref_oid: str = ""
     is_cross_repository: bool = False
     head_ref: _Ref | None = None
+    base_ref: _Ref | None = None
 
 
 class _Repository(_Camel):
-    model_config = ConfigDict(extra="allow")  # a field for each branch that may be in the way
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Reference | _Ref | None]  # references, and branches that may be in the way
 
     database_id: int | None  # the schema allows null, as for ids over 32 bits
     name_with_owner: str
@@ -136,24 +125,27 @@ class _Answer(_Camel):
 
 
 async def read(
-    repository: Repository, number: int, *, until: str, exclude: int, branch_prefix: str = ""
+    repository: Repository, request: RunRequest, *, references: Sequence[int] = (), branch_prefix: str = ""
 ) -> Conversation | None:
-    """The conversation with the comments that were not written or edited after `until` (RFC 3339).
+    """The issue or pull request of a request, with what could be read there when the request was made.
 
-    `exclude`: the id of a comment to leave out. `branch_prefix`: of the branches that ampbot makes. None: the
-    repository or the issue does not exist.
+    `references`: numbers of other issues and pull requests of the repository that come along, where they exist.
+    `branch_prefix`: of the branches that ampbot makes. None: the repository or the issue does not exist.
 
     Raises: GitHubError.
     """
     # Where there is a branch `a`, git allows no branch `a/b`.
     ways = {f"way{index}": branch_prefix[:index] for index, letter in enumerate(branch_prefix) if letter == "/"}
-    fields = " ".join(
+    numbers = {f"reference{number}": number for number in references}
+    fields = [
         f"{alias}: ref(qualifiedName: {json.dumps(f'refs/heads/{way}')}) {{ name }}" for alias, way in ways.items()
-    )
-    found = (await repository.graphql(_QUERY % fields, {"number": number}, _Answer)).repository
+    ]
+    fields += [reference_field(alias, number) for alias, number in numbers.items()]
+    variables = {"number": request.issue.number}
+    found = (await repository.graphql(_QUERY % " ".join(fields), variables, _Answer, nulls=True)).repository
     if found is None or found.issue_or_pull_request is None:
         return None
-    subject, cutoff = found.issue_or_pull_request, datetime.fromisoformat(until)
+    subject, more = found.issue_or_pull_request, found.model_extra or {}
     pull = None
     if subject.typename == "PullRequest":
         pull = PullRequest(
@@ -162,36 +154,24 @@ async def read(
             head_sha=subject.head_ref_oid,
             base_branch=subject.base_ref_name,
             base_sha=subject.base_ref_oid,
+            base_tip=subject.base_ref.target.oid if subject.base_ref and subject.base_ref.target else None,
             from_fork=subject.is_cross_repository,
             open=subject.pull_state == "OPEN",
             merged=subject.pull_state == "MERGED",
         )
+    asked_in, trigger, threads = None, request.trigger, subject.review_threads
+    if trigger.kind is CommentKind.LINE and threads.having(trigger.comment) is None:
+        asked_in = await find_thread(repository, request.issue.number, trigger.comment, threads)
     default = found.default_branch_ref.head(found.default_branch_ref.name) if found.default_branch_ref else None
+    referenced = {
+        number: reference for alias, number in numbers.items() if isinstance(reference := more.get(alias), Reference)
+    }
     return Conversation(
         repository=found.database_id or await repository.id(),
-        in_the_way=next((way for alias, way in ways.items() if (found.model_extra or {}).get(alias)), None),
+        in_the_way=next((way for alias, way in ways.items() if more.get(alias)), None),
         name=found.name_with_owner,
         archived=found.is_archived,
         default=None if found.is_empty else default,
         pull=pull,
-        comments=tuple(
-            _comment(comment)
-            for comment in subject.comments.nodes
-            # Otherwise anybody could change what an authorised request means by a comment or an edit after it.
-            if comment is not None
-            and comment.full_database_id != exclude
-            and comment.created_at <= cutoff
-            and (comment.last_edited_at is None or comment.last_edited_at <= cutoff)
-        ),
-    )
-
-
-def _comment(comment: _Comment) -> Comment:
-    author = comment.author
-    return Comment(
-        id=comment.full_database_id or 0,
-        author=author.login if author else "",
-        bot=author is not None and author.typename != "User",
-        at=comment.created_at.isoformat(),
-        body=comment.body,
+        discussion=discussion(subject, referenced, request, asked_in),
     )

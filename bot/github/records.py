@@ -35,6 +35,15 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Divergence:
+    """How far two branches are apart: their common ancestor, and how many commits each has beyond it."""
+
+    merge_base: str
+    ahead: int  # of the head
+    behind: int  # of the base
+
+
+@dataclass(frozen=True, slots=True)
 class Pull:
     number: int
     url: str
@@ -120,6 +129,8 @@ class _File(Answer):
 
 class CompareAnswer(Answer):
     merge_base_commit: ShaAnswer
+    ahead_by: int = 0
+    behind_by: int = 0
     files: tuple[_File, ...] = ()
 
 

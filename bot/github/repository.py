@@ -27,6 +27,7 @@ from bot.github.records import (
     Commit,
     CommitAnswer,
     CompareAnswer,
+    Divergence,
     IdAnswer,
     InlineComment,
     PermissionAnswer,
@@ -169,11 +170,18 @@ class Repository:
     async def merge_base(self, base: str, head: str) -> str:
         return (await self.compare(base, head))[0]
 
+    async def divergence(self, base: str, head: str) -> Divergence:
+        got = await self._compare(base, head)
+        return Divergence(got.merge_base_commit.sha, got.ahead_by, got.behind_by)
+
     async def compare(self, base: str, head: str) -> tuple[str, frozenset[str] | None]:
         """The merge base, and what changed from there to `head`, by path. None: more than GitHub lists."""
-        got = await self._call("GET", f"/compare/{base}...{head}", CompareAnswer, query={"per_page": 1})
+        got = await self._compare(base, head)
         paths = frozenset(path for file in got.files for path in (file.filename, file.previous_filename) if path)
         return got.merge_base_commit.sha, paths if len(got.files) < MAX_COMPARED else None
+
+    async def _compare(self, base: str, head: str) -> CompareAnswer:
+        return await self._call("GET", f"/compare/{base}...{head}", CompareAnswer, query={"per_page": 1})
 
     async def diff(self, base: str, head: str) -> str:
         """The unified diff between two commits. Unlike a pull request's diff, it does not change with new pushes.
@@ -193,9 +201,9 @@ class Repository:
         body = {"base_tree": base, "tree": [_tree_entry(entry) for entry in entries]}
         return (await self._call("POST", "/git/trees", ShaAnswer, body=body, repeat=True)).sha
 
-    async def make_commit(self, message: str, tree: str, parent: str) -> Commit:
+    async def make_commit(self, message: str, tree: str, parents: Sequence[str]) -> Commit:
         """Create a commit. GitHub signs it only if we give no author and no committer."""
-        body = {"message": self._client.redact(message), "tree": tree, "parents": [parent]}
+        body = {"message": self._client.redact(message), "tree": tree, "parents": list(parents)}
         return (await self._call("POST", "/git/commits", CommitAnswer, body=body, repeat=True)).value()
 
     async def commit(self, sha: str) -> Commit:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import structlog
 
 from bot.changes import changeset
@@ -10,8 +12,9 @@ from bot.context import Context
 from bot.model import Ending, Problem, RunState
 from bot.run.prepare import lifetime
 from bot.sandbox import host
-from bot.sandbox.errors import OutputError
-from bot.sandbox.scripts import ARCHIVE, script
+from bot.sandbox.client import Sandbox
+from bot.sandbox.errors import MissingFileError, OutputError
+from bot.sandbox.scripts import ARCHIVE, MERGED, script
 from bot.settings import Settings
 from bot.store import runs
 from bot.store.database import now
@@ -23,6 +26,7 @@ log = structlog.get_logger()
 COLLECT_SECONDS = 600
 MARGIN_SECONDS = 20
 CHANGES = "changes"  # the artifact's name
+MERGE = "merge"  # the artifact with the id of the commit that Amp says it merged
 
 _PATHS = """\
 export AMPBOT_BASE_GIT="$HOME/.ampbot/base.git" AMPBOT_WORKTREE="$HOME/repo" AMPBOT_OUT="$HOME/.ampbot/out"
@@ -45,12 +49,13 @@ async def collect(context: Context, run: Run) -> Ending | None:
     limit = limits(context.settings)
     env = {
         "AMPBOT_TREE": run.pinned.base_tree,
+        "AMPBOT_COMMIT": run.pinned.base_sha,
         "AMPBOT_MAX_FILES": str(limit.files),
         "AMPBOT_MAX_BYTES": str(limit.total_bytes),
         "AMPBOT_MACHINE": host.name(),
     }
     # In one command: another one's login shell could start what the agent left in a profile file anew.
-    command = f"( {script('end_processes')})\n{_PATHS}{script('collect')}"
+    command = f"( {script('end_processes')})\n{_PATHS}( {script('merged')})\n{script('collect')}"
     # It must overrun before the sandbox ends: only then is the reason told.
     left = (run.started_at or now()) + lifetime(context.settings) - now() - MARGIN_SECONDS
     seconds = max(MARGIN_SECONDS, min(COLLECT_SECONDS, left))
@@ -68,5 +73,17 @@ async def collect(context: Context, run: Run) -> Ending | None:
         log.warning("not collected", run=run.id, why=problem.detail or problem.message)
         # If the run failed anyway, its own reason is the ending.
         return messages.refused_change(problem.message) if run.outcome is not None and run.outcome.ok else None
+    if run.pinned.merge_base is not None and (merged := await _merged(sandbox)):
+        await context.database.write(runs.save_artifact, run.id, MERGE, merged)
     await context.database.write(runs.save_artifact, run.id, CHANGES, archive)
     return None
+
+
+async def _merged(sandbox: Sandbox) -> bytes | None:
+    """The id of the commit that Amp merged. The sandbox may say anything: the caller of `merged` checks it."""
+    try:
+        pieces = await sandbox.read(MERGED, max_bytes=100)
+    except MissingFileError:
+        return None
+    said = b"".join(pieces or ()).strip()
+    return said if re.fullmatch(rb"[0-9a-f]{40}", said) else None

@@ -11,7 +11,7 @@ from bot.text import refusal_messages
 
 async def missing(context: Context, request: RunRequest) -> Ending | None:
     """The ending that names it; None if the repository and the conversation are there, or GitHub does not say."""
-    repo, number = request.issue.repo, request.issue.number
+    repo = request.issue.repo
     try:
         name = await context.github.current_name(repo)
         if name is None:
@@ -22,7 +22,7 @@ async def missing(context: Context, request: RunRequest) -> Ending | None:
     except GitHubError:
         return None
     try:
-        found = await read_conversation(repository, number, until=request.at, exclude=0)
+        found = await read_conversation(repository, request)
     except NotFoundError:
         found = None
     except GitHubError:

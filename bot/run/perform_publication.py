@@ -46,6 +46,7 @@ class Work:
     change_set: ChangeSet
     answer: Answer
     stopped_by: str
+    merged: str | None = None  # the commit of the base branch that Amp says it merged
 
 
 async def publish(context: Context, work: Work) -> Ending:
@@ -222,7 +223,8 @@ class _Publication:
                 log.error("tree differs", run=run.id, made=made, collected=change_set.tree)
                 return False
             message = messages.commit_message(self._headline, run.request, context.host)
-            done = await self._repository.make_commit(message, made, start)
+            parents = (start, *await self._merged_parent())
+            done = await self._repository.make_commit(message, made, parents)
         finally:
             if tree.is_large(change_set):
                 with suppress(GitHubError):
@@ -232,6 +234,22 @@ class _Publication:
         self._commit = done.sha
         await context.database.write(runs.set_commit, run.id, done.sha, self._own)
         return True
+
+    async def _merged_parent(self) -> tuple[str, ...]:
+        """The commit that Amp merged, if it is of the base branch as that was fetched; other merges are squashed.
+
+        That GitHub has a commit proves nothing: it serves those of every fork.
+        """
+        merged, tip = self._work.merged, self._work.pinned.base_tip
+        if merged is None or tip is None:
+            return ()
+        try:
+            of_base = merged == tip or await self._repository.merge_base(merged, tip) == merged
+        except (NotFoundError, UnprocessableError):  # no such commit, or no common ancestor
+            of_base = False
+        if not of_base:
+            log.warning("merge of another branch", run=self._work.run.id, merged=merged)
+        return (merged,) if of_base else ()
 
     async def _contains(self, head: str) -> bool:
         """Whether `head` is the run's commit, or has it in its history."""
@@ -268,7 +286,8 @@ class _Publication:
     async def _is_equal(self, sha: str) -> bool:
         """Whether the commit is that of an earlier attempt, which differs only in its time."""
         existing = await self._repository.commit(sha)
-        return existing.tree == self._work.change_set.tree and existing.parents == (self._work.pinned.base_sha,)
+        parents = (self._work.pinned.base_sha, *await self._merged_parent())
+        return existing.tree == self._work.change_set.tree and existing.parents == parents
 
     # --- pull request ---
 

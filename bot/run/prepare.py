@@ -37,6 +37,8 @@ FETCH_SECONDS = 600
 FETCH_WAITS = (1.0, 5.0)
 # Characters of a pull request's diff that the agent gets.
 MAX_DIFF = 2_000_000
+# More commits of a branch are not fetched, however long a pull request or its base has grown.
+MAX_HISTORY = 1000
 # Bytes of the compressed file names of the pinned tree, and the name of the artifact that holds them.
 MAX_PATHS = 20_000_000
 BASE_PATHS = "paths"
@@ -118,7 +120,7 @@ async def _resolve_base(context: Context, run: Run, repository: Repository) -> t
     if refusal := rejection(request, conversation, context.settings.branch_prefix):
         return refusal
     try:
-        pinned = run.pinned or await _read_base(repository, conversation)
+        pinned = run.pinned or await _read_base(repository, conversation, context.settings.history)
     except NotFoundError as error:
         if conversation.pull is None or "No common ancestor" not in error.message:
             raise
@@ -131,9 +133,8 @@ async def _read(context: Context, request: RunRequest, repository: Repository) -
     try:
         return await read_conversation(
             repository,
-            request.issue.number,
-            until=request.at,
-            exclude=request.trigger.comment,
+            request,
+            references=prompt.references(request, server=context.settings.github_url, repo=repository.name),
             branch_prefix=context.settings.branch_prefix,
         )
     except NotFoundError:
@@ -160,11 +161,17 @@ def rejection(request: RunRequest, conversation: Conversation, branch_prefix: st
     return None
 
 
-async def _read_base(repository: Repository, conversation: Conversation) -> PinnedBase:
+async def _read_base(repository: Repository, conversation: Conversation, history: int) -> PinnedBase:
+    """`history`: how many commits the operator wants of each branch."""
     pull, default = conversation.pull, conversation.default
     assert default is not None  # noqa: S101 - checked by rejection()
     if pull is None:
-        return PinnedBase(conversation.name, default.commit, default.tree, default.branch)
+        return PinnedBase(
+            conversation.name, default.commit, default.tree, default.branch, base_tip=default.commit, history=history
+        )
+    # A base with which it was merged already contains it: then their common ancestor says nothing.
+    tip = None if pull.merged else pull.base_tip
+    apart = await repository.divergence(tip or pull.base_sha, pull.head_sha)
     return PinnedBase(
         repo_name=conversation.name,
         base_sha=pull.head_sha,
@@ -173,7 +180,10 @@ async def _read_base(repository: Repository, conversation: Conversation) -> Pinn
         head_branch=None if pull.from_fork else pull.head_branch,
         # What is asked for on a merged one becomes a pull request of its own.
         closed=not pull.merged and (not pull.open or pull.head is None),
-        merge_base=await repository.merge_base(pull.base_sha, pull.head_sha),
+        merge_base=apart.merge_base,
+        base_tip=tip,
+        # Down to the common ancestor, else git cannot merge them.
+        history=min(max(history, apart.ahead + 1, apart.behind + 1), MAX_HISTORY),
     )
 
 
@@ -203,7 +213,8 @@ def _fetch_env(context: Context, pinned: PinnedBase, token: Token) -> dict[str, 
     basic = base64.b64encode(f"x-access-token:{token.value}".encode()).decode()
     return {
         "AMPBOT_URL": f"{context.settings.github_url}/{pinned.repo_name}.git",
-        "AMPBOT_COMMITS": " ".join(filter(None, (pinned.base_sha, pinned.merge_base))),
+        "AMPBOT_COMMITS": " ".join(filter(None, dict.fromkeys((pinned.base_sha, pinned.merge_base, pinned.base_tip)))),
+        "AMPBOT_DEPTH": str(pinned.history),
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_COUNT": "1",
         # GitHub's git server requires Basic. The key limits the header to this host, also after a redirect.
@@ -222,12 +233,9 @@ async def _write_inputs(
     text = prompt.compose(
         run.request,
         nonce=secrets.token_hex(4),
-        repo=pinned.repo_name,
-        sha=pinned.base_sha,
-        comments=conversation.comments,
-        merge_base=pinned.merge_base,
+        discussion=conversation.discussion,
+        pinned=pinned,
         diff=f"~/{PULL_DIFF}" if conversation.pull is not None else None,
-        from_fork=pinned.from_fork,
     )
     probe, _, _ = await gather_all(
         sandbox.run(amp_cli.PROBE, seconds=60),
@@ -254,6 +262,8 @@ async def _check_out(
         "AMPBOT_COMMIT": pinned.base_sha,
         "AMPBOT_TREE": pinned.base_tree,
         "AMPBOT_BRANCH": "amp-work",
+        "AMPBOT_BASE": pinned.base_branch,
+        "AMPBOT_BASE_TIP": pinned.base_tip or "",
     }
     result = await sandbox.run(script("checkout"), env=env, seconds=FETCH_SECONDS)
     if result.exit_code != 0:

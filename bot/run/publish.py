@@ -8,7 +8,7 @@ from bot.agent.answer import split_answer
 from bot.context import Context
 from bot.model import Ending, PinnedBase, Problem, RunState
 from bot.run import perform_publication
-from bot.run.collect import CHANGES
+from bot.run.collect import CHANGES, MERGE
 from bot.run.perform_publication import Work
 from bot.run.reading import check_changes, off_loop, read_changes
 from bot.run.review import review
@@ -55,7 +55,9 @@ async def publish(context: Context, run: Run) -> Ending | None:
     violations = await check_changes(context, run.id, change_set)
     if violations:
         return messages.refused_paths(violations)
-    return await perform_publication.publish(context, Work(run, pinned, change_set, answer, stopped_by))
+    merged = await context.database.read(runs.load_artifact, run.id, MERGE)
+    work = Work(run, pinned, change_set, answer, stopped_by, merged=merged.decode() if merged else None)
+    return await perform_publication.publish(context, work)
 
 
 async def _changed(context: Context, run: Run, pinned: PinnedBase) -> bool:

@@ -14,6 +14,7 @@ AMP_SETTINGS = f"{OURS}/amp-settings.json"
 COMMAND = f"{OURS}/command"
 PATHS = f"{OURS}/paths.gz"
 ARCHIVE = f"{OURS}/out/change.tar.gz"
+MERGED = f"{OURS}/out/merged"
 AGENT_ERRORS = f"{OURS}/agent/err"
 
 

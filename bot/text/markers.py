@@ -12,6 +12,11 @@ def run_marker(run: str) -> str:
     return f"<!-- ampbot:run:{run} -->"
 
 
+def is_of_a_run(body: str) -> bool:
+    """Whether a text of ours is a run's comment or review. Who wrote it is for the caller to check."""
+    return body.startswith(run_marker("").removesuffix(" -->"))
+
+
 def key_marker(key: str) -> str:
     """The marker of a reply."""
     return f"<!-- ampbot:{key} -->"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.agent.outcome import Failure
 from bot.model import Actor, ActorKind, Ending, RunState
 from bot.text import markers, messages, review_messages, stop_messages
-from bot.text.markers import is_marked, key_marker, run_marker
+from bot.text.markers import is_marked, is_of_a_run, key_marker, run_marker
 from bot.text.messages import RunCost
 from tests.factory import RUN, ending, outcome, pinned, run_request
 
@@ -102,3 +102,8 @@ def test_an_ending_of_an_older_release_is_found_by_the_same_marker() -> None:
     assert is_marked(older, OWN)
     assert messages.final(run_request(), Ending(RunState.PUBLISHED, "Opened #2."), COST).startswith(older[:60])
     assert is_marked(f"{markers.key_marker('reply:issue:1:a')}\ntext", key_marker("reply:issue:1:a"))
+
+
+def test_a_run_is_told_from_other_replies() -> None:
+    assert is_of_a_run(f"{OWN}\n### Done")
+    assert not any(map(is_of_a_run, (f"> {OWN}", key_marker("denied:10:7"), "", "Done")))

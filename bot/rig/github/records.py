@@ -279,7 +279,9 @@ class Review:
     commit: str
     created_at: float
     submitted_at: float | None
+    edited_at: float | None = None
     editors: list[Account] = field(default_factory=list)
+    minimized: str | None = None
 
     @property
     def node_id(self) -> str:

@@ -203,10 +203,10 @@ class UserActions(Scenario):
         user: str,
         body: str,
         *,
-        event: str = "COMMENT",
+        event: str | None = "COMMENT",
         comments: Sequence[DraftComment] = (),
     ) -> Review:
-        """event: COMMENT, APPROVE or REQUEST_CHANGES."""
+        """event: COMMENT, APPROVE or REQUEST_CHANGES; None: it stays pending."""
         with self.state.lock:
             return reviews.create_review(
                 self.state,
@@ -216,6 +216,24 @@ class UserActions(Scenario):
                 event=event,
                 comments=comments,
             )
+
+    def submit_pending(self, review: Review, event: str = "COMMENT") -> None:
+        with self.state.lock:
+            reviews.submit(self.state, review, review.author, event, review.body)
+
+    def edit_review(self, review: Review, user: str, body: str) -> None:
+        with self.state.lock:
+            reviews.edit_review(self.state, review, self._by(user), body)
+
+    def hide(self, text: Comment | Review | ReviewComment, classifier: str = "SPAM") -> None:
+        """Hide a comment or review, as somebody with write access can."""
+        with self.state.lock:
+            text.minimized = classifier
+
+    def resolve(self, first: ReviewComment, user: str, *, resolved: bool = True) -> None:
+        """Resolve the thread that begins with this comment."""
+        with self.state.lock:
+            reviews.set_resolved(self.state, first, self._by(user), resolved=resolved)
 
     def review_comment(
         self, repo: Repository | str, number: int, user: str, draft: DraftComment, *, reply_to: int | None = None

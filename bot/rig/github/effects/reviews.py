@@ -81,6 +81,22 @@ def submit(state: State, review: Review, actor: Actor, event: str, body: str) ->
         _emit_comment(state, comment, actor, "created")
 
 
+def edit_review(state: State, review: Review, actor: Actor, body: str) -> None:
+    """Change the text of a review; while it is pending, nobody is told."""
+    refuse_archived(review.pull.repository)
+    _check_body(body)
+    before, review.body = review.body, body
+    if review.state == "PENDING":
+        return
+    review.edited_at = state.now()
+    review.editors.append(actor.account)
+    shape = {**review_shape(state.url, review), "state": review.state.lower()}
+    payload: Json = {"action": "edited", "review": shape, "pull_request": pull_shape(state.url, review.pull)}
+    emit(
+        state, review.pull.repository, "pull_request_review", actor, {**payload, "changes": {"body": {"from": before}}}
+    )
+
+
 def comment(state: State, pull: Pull, actor: Actor, draft: DraftComment, commit: str | None) -> ReviewComment:
     """A single comment: GitHub wraps it in a review without a body."""
     refuse_archived(pull.repository)

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.rig.github.effects.measure import changes, is_mergeable
-from bot.rig.github.graphql.view import RefNode, Resolver, Thread, View, author_of, connection, git_node, ref_node
+from bot.rig.github.graphql.view import (
+    RefNode,
+    Resolver,
+    Thread,
+    View,
+    author_of,
+    connection,
+    git_node,
+    is_visible,
+    ref_node,
+)
 from bot.rig.github.records import Comment, Issue, Pull, Repository, ReviewComment
 from bot.rig.github.shapes import moment, moment_or_none
 from bot.rig.github.shapes.issues import association, page_of
@@ -60,6 +70,9 @@ def fitting(number: int) -> int | None:
     return number if number < 2**31 else None
 
 
+_EVENTS: Mapping[str, str] = {"RENAMED_TITLE_EVENT": "renamed", "TRANSFERRED_EVENT": "transferred"}
+
+
 def _edits(thing: Any, _: View, **page: Any) -> Any:
     """Who edited the text. Once it is edited, its first version is listed as well."""
     editors = [thing.author.account, *thing.editors] if thing.editors else []
@@ -67,7 +80,7 @@ def _edits(thing: Any, _: View, **page: Any) -> Any:
 
 
 def _timeline(issue: Issue, view: View, itemTypes: Any = None, **page: Any) -> Any:  # noqa: N803 - GitHub's name
-    wanted = {kind.removesuffix("_EVENT").lower() for kind in itemTypes or ("TRANSFERRED_EVENT",)}
+    wanted = {_EVENTS[kind] for kind in itemTypes or _EVENTS}
     return connection(view.shown([e for e in issue.events if e.event in wanted], lambda e: e.created_at), **page)
 
 
@@ -90,12 +103,18 @@ _MINIMIZABLE: Mapping[str, Resolver] = {
     "isMinimized": lambda comment, _: comment.minimized is not None,
     "minimizedReason": lambda comment, _: comment.minimized.lower() if comment.minimized else None,
 }
+_EVENT: Mapping[str, Resolver] = {
+    "actor": lambda event, _: author_of(event.actor.account),
+    "createdAt": lambda event, _: moment(event.created_at),
+    "id": lambda event, _: event.node_id,
+}
 _CONVERSATION: Mapping[str, Resolver] = {
     **_WRITTEN,
     "assignees": lambda issue, _, **page: connection(issue.assignees, **page),
     "closed": lambda issue, _: issue.state == "closed",
     "comments": _comments,
     "labels": lambda issue, _, **page: connection(issue.labels, **page),
+    "timelineItems": _timeline,
     "url": lambda issue, view: page_of(view.state.url, issue),
 }
 
@@ -133,14 +152,14 @@ def _reviews(issue: Issue, view: View, states: Any = None, author: str | None = 
         for review in (pull.reviews.values() if pull else ())
         if (states is None or review.state in states)
         and author in (None, review.author.account.login)
-        and (review.state != "PENDING" or review.author.account is view.identity.account)
+        and is_visible(review, view)
     ]
     return connection(view.shown(found, lambda review: review.created_at), **page)
 
 
 def _threads(issue: Issue, view: View, **page: Any) -> Any:
     comments = issue.pull.comments.values() if issue.pull else ()
-    first = [comment for comment in comments if comment.reply_to is None]
+    first = [comment for comment in comments if comment.reply_to is None and is_visible(comment.review, view)]
     shown = view.shown(first, lambda comment: comment.created_at)
     return connection([Thread(comment) for comment in shown], **page)
 
@@ -178,12 +197,12 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
         **_CONVERSATION,
         "state": lambda issue, _: issue.state.upper(),
         "stateReason": lambda issue, _, **__: issue.state_reason.upper() if issue.state_reason else None,
-        "timelineItems": _timeline,
     },
-    "TransferredEvent": {
-        "actor": lambda event, _: author_of(event.actor.account),
-        "createdAt": lambda event, _: moment(event.created_at),
-        "id": lambda event, _: event.node_id,
+    "TransferredEvent": _EVENT,
+    "RenamedTitleEvent": {
+        **_EVENT,
+        "currentTitle": lambda event, _: event.renamed_to,
+        "previousTitle": lambda event, _: event.renamed_from,
     },
     "IssueComment": {
         **_WRITTEN,
@@ -222,6 +241,7 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
     },
     "PullRequestReview": {
         **_WRITTEN,
+        **_MINIMIZABLE,
         "comments": lambda review, _, **page: connection(
             [each for each in review.pull.comments.values() if each.review is review], **page
         ),
@@ -241,14 +261,18 @@ FIELDS: Mapping[str, Mapping[str, Resolver]] = {
         "url": lambda comment, view: f"{page_of(view.state.url, comment.pull.issue)}#discussion_r{comment.id}",
     },
     "PullRequestReviewThread": {
-        "comments": lambda thread, _, **page: connection(thread.comments, **page),
+        "comments": lambda thread, view, **page: connection(
+            [comment for comment in thread.comments if is_visible(comment.review, view)], **page
+        ),
         "diffSide": lambda thread, _: thread.first.side,
         "id": lambda thread, _: thread.node_id,
         "isOutdated": lambda thread, _: thread.first.outdated,
         "isResolved": lambda thread, _: thread.first.id in thread.first.pull.resolved,
         "line": lambda thread, _: _current_line(thread.first),
+        "originalLine": lambda thread, _: thread.first.line,
+        "originalStartLine": lambda thread, _: thread.first.start_line,
         "path": lambda thread, _: thread.first.path,
         "resolvedBy": lambda thread, _: thread.first.pull.resolved.get(thread.first.id),
-        "startLine": lambda thread, _: thread.first.start_line,
+        "startLine": lambda thread, _: None if thread.first.outdated else thread.first.start_line,
     },
 }

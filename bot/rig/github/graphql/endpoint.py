@@ -23,6 +23,7 @@ from graphql import (
 from graphql.language import DocumentNode
 
 from bot.rig.github.auth import identify
+from bot.rig.github.graphql import nodes
 from bot.rig.github.graphql.fields import FIELDS, type_name
 from bot.rig.github.graphql.mutations import resolver
 from bot.rig.github.graphql.view import View
@@ -69,6 +70,10 @@ class GraphQL:
             raise
         if errors := validate(self._schema, document):
             return Answer(body={"errors": [_error(error) for error in errors]})
+        try:
+            nodes.check(document, operation, variables)
+        except GraphQLError as error:
+            return Answer(body={"errors": [_error(error)]})
         with self._state.lock:
             result = execute_sync(
                 self._schema,

@@ -19,10 +19,11 @@ def type_name(thing: Any) -> str:
         return "PullRequest" if thing.pull else "Issue"
     if isinstance(thing, GitNode):
         return thing.kind.capitalize()
+    if isinstance(thing, IssueEvent):
+        return {"renamed": "RenamedTitleEvent", "transferred": "TransferredEvent"}[thing.event]
     names: dict[type, str] = {
         Repository: "Repository",
         Comment: "IssueComment",
-        IssueEvent: "TransferredEvent",
         Review: "PullRequestReview",
         ReviewComment: "PullRequestReviewComment",
         Thread: "PullRequestReviewThread",

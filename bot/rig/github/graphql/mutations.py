@@ -9,7 +9,7 @@ from bot.rig.github.effects import issues, pulls, refs, reviews
 from bot.rig.github.effects.refs import RefUpdate
 from bot.rig.github.graphql.conversations import REACTION_NAMES
 from bot.rig.github.graphql.view import Thread, View, fail
-from bot.rig.github.records import Comment, Issue, Repository, ReviewComment
+from bot.rig.github.records import Comment, Issue, Repository, Review, ReviewComment
 
 Input = Mapping[str, Any]
 
@@ -55,13 +55,13 @@ def _remove_reaction(view: View, given: Input) -> Any:
 
 
 def _minimize(view: View, given: Input) -> Any:
-    comment = _find(view, given["subjectId"], Comment, ReviewComment)
+    comment = _find(view, given["subjectId"], Comment, Review, ReviewComment)
     comment.minimized = given["classifier"]
     return {"minimizedComment": comment}
 
 
 def _unminimize(view: View, given: Input) -> Any:
-    comment = _find(view, given["subjectId"], Comment, ReviewComment)
+    comment = _find(view, given["subjectId"], Comment, Review, ReviewComment)
     comment.minimized = None
     return {"unminimizedComment": comment}
 

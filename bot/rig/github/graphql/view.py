@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from graphql import GraphQLError
 
 from bot.rig.github.auth import Identity
-from bot.rig.github.records import Account, Issue, Repository, ReviewComment, node_id
+from bot.rig.github.records import Account, Issue, Repository, Review, ReviewComment, node_id
 from bot.rig.github.state import State
 
 T = TypeVar("T")
@@ -146,6 +146,11 @@ def _position(cursor: str) -> int:
         return int(base64.b64decode(cursor, validate=True).decode().removeprefix("cursor:"))
     except ValueError:
         fail("INVALID_CURSOR_ARGUMENTS", f"`{cursor}` does not appear to be a valid cursor.")
+
+
+def is_visible(review: Review, view: View) -> bool:
+    """Only its author sees a pending review and its comments."""
+    return review.state != "PENDING" or review.author.account is view.identity.account
 
 
 def author_of(account: Account) -> Account | None:

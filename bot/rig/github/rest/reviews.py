@@ -65,7 +65,7 @@ def get_review(call: Call) -> Answer:
 def edit_review(call: Call) -> Answer:
     call.require("body")
     review = _the_review(call)
-    review.body = call.string("body")
+    effects.edit_review(call.state, review, call.actor, call.string("body"))
     return Answer(body=shapes.review(call.url, review))
 
 
