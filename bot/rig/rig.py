@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 
 from bot.github import manifest
+from bot.rig.amp.server import AmpServer
 from bot.rig.e2b.server import E2B
 from bot.rig.github.records import App
 from bot.rig.github.server import GitHub
@@ -39,6 +40,7 @@ class Rig:
     amp_key: str = AMP_KEY
     github: GitHub = field(default_factory=GitHub)
     e2b: E2B = field(default_factory=E2B)
+    amp: AmpServer = field(default_factory=AmpServer)
     secret: str = field(default_factory=lambda: secrets.token_hex(20))
     spawn: Spawn | None = None  # starts the bot; None: as a separate program
     bot: BotProcess = field(init=False)
@@ -46,7 +48,9 @@ class Rig:
 
     def __enter__(self) -> Self:
         self.github.start()
+        self.amp.start()
         self.e2b.start()
+        self.e2b.settings.amp_server = self.amp.url
         declared = manifest.load()
         self.app = self.github.create_app(
             SLUG,
@@ -68,6 +72,7 @@ class Rig:
             self.bot.stop()
         finally:
             self.e2b.stop()
+            self.amp.stop()
             self.github.stop()
 
     @property

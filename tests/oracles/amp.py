@@ -22,7 +22,7 @@ from tests.oracles.record import Json
 MISSING = "T-019c479a-39cc-72af-a2d1-65a965c076e0"
 ARCHIVED = "T-019c479a-39cc-72af-a2d1-65a965c076e1"
 FOREIGN = "T-019c479a-39cc-72af-a2d1-65a965c076e2"
-_HANG_SECONDS = 20.0  # what has not ended by then is waiting for something that does not come
+_PATIENCE = 20.0  # seconds; what has not ended by then is waiting for something that does not come
 _NOWHERE = "https://amp.invalid/"  # a name that is never there: https://www.rfc-editor.org/rfc/rfc6761#section-6.4
 _SERVER = re.compile(r"http://127\.0\.0\.1:\d+/|https://amp\.invalid/")
 
@@ -35,7 +35,7 @@ class Amp:
         self._env = env
         self._server = server
 
-    def ask(self, ask: Json) -> Json:
+    def ask(self, ask: Json, patience: float = _PATIENCE) -> Json:
         """Run it as `ask` says. The answer has no address, token or path of this machine.
 
         `args`; `key` (without: there is none); `stdin` (without: /dev/null); `bytes` for a standard input that is no
@@ -45,12 +45,12 @@ class Amp:
             home, folder = Path(temporary, "home"), Path(temporary, "folder")
             home.mkdir()
             folder.mkdir()
-            code, stdout, stderr = self._run(ask, home, folder)
+            code, stdout, stderr = self._run(ask, home, folder, patience)
         if ask.get("show") == "options":
-            return {"code": code, "options": sorted(set(re.findall(r"^ +(?:-\w, )?(--?[a-z][a-z-]+)", stdout, re.M)))}
+            return {"code": code, "options": sorted(set(re.findall(r"^ {2}(?:-\w, )?(--?[a-z][a-z-]+)", stdout, re.M)))}
         return {"code": code, "stdout": _plain(stdout, temporary), "stderr": _plain(stderr, temporary)}
 
-    def _run(self, ask: Json, home: Path, folder: Path) -> tuple[int | str, str, str]:
+    def _run(self, ask: Json, home: Path, folder: Path, patience: float) -> tuple[int | str, str, str]:
         offline = ask.get("key") == "sgamp_offline"
         env = {
             "PATH": os.environ["PATH"],
@@ -71,7 +71,7 @@ class Amp:
         ) as process:
             code: int | str
             try:
-                out, err = process.communicate(None if silent else given, timeout=_HANG_SECONDS)
+                out, err = process.communicate(None if silent else given, timeout=patience)
                 code = process.returncode
             except subprocess.TimeoutExpired:
                 process.kill()
@@ -85,6 +85,7 @@ def _plain(text: str, folder: str) -> str:
     text = re.sub(r"(authToken=)[0-9a-f]+", r"\1TOKEN", text)
     text = re.sub(r"(callbackPort=)\d+", r"\1PORT", text)
     text = re.sub(r", \d+\w+ ago\)", ", AGE ago)", text)
+    text = re.sub(r"\(Did you mean .*\?\)\n", "", text)
     return re.sub(r"T-(?!019c479a-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "THREAD", text)
 
 
@@ -96,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         key = (self.headers.get("authorization") or "").removeprefix("Bearer ")
         status, answer = _answer(self.path, key, body.decode("utf-8", "replace"))
         if not status:
-            threading.Event().wait(_HANG_SECONDS + 1)
+            threading.Event().wait(_PATIENCE + 1)
             return
         data = answer.encode()
         self.send_response(status)
@@ -119,7 +120,7 @@ def _answer(path: str, key: str, body: str) -> tuple[int, str]:
     if key == "sgamp_silent":
         return 0, ""
     if key == "sgamp_malformed":
-        return 200, '{"oops": 1}'
+        return 200, _ok({"id": 7} if "getUserInfo" in path else 7)
     if key == "sgamp_500":
         return 500, "Internal Server Error"
     if key in refused:
@@ -145,11 +146,17 @@ def _ok(result: Json) -> str:
     return json.dumps({"ok": True, "result": result})
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """The program leaves connections open as it ends."""
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """The address of Amp's server."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as running:
-        running.daemon_threads = True
+    with _Server(("127.0.0.1", 0), _Handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{running.server_port}/"

@@ -215,6 +215,7 @@ class Machine:
             "USER": order.user,
             "LOGNAME": order.user,
             "E2B_SANDBOX": "true",
+            **({"AMP_RIG_SERVER": self._settings.amp_server} if self._settings.amp_server else {}),
             **self.sandbox.options.env,
             **order.envs,
         }

@@ -42,6 +42,7 @@ class Settings:
     exit_event_seconds: float = 30.0  # how long the exit of a process can still be queried
     kill_group: bool = False  # True: a signal goes to the command's whole process group, unlike envd
     clock: Callable[[], float] = time.time  # for the times when sandboxes start and expire
+    amp_server: str = ""  # the address of the stand-in for Amp's server, where there is one
     agents_end: bool = False  # True: the agents of light sandboxes end now
 
 
