@@ -45,11 +45,11 @@ def server() -> str:
     return (os.environ.get("AMP_URL") or "https://ampcode.com/").rstrip("/") + "/"
 
 
-def admit(verb: str, era: Era, *, waits: bool = False) -> None:
+def admit(verb: str, era: Era, *, thread: str = "", waits: bool = False) -> None:
     """Check the key in AMP_API_KEY for `verb`. Raises ExitError if it is refused; some keys never get an answer.
 
     A key that begins with `sgamp_` and 401, 402, 429, 500, offline, malformed or silent gets that answer.
-    `waits`: without a key it waits for a code, whatever is on standard input.
+    `thread`: the one to be continued. `waits`: without a key it waits for a code, whatever is on standard input.
     """
     key = os.environ.get("AMP_API_KEY", "")
     if not key:
@@ -59,7 +59,7 @@ def admit(verb: str, era: Era, *, waits: bool = False) -> None:
     if fault == "silent":
         hang()
     if fault:
-        raise ExitError(_old(fault, verb) if era is Era.OLD else _current(fault, verb))
+        raise ExitError(_old(fault, verb, thread) if era is Era.OLD else _current(fault, verb))
 
 
 def _current(fault: str, verb: str) -> str:
@@ -72,7 +72,7 @@ def _current(fault: str, verb: str) -> str:
         case "offline", "execute":
             hint = "Check your network connection or the server URL and try again."
             return f"Couldn't connect to the Amp server at {server()}.\n\n{hint}"
-        case (("401" | "402" | "429" | "malformed"), "continue"):
+        case (("401" | "402" | "429"), "continue"):
             return UNEXPECTED + REPORT[Era.CUR]
         case (("401" | "402" | "429" | "500"), ("export" | "markdown" | "delete")):
             method = "deleteThread" if verb == "delete" else "getThreadTail"
@@ -90,8 +90,11 @@ def _current(fault: str, verb: str) -> str:
             return UNEXPECTED
 
 
-def _old(fault: str, verb: str) -> str:
-    """Only where it shows the balance does it say what is wrong."""
+def _old(fault: str, verb: str, thread: str) -> str:
+    """It says what is wrong where it shows the balance, and where it does not know what is wrong."""
+    if fault == "malformed" and verb in {"execute", "continue"}:
+        shared = f"{thread} --support".lstrip()
+        return f"{UNEXPECTED}\nUse 'amp threads share {shared}' to share this with the Amp team."
     if verb != "usage":
         return ""
     said = {"401": "Invalid or missing API key. Run 'amp login' to authenticate.", "offline": _UNREACHABLE}

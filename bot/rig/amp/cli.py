@@ -177,9 +177,9 @@ def _execute(line: Line, era: Era, continued: str | None) -> None:
         raise ExitError("The stand-in has no terminal interface; use -x")
     verb = "execute" if continued is None else "continue"
     if not os.environ.get("AMP_API_KEY"):
-        admit(verb, era, waits=era is Era.OLD and continued is None)
+        admit(verb, era, thread=continued or "", waits=era is Era.OLD and continued is None)
     if line.has("--stream-json-input"):
-        admit(verb, era)
+        admit(verb, era, thread=continued or "")
     prompts = _prompts(line, era)
     try:
         first = next(prompts, "")
@@ -188,7 +188,7 @@ def _execute(line: Line, era: Era, continued: str | None) -> None:
     if not first.strip():
         raise ExitError(_NO_MESSAGE)
     _leave_traces(line, f"{verb} in {Path.cwd()}")
-    admit(verb, era)
+    admit(verb, era, thread=continued or "")
     if reason := refused_by_server(line, era):
         _leave_traces(line, reason)
         raise ExitError(UNEXPECTED + REPORT[era])

@@ -107,7 +107,7 @@ def test_a_run_that_fails(amp: Amp, prompt: str, failure: Failure | None, error:
         ("sgamp_429", Failure.RATE, Failure.NO_OUTPUT),
         ("sgamp_500", Failure.SERVER, Failure.NO_OUTPUT),
         ("sgamp_offline", Failure.OFFLINE, Failure.NO_OUTPUT),
-        ("sgamp_malformed", Failure.INTERNAL, Failure.NO_OUTPUT),
+        ("sgamp_malformed", Failure.INTERNAL, Failure.INTERNAL),
     ],
 )
 def test_a_key_that_is_not_good(amp: Amp, key: str, cur: Failure, old: Failure) -> None:

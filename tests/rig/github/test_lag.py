@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +40,13 @@ def test_graphql_lags_too(lagging: Scene) -> None:
     url = f"{lagging.github.url}/api/graphql"
     answers = [lagging.http.post(url, json={"query": "{viewer{login}}"}, headers=headers) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [401, 200]
+
+
+def test_git_lags_too(lagging: Scene) -> None:
+    remote = lagging.remote(lagging.token())
+    environment = {"PATH": os.environ["PATH"], "GIT_TERMINAL_PROMPT": "0"}
+    asked = [subprocess.run(["git", "ls-remote", remote], env=environment, capture_output=True) for _ in range(2)]
+    assert [ended.returncode for ended in asked] == [128, 0]
 
 
 def test_a_commit_is_unknown_to_the_branch_and_the_branch_to_the_pull_request(lagging: Scene) -> None:
