@@ -67,6 +67,14 @@ def story(rig: Rig) -> Story:
 
 
 @pytest.fixture
+def no_lag(rig: Rig) -> Iterator[None]:
+    """For a story that counts requests: nothing is asked for twice."""
+    every, rig.github.settings.lag_every = rig.github.settings.lag_every, 0
+    yield
+    rig.github.settings.lag_every = every
+
+
+@pytest.fixture
 def gate() -> Iterator[Gate]:
     gate = Gate()
     yield gate
