@@ -1,6 +1,6 @@
 # Every target sets up what it needs: Python >= 3.11, git and npm are all that must be there.
-.PHONY: demo test quick check answers bench bench-live bench-receiver crash upgrade soak hostile serve wheel format
-.PHONY: clean
+.PHONY: demo test quick check answers bench bench-live bench-receiver crash upgrade soak hostile oracle serve wheel
+.PHONY: format clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -66,6 +66,10 @@ soak: $(STAMP) $(CONTRACT)
 # 500 archives as a hostile sandbox could leave them; exits with 1 if memory or /healthz goes beyond its limit.
 hostile: $(STAMP)
 	$(BIN)/python -m bot.rig.hostile $(ARGS)
+
+# Asks the real Amp (from npm) and the real envd (ENVD=PATH) what tests/oracles/ holds of them; prints `differing N`.
+oracle: $(STAMP)
+	$(BIN)/python -m tests.oracles $(if $(ENVD),--envd $(ENVD)) $(ARGS)
 
 bench-receiver: $(STAMP) $(CONTRACT)
 	$(BIN)/python -m bot.rig.bench.receiver $(ARGS)

@@ -25,7 +25,7 @@ class Failure(StrEnum):
     THREAD = "unknown thread"
     APPROVAL = "approval needed"  # a tool was not allowed, and nobody can allow it
     INTERNAL = "internal error"  # on a continued thread also when the key is refused
-    NO_OUTPUT = "ended without a word"  # older versions do this when the key is refused
+    NO_OUTPUT = "ended without a word"  # older versions do this when the key or the account is refused
     KILLED = "killed"
     NO_RESULT = "no result"
     IDLE = "idle limit"
@@ -36,8 +36,8 @@ class Failure(StrEnum):
 
 # The first pattern that matches names the failure. Only the text tells: the exit code is always 1.
 _PATTERNS = (
-    (Failure.NO_KEY, r"no api key found|starting login flow"),
-    (Failure.KEY, r"invalid or missing api key|invalid api key|not logged in|\bunauthorized\b"),
+    (Failure.NO_KEY, r"no api key found|starting login flow|\blogin failed\b"),
+    (Failure.KEY, r"invalid or missing api key|invalid api key|not logged in|access token expired|\bunauthorized\b"),
     (Failure.CREDITS, r"out of credits|insufficient.credit|credit balance|payment.required"),
     (Failure.RATE, r"rate.?limit|too many requests"),
     (Failure.BUSY, r"\boverloaded\b"),
@@ -49,7 +49,10 @@ _PATTERNS = (
         r"error: unknown option|error: option .* (?:is invalid|argument missing)|unknown command",
     ),
     (Failure.NO_MESSAGE, r"user message must be provided"),
-    (Failure.THREAD, r"invalid thread url or id|thread not found"),
+    (
+        Failure.THREAD,
+        r"invalid thread (?:url or id|id or url)|thread not found|^thread \S+ does not exist|thread is archived",
+    ),
     (Failure.APPROVAL, r"require user approval"),
     (Failure.INTERNAL, r"unexpected error inside amp cli"),
 )
@@ -109,7 +112,7 @@ def _without_result(stream: Stream, exit_code: int | None, error: str, ended_by:
 
 
 def _classify(error: str) -> Failure | None:
-    return next((kind for kind, pattern in _PATTERNS if re.search(pattern, error, re.IGNORECASE)), None)
+    return next((kind for kind, pattern in _PATTERNS if re.search(pattern, error, re.IGNORECASE | re.MULTILINE)), None)
 
 
 def redacted(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 
 from bot.github import manifest
+from bot.rig.amp.server import AmpServer
 from bot.rig.e2b.server import E2B
 from bot.rig.github.records import App
 from bot.rig.github.server import GitHub
@@ -25,6 +26,8 @@ T = TypeVar("T")
 SLUG = "ampbot"
 APP_ID = 424242
 AMP_KEY = "sgamp_rig_0000000000000000"
+# One in how many commits, branches and tokens lags at GitHub by default. Each costs the bot a second.
+LAG_EVERY = 20
 # How long something that must come may take, in seconds. Ample: on a busy machine all is slow, and nothing is wrong.
 PATIENCE = 180.0
 
@@ -39,6 +42,7 @@ class Rig:
     amp_key: str = AMP_KEY
     github: GitHub = field(default_factory=GitHub)
     e2b: E2B = field(default_factory=E2B)
+    amp: AmpServer = field(default_factory=AmpServer)
     secret: str = field(default_factory=lambda: secrets.token_hex(20))
     spawn: Spawn | None = None  # starts the bot; None: as a separate program
     bot: BotProcess = field(init=False)
@@ -46,7 +50,10 @@ class Rig:
 
     def __enter__(self) -> Self:
         self.github.start()
+        self.github.settings.lag_every = LAG_EVERY
+        self.amp.start()
         self.e2b.start()
+        self.e2b.settings.amp_server = self.amp.url
         declared = manifest.load()
         self.app = self.github.create_app(
             SLUG,
@@ -68,6 +75,7 @@ class Rig:
             self.bot.stop()
         finally:
             self.e2b.stop()
+            self.amp.stop()
             self.github.stop()
 
     @property

@@ -17,7 +17,7 @@ from bot.context import Context
 from bot.engine.gather import gather_all
 from bot.events.policy import MAY_ASK
 from bot.github.app import PUBLISH, Token
-from bot.github.errors import GitHubError, NotFoundError, UnavailableError, UnprocessableError
+from bot.github.errors import ForbiddenError, GitHubError, NotFoundError, UnavailableError, UnprocessableError
 from bot.github.look import Look, PullNow, PullState, look
 from bot.github.records import Pull
 from bot.github.repository import Repository
@@ -58,9 +58,19 @@ async def publish(context: Context, work: Work) -> Ending:
     async def look_now() -> Look | None:
         return await look(conversation, repo.id, run.request.issue.number, base=pinned.base_branch)
 
-    permission, seen, token = await gather_all(
-        conversation.permission(actor.login, actor.id), look_now(), context.github.mint(repo, PUBLISH)
-    )
+    refused: list[ForbiddenError] = []
+
+    async def permission_now() -> str:
+        try:
+            return await conversation.permission(actor.login, actor.id)
+        except ForbiddenError as error:
+            refused.append(error)
+            return "none"
+
+    permission, seen, token = await gather_all(permission_now(), look_now(), context.github.mint(repo, PUBLISH))
+    # Where nothing is seen, a repository without our App has the name, and of that one GitHub does not tell us.
+    if refused and seen is not None:
+        raise refused[0]
     async with context.github.using(token, pinned.repo_name) as repository:
         publication = _Publication(context, work, repository, token)
         failed: tuple[Step, UnprocessableError] | None = None

@@ -191,7 +191,8 @@ def agent_failed(outcome: Outcome, kept: bool) -> Ending:
         Failure.NO_KEY: f"Amp had no key. {operator} set `AMP_API_KEY`.",
         Failure.KEY: f"Amp refused its key. {operator} check `AMP_API_KEY` (`ampbot check` tells).",
         Failure.NO_OUTPUT: (
-            f"Amp ended without a word, as it does when its key is refused. {operator} check `AMP_API_KEY`."
+            "Amp ended without a word, as its older versions do when the key or the account is refused, or when Amp's "
+            f"server is away. {operator} check `AMP_API_KEY` (`ampbot check` tells)."
         ),
         Failure.CREDITS: "The Amp account is out of credits. Add credits, then ask again.",
         Failure.ACCOUNT: f"Amp refused this account. {operator} look at its Amp plan and limits.",

@@ -67,6 +67,14 @@ def story(rig: Rig) -> Story:
 
 
 @pytest.fixture
+def no_lag(rig: Rig) -> Iterator[None]:
+    """For a story that counts requests: nothing is asked for twice."""
+    every, rig.github.settings.lag_every = rig.github.settings.lag_every, 0
+    yield
+    rig.github.settings.lag_every = every
+
+
+@pytest.fixture
 def gate() -> Iterator[Gate]:
     gate = Gate()
     yield gate
@@ -85,8 +93,14 @@ def promises(rig_with: RigWith) -> Iterator[None]:
         contract = Contract.load()
         entries = rig.github.server.request_log.since(marks.get(id(rig), 0))
         assert [found for entry in entries for found in contract.check(entry)] == []
+        assert all(wanted for wanted in permissions_asked(entries)), "no permissions are all of them"
         assert dict(rig.e2b.sandboxes) == {}, "a sandbox outlived its run"
         assert leaked(rig, entries) == []
+
+
+def permissions_asked(entries: Sequence[Entry]) -> list[object]:
+    """The permissions that each new token was asked for with. GitHub gives all of them where none is named."""
+    return [json.loads(entry.body).get("permissions") for entry in entries if entry.path.endswith("/access_tokens")]
 
 
 def leaked(rig: Rig, entries: Sequence[Entry]) -> list[str]:

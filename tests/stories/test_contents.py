@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.rig.rig import Rig
 from tests.stories.conftest import RigWith
 from tests.stories.story import FILES, Story
@@ -146,6 +148,7 @@ def test_line_endings_change_only_where_the_agent_changed_something(rig: Rig) ->
     }
 
 
+@pytest.mark.usefixtures("no_lag")
 def test_five_thousand_files(rig: Rig) -> None:
     many = {f"src/{index % 50}/file {index}.txt": f"{index % 500}\n" for index in range(5000)}
     story = Story.begin(rig, {**FILES, **many})

@@ -59,6 +59,7 @@ class Told:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     with Rig(tmp_path_factory.mktemp("contract"), {"AMPBOT_SWEEP_MINUTES": "0"}) as rig:  # it asks on its own account
+        rig.github.settings.lag_every = 0
         rig.serve()
         request_log = rig.github.server.request_log
         first = Story.begin(rig)

@@ -34,6 +34,13 @@ def strange(home: Path) -> None:
     program.write_text('#!/bin/sh\necho "amp 9.9.9"; echo "  --telepathy  no prompt needed"\n')
 
 
+def keyless(home: Path) -> None:
+    """An Amp that does not get its key, as in a template whose wrapper cleans the environment."""
+    amp(home)
+    program = home / ".local" / "bin" / "amp"
+    program.write_text(program.read_text().replace("#!/bin/sh\n", "#!/bin/sh\nunset AMP_API_KEY\n"))
+
+
 @pytest.fixture
 def rebuilt(rig: Rig) -> Iterator[Callable[[Seed], None]]:
     """E2B's template `amp` floats: what it holds may be another thing tomorrow."""
@@ -93,6 +100,10 @@ def test_both_eras_work_alike(story: Story, rebuilt: Callable[[Seed], None], see
     assert f" -x --stream-json --dangerously-allow-all {flags} --settings-file " in said
     assert "do it" in prompt["message"]["content"][0]["text"]
     assert "do it" not in said, "the prompt goes to standard input"
+    # The sandbox has ended, and its thread lives on at Amp.
+    (thread,) = re.findall(r"https://ampcode.com/threads/(T-[0-9a-f-]+)", answer)
+    assert story.rig.amp.threads[thread]["visibility"] == "private"
+    assert "do it" in story.rig.amp.threads[thread]["messages"][0]["content"][0]["text"]
 
 
 @pytest.mark.parametrize(
@@ -151,10 +162,12 @@ def test_an_agent_without_end_is_ended(own_template: Rig, end: str, says: str) -
     ("key", "seed", "says"),
     [
         ("sgamp_401_is_wrong", amp, "Amp refused its key. The operator should check `AMP_API_KEY`"),
-        ("sgamp_401_is_wrong", amp_old, "Amp ended without a word, as it does when its key is refused."),
+        ("sgamp_401_is_wrong", amp_old, "Amp ended without a word, as its older versions do when the key or"),
         ("sgamp_402_is_poor", amp, "The Amp account is out of credits."),
         ("sgamp_500_is_unlucky", amp, "Amp's server had an error. Ask again in a while."),
         ("sgamp_offline_is_far", amp, "The sandbox could not reach Amp. Ask again in a while."),
+        ("sgamp_402_is_poor", amp_old, "Amp ended without a word, as its older versions do when the key or"),
+        ("sgamp_that_is_lost", keyless, "Amp had no key. The operator should set `AMP_API_KEY`."),
     ],
 )
 def test_what_amp_says_to_its_key_is_told(own_template: Rig, key: str, seed: Seed, says: str) -> None:

@@ -18,6 +18,7 @@ FIX = """\
 """
 
 
+@pytest.mark.usefixtures("no_lag")
 def test_a_request_becomes_a_pull_request(story: Story) -> None:
     number = story.issue()
     mark = story.mark()
@@ -122,6 +123,7 @@ def test_every_kind_of_change_arrives_as_git_has_it(story: Story) -> None:
     }
 
 
+@pytest.mark.usefixtures("no_lag")
 def test_a_thousand_text_files_cost_few_requests(story: Story) -> None:
     number = story.issue()
     mark = story.mark()

@@ -60,6 +60,7 @@ def test_strangers_get_one_sentence_a_thread(story: Story) -> None:
     assert story.runs() == []
 
 
+@pytest.mark.usefixtures("no_lag")
 def test_a_private_repository_is_silent_to_who_may_not_read_it(rig: Rig) -> None:
     story = Story.begin(rig, private=True)
     number = story.issue()

@@ -245,3 +245,21 @@ def test_an_issue_cannot_be_reviewed(story: Story) -> None:
     assert story.repo.issues[number].labels == []
     assert story.reactions(comment) == []
     assert story.runs() == []
+
+
+def test_a_pull_request_whose_diff_github_does_not_give_is_reviewed_all_the_same(rig: Rig) -> None:
+    """GitHub refuses a diff of more than 300 files, which is laid beside the prompt and tells where comments may go."""
+    answer = block("Many files.", {**ROW, "path": "many/7.txt", "line": 1})
+    script = answering(answer, "run: cat ~/.ampbot/*.diff 2>/dev/null | head -c 80; ls many | wc -l")
+    story = Story.begin(rig, {**FILES, "AMP-SCRIPT.md": script})
+    pull = story.pull({f"many/{number}.txt": f"{number}\n" for number in range(301)})
+    story.say(pull.number, "/amp review")
+    story.settle()
+
+    assert story.states() == ["reviewed"]
+    review = only_review(story, pull)
+    assert "Many files." in review.body
+    assert "- `many/7.txt:1`: Why in words?" in review.body
+    assert inline(pull) == []
+    refused = [entry for entry in rig.github.server.request_log.entries if entry.status == 406]
+    assert {entry.path.rpartition("/")[0] for entry in refused} >= {f"/api/v3/repos/{story.repo.full_name}/compare"}

@@ -13,12 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import threads
-from .account import UNEXPECTED, ExitError, admit
+from .account import REPORT, UNEXPECTED, ExitError, admit, server
 from .options import COMMANDS, VERSIONS, Line, help_text, read, refused_by_server
 from .stream import Era, Stream, encode, write
 from .turn import CrashError, TurnError, hang, obey
 
-_NO_MESSAGE = "User message must be provided through stdin or as argument when using execute mode"
+_NO_MESSAGE = """\
+User message must be provided through stdin or as argument when using execute mode
+
+Either pass a message as an argument: amp --execute "your message"
+Or pipe via stdin: echo "your message" | amp --execute"""
+_NOT_UTF8 = (
+    "Standard input is not valid UTF-8 and may contain binary data. Amp execute mode only accepts UTF-8 text on stdin."
+)
+_EXAMPLE = "T-7b1c2d3e-4f50-4a61-8b72-9c83ad94be05"
 
 
 def main(argv: list[str]) -> int:
@@ -29,7 +37,7 @@ def main(argv: list[str]) -> int:
     try:
         _run([os.fsencode(word).decode("utf-8", "replace") for word in argv], era)
     except ExitError as end:
-        write(2, end.stderr)
+        write(2, end.stderr(era))
         return 1
     except CrashError as crash:
         write(2, f"{crash}\n".encode("utf-8", "backslashreplace"))
@@ -39,11 +47,13 @@ def main(argv: list[str]) -> int:
 
 def _run(argv: list[str], era: Era) -> None:
     line = read(argv, era)
-    if line.has("--version"):
+    if line.has("--version") or line.has("-v"):
         return _print(VERSIONS[era])
     if line.has("--help"):
         return _print(help_text(era, " ".join(line.words[:2])).rstrip())
     match line.words:
+        case ["threads"]:
+            return _threads("list", [], line, era)
         case ["threads", verb, *rest]:
             return _threads(verb, rest, line, era)
         case ["usage"]:
@@ -54,9 +64,13 @@ def _run(argv: list[str], era: Era) -> None:
         case ["tools", "list"]:
             admit("tools", era)
             return _print("Read\ncreate_file\nedit_file\nTask")
-        case [word, *_] if not line.has("--execute"):
-            kind = "is not played by the stand-in" if word in COMMANDS else "is unknown"
-            raise ExitError(f"error: command '{' '.join(line.words)}' {kind}")
+        case ["version"] if era is Era.CUR:
+            return _print(VERSIONS[era])
+        case [word, *_] if word in COMMANDS:
+            raise ExitError(f"error: command '{' '.join(line.words)}' is not played by the stand-in")
+        case [word, *_]:
+            listed = "Run amp --help for a list of available commands."
+            raise ExitError(f"Unknown command \"{word}\". Run 'amp --help' for the full list.\n\n{listed}")
         case _:
             return _execute(line, era, None)
 
@@ -64,7 +78,7 @@ def _run(argv: list[str], era: Era) -> None:
 def _threads(verb: str, words: list[str], line: Line, era: Era) -> None:
     match verb, words:
         case "continue", _:
-            _execute(line, era, _continued(words, line))
+            _execute(line, era, _continued(words, line, era))
         case "new", []:
             admit("new", era)
             thread = threads.Thread(threads.new_id(), "", _mode(line, era), _visibility(line), _parent())
@@ -74,37 +88,61 @@ def _threads(verb: str, words: list[str], line: Line, era: Era) -> None:
             admit("list", era)
             _list(line)
         case (("export" | "markdown" | "delete"), [word]):
-            wanted = _id(word)
+            wanted = _id(word, era)
             admit(verb, era)
-            thread = threads.load(wanted) or _absent(verb)
-            if verb == "export":
+            if verb == "delete":
+                threads.delete(wanted)
+                _print(f"✓ Thread {_address(wanted, era)} deleted")
+            elif verb == "export":
+                thread = _load(wanted, era)
                 _print(json.dumps({"v": 1, "id": thread.id, "title": thread.title, "messages": thread.messages}))
-            elif verb == "markdown":
-                _print("\n\n".join(_markdown(thread)))
             else:
-                (threads.folder() / f"{thread.id}.json").unlink()
-        case _:
-            raise ExitError(f"error: command 'threads {verb}' is not played by the stand-in")
+                _print("\n\n".join(_markdown(_load(wanted, era))))
+        case _:  # another word is not looked at
+            admit("list", era)
+            _list(line)
 
 
-def _continued(words: list[str], line: Line) -> str:
+def _continued(words: list[str], line: Line, era: Era) -> str:
     if words:
-        return _id(words[0])
-    if line.has("--last") and (found := threads.newest_first()):
-        return found[0].id
-    raise ExitError("error: missing required argument 'threadId'")
+        return _id(words[0], era)
+    if found := _last_used():
+        return found
+    if era is Era.OLD:
+        hint = "Provide a thread ID as an argument or run a thread first."
+        raise ExitError(f"No thread ID provided and no previously used thread found.\n\n{hint}")
+    hint = "Run amp threads continue to pick a thread, provide a thread URL or ID, or start a new thread."
+    raise ExitError(f"No previously used thread found in this checkout.\n\n{hint}")
 
 
-def _id(word: str) -> str:
+def _id(word: str, era: Era) -> str:
     """The thread id. It is checked before any request to the server."""
-    found = threads.id_of(word)
+    found = threads.id_of(word, server() if era is Era.CUR else "")
+    if found is not None:
+        return found
+    address = f"https://ampcode.com/threads/{_EXAMPLE}"
+    if era is Era.OLD:
+        hint = f"Provide a valid thread ID (e.g., {_EXAMPLE}) or thread URL (e.g., {address})"
+        raise ExitError(f"Invalid thread ID or URL: {word}\n\n{hint}")
+    hint = f"Provide a valid thread URL (e.g., {address}) or ID (e.g., {_EXAMPLE})"
+    raise ExitError(f"Invalid thread URL or ID: {word}\n\n{hint}")
+
+
+def _address(thread: str, era: Era) -> str:
+    return f"{server()}threads/{thread}" if era is Era.CUR else thread
+
+
+def _load(thread: str, era: Era) -> threads.Thread:
+    """Raises: ExitError. Only its owner may continue a thread, and the program takes the refusal for an old key's."""
+    try:
+        found = threads.load(thread)
+    except threads.ForeignThreadError:
+        if era is Era.OLD:
+            raise ExitError(UNEXPECTED) from None
+        raise ExitError("Access token expired. Run 'amp login' to refresh.") from None
     if found is None:
-        raise ExitError(f"Invalid thread URL or ID: {word}")
+        raise ExitError(f"Thread {_address(thread, era)} does not exist.", bare=True)
     return found
-
-
-def _absent(verb: str) -> threads.Thread:
-    raise ExitError(f"Failed to {verb} thread: Thread not found")
 
 
 def _list(line: Line) -> None:
@@ -139,23 +177,31 @@ def _execute(line: Line, era: Era, continued: str | None) -> None:
         raise ExitError("The stand-in has no terminal interface; use -x")
     verb = "execute" if continued is None else "continue"
     if not os.environ.get("AMP_API_KEY"):
-        admit(verb, era)
-    prompts = _prompts(line)
-    first = next(prompts, "")
+        admit(verb, era, thread=continued or "", waits=era is Era.OLD and continued is None)
+    if line.has("--stream-json-input"):
+        admit(verb, era, thread=continued or "")
+    prompts = _prompts(line, era)
+    try:
+        first = next(prompts, "")
+    except UnicodeDecodeError:
+        raise ExitError(_NOT_UTF8) from None
     if not first.strip():
         raise ExitError(_NO_MESSAGE)
     _leave_traces(line, f"{verb} in {Path.cwd()}")
-    admit(verb, era)
+    admit(verb, era, thread=continued or "")
     if reason := refused_by_server(line, era):
         _leave_traces(line, reason)
-        raise ExitError(UNEXPECTED)
+        raise ExitError(UNEXPECTED + REPORT[era])
     if continued is None:
         title = line.last("--title") or first.strip().split("\n")[0][:80]
         thread = threads.Thread(threads.new_id(), title, _mode(line, era), _visibility(line), _parent())
         thread.labels = [label for label in line.options.get("--label", []) if label]
     else:
-        thread = threads.load(continued) or _absent(verb)
+        thread = _load(continued, era)
+        if thread.archived and era is Era.CUR:
+            raise ExitError("This thread is archived and cannot be continued.")
     threads.save(thread)
+    _session().write_bytes(encode({"lastThreadId": thread.id}))
 
     thinking = line.has("--stream-json-thinking")
     as_json = thinking or line.has("--stream-json")
@@ -188,7 +234,7 @@ def _execute(line: Line, era: Era, continued: str | None) -> None:
         hang()
 
 
-def _prompts(line: Line) -> Iterator[str]:
+def _prompts(line: Line, era: Era) -> Iterator[str]:
     """The message of the argument and standard input together; or, with --stream-json-input, one a line."""
     given = line.last("--execute") or ""
     if line.has("--stream-json-input"):
@@ -199,7 +245,8 @@ def _prompts(line: Line) -> Iterator[str]:
                 yield _message(row)
         return
     # Read to its end even if there is an argument: the real program, too, hangs on a pipe that nobody closes.
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
+    raw = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
+    piped = raw.decode("utf-8", "strict" if era is Era.CUR else "replace")
     yield "\n".join(part for part in (given, piped) if part)
 
 
@@ -234,6 +281,18 @@ def _allows_all(line: Line) -> bool:
     return isinstance(settings, dict) and settings.get("amp.dangerouslyAllowAll") is True
 
 
+def _last_used() -> str | None:
+    """The thread that this sandbox has used last."""
+    try:
+        return str(json.loads(_session().read_bytes())["lastThreadId"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _session() -> Path:
+    return Path.home() / ".local/share/amp/session.json"
+
+
 def _leave_traces(line: Line, text: str) -> None:
     """Write the files that the real program writes outside the working directory: its log and a device id."""
     home = Path.home()
@@ -248,7 +307,7 @@ def _leave_traces(line: Line, text: str) -> None:
         if not device.exists():
             device.write_bytes(encode({"installationID": _uuid()}))
     except OSError as problem:
-        raise ExitError(UNEXPECTED) from problem
+        raise ExitError(UNEXPECTED + REPORT[Era.CUR]) from problem
 
 
 def _uuid() -> str:

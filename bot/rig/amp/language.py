@@ -81,6 +81,7 @@ _FORMS = (
     _form("run: COMMAND", "bash -c in the working directory", rf"run{_TEXT}", block=True),
     _text_form("say", "one message in between", block=True),
     _text_form("delegate", "one message of a sub-agent", block=True),
+    _form("recall", "one message: the requests of this thread so far", r"recall\s*"),
     _text_form("answer", "the final answer; several are joined", block=True),
     _text_form("title", "ends the answer with a `pull-request` block under this title"),
     _form(

@@ -12,8 +12,8 @@ from .account import ExitError
 from .stream import Era
 
 VERSIONS = {
-    Era.CUR: "0.0.1790142911-g7618fb (released 2026-09-23T05:15:11.000Z)",
-    Era.OLD: "0.0.1775390627-g406649 (released 2026-04-05T12:03:47.000Z)",
+    Era.CUR: "0.0.1790142911-g7618fb (released 2026-09-23T05:55:11.000Z, 2mo ago)",
+    Era.OLD: "0.0.1775390627-g406649 (released 2026-04-05T12:07:23.973Z, 7mo ago)",
 }
 MODES = {Era.CUR: ("low", "medium", "high", "ultra"), Era.OLD: ("deep", "free", "large", "rush", "smart")}
 VISIBILITIES = {
@@ -58,28 +58,33 @@ def _cur(name: str, value: str = "", meaning: str = "", short: str = "", cur: He
 
 OPTIONS = (
     Option("--version", "-V", "", "Print the version"),
-    Option("--help", "-h", "", "Print this help"),
+    _cur("-v", cur=Help.HIDDEN),
+    Option("--help", "-h", "", "Print this help", cur=Help.HIDDEN, old=Help.HIDDEN),
     Option("--execute", "-x", "[message]", "Run one message without a terminal interface, then exit"),
     Option("--stream-json", "", "", "With --execute: print JSON lines in Claude Code's shape"),
     Option("--stream-json-thinking", "", "", "The same with thinking blocks"),
     Option("--stream-json-input", "", "", "With --stream-json: read JSON lines from standard input"),
     Option("--visibility", "", "<visibility>", "Who sees a new thread"),
-    Option("--mode", "-m", "<mode>", "The agent's mode"),
-    Option("--settings-file", "", "<path>", "Settings to use in place of the user's"),
-    Option("--log-level", "", "<level>", "error, warn, info, debug"),
-    Option("--log-file", "", "<path>", "Where the log goes"),
+    Option("--mode", "-m", "<value>", "The agent's mode"),
+    Option("--settings-file", "", "<value>", "Settings to use in place of the user's"),
+    Option("--log-level", "", "<value>", "error, warn, info, debug"),
+    Option("--log-file", "", "<value>", "Where the log goes"),
     Option("--mcp-config", "", "<value>", "MCP servers, as JSON or as a file's path"),
+    Option("--ide", "", "", "Connect to an editor"),
     Option("--no-ide", "", "", "Do not connect to an editor"),
-    Option("--no-jetbrains", "", "", "Do not connect to a JetBrains editor"),
+    Option("--jetbrains", "", "", "Connect to a JetBrains editor", cur=Help.HIDDEN),
+    Option("--no-jetbrains", "", "", "Do not connect to a JetBrains editor", cur=Help.HIDDEN),
+    Option("--color", "", "", "Colours"),
     Option("--no-color", "", "", "No colours"),
+    Option("--notifications", "", "", "Sounds and notifications"),
     Option("--no-notifications", "", "", "No sounds or notifications"),
     Option("--dangerously-allow-all", "", "", "Run every tool without asking", cur=Help.HIDDEN),
-    Option("--stats", "", "", "With --execute: print figures", cur=Help.HIDDEN),
+    Option("--stats", "", "", "With --execute: print figures", cur=Help.HIDDEN, old=Help.HIDDEN),
     Option("--archive", "", "", "Archive the thread at the end", cur=Help.ABSENT),
     _cur("--no-archive-after-execute", meaning="With --execute: leave a new thread unarchived"),
     _cur("--title", "<title>", "The title of a new thread"),
-    _cur("--label", "<label>", "A label of a new thread; may be repeated", "-l"),
-    _cur("--plugin-ready-timeout", "<seconds>", "How long to wait for plugins"),
+    Option("--label", "-l", "<label>", "A label of a new thread; may be repeated"),
+    _cur("--plugin-ready-timeout", "[seconds]", "How long to wait for plugins"),
     _cur("--executor", "<executor>", "local, orb or runner:<id>"),
     _cur("-ox", "", "Run one message in an orb"),
     _cur("--project", "<project>", "The project of a new thread"),
@@ -87,12 +92,18 @@ OPTIONS = (
     _cur("--features", "<features>", "Features to switch on"),
     _cur("--fast", "", "Prefer speed"),
     _cur("--no-tui", "", "No terminal interface"),
+    _cur("--orb-size", "<size>", "The size of an orb"),
+    _cur("--runner-dir", "<value>", "A directory that a runner serves"),
+    _cur("--amp-env", "", "The account's variables for the agent"),
+    _cur("--remote-control-terminal", "", "Let the web page use the terminal"),
+    _cur("--no-remote-control-terminal", "", "Keep the terminal to itself"),
     _cur("--model", "<model>", cur=Help.HIDDEN),
     Option("--json", only="threads list", meaning="Print JSON"),
     Option("--limit", value="<n>", only="threads list", meaning="How many"),
     Option("--offset", value="<n>", only="threads list", meaning="From which"),
     Option("--include-archived", only="threads list", meaning="Archived ones too", old=Help.ABSENT),
     Option("--last", only="threads continue", meaning="The thread used last"),
+    Option("--pick", only="threads continue", meaning="Choose a thread"),
 )
 
 
@@ -128,7 +139,7 @@ def read(argv: list[str], era: Era) -> Line:
         if option is None and not word.startswith("--"):
             option, equals, value = _find(word[:2], era), "=", word[2:]  # -mlow
         if option is None or (equals and not option.value):
-            raise ExitError(f"error: unknown option '{name}'")
+            raise ExitError(f"error: unknown option '{word}'")
         taken: str | None = value if equals else None
         if option.value and not equals and rest and (option.value[0] == "<" or not rest[0].startswith("-")):
             taken = rest.pop(0)
@@ -150,23 +161,71 @@ def _find(name: str, era: Era) -> Option | None:
     return None
 
 
+_EXECUTE = 'amp --execute "your message"'
+_SIZES = ("a1.tiny", "a1.small", "a1.medium", "a1.large", "a1.xxlarge", "a1.3xlarge")
+# An option, another that it needs, and what the program says where that is missing.
+_NEEDS = (
+    ("--stream-json", "--execute", "The --stream-json flag requires --execute mode", f"{_EXECUTE} --stream-json"),
+    (
+        "--stream-json-input",
+        "--stream-json",
+        "The --stream-json-input flag requires --stream-json",
+        "amp --execute --stream-json --stream-json-input",
+    ),
+)
+
+
 def _check(line: Line, era: Era) -> None:
-    """Refuse the values that the program checks itself; the current CLI leaves the others to the server."""
+    """Refuse what the program refuses itself; the rest it leaves to the server."""
     servers = line.last("--mcp-config")
     if servers is not None and not Path(servers).is_file():
         try:
             json.loads(servers)
         except ValueError as problem:
-            raise ExitError(f"Invalid --mcp-config: {problem}") from problem
-    visibility = line.last("--visibility")
-    if era is Era.OLD and visibility is not None and visibility not in VISIBILITIES[era]:
-        choices = ", ".join(VISIBILITIES[era])
-        given = f"option '--visibility <visibility>' argument '{visibility}'"
+            raise ExitError(f"Failed to parse --mcp-config as JSON: {problem}") from problem
+    for option, wanted, why, use in _NEEDS:
+        if line.has(option) and not line.has(wanted):
+            raise ExitError(f"{why}\n\nUse: {use}")
+    mode = line.last("--mode")
+    if era is Era.OLD and mode is not None and mode not in MODES[era]:
+        choices = ", ".join((*MODES[era], "large", "deep", "internal"))
+        given = f"option '-m, --mode <value>' argument '{mode}'"
         raise ExitError(f"error: {given} is invalid. Allowed choices are {choices}.")
-    if line.has("--stream-json-input") and not (line.has("--execute") and line.has("--stream-json")):
-        raise ExitError("--stream-json-input requires --execute and --stream-json")
-    if line.has("--stats") and not line.has("--execute"):
-        raise ExitError("--stats requires --execute")
+    if era is Era.CUR:
+        _check_current(line)
+    _check_settings(line.last("--settings-file"))
+
+
+def _check_current(line: Line) -> None:
+    size = line.last("--orb-size")
+    if size is not None and size not in _SIZES:
+        given = f"option '--orb-size <size>' argument '{size}'"
+        raise ExitError(f"error: {given} is invalid. Allowed choices are {', '.join(_SIZES)}.")
+    if line.has("--stats") and line.has("--stream-json"):
+        why = "The --stats and --stream-json flags are mutually exclusive output formats"
+        raise ExitError(f"{why}\n\nUse one or the other: {_EXECUTE} --stats OR {_EXECUTE} --stream-json")
+    if not line.has("--execute"):
+        return
+    if line.has("--no-tui"):
+        raise ExitError("Cannot use --no-tui together with --execute")
+    if line.has("--attach"):
+        raise ExitError("The --attach flag requires remote execute mode, such as amp -ox.")
+    if line.has("--project"):
+        use = "amp --executor orb --project namespace/name"
+        raise ExitError(f"The --project flag requires the orb executor\n\nUse: {use}")
+    if line.has("--runner-dir"):
+        raise ExitError("--runner-dir requires --execute and --executor runner:<id>.")
+
+
+def _check_settings(path: str | None) -> None:
+    """They may be missing, but not be something else."""
+    if path is None or not Path(path).exists():
+        return
+    try:
+        json.loads(Path(path).read_bytes())
+    except ValueError as problem:
+        hint = "Fix the JSON syntax errors. Errors found on lines [0]."
+        raise ExitError(f"Invalid JSON in settings file {path}\n\n{hint}") from problem
 
 
 def refused_by_server(line: Line, era: Era) -> str | None:

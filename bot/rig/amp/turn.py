@@ -124,6 +124,8 @@ def _act(step: Instruction, stream: Stream) -> None:
     match step.verb:
         case "say":
             stream.say(step.text.strip())
+        case "recall":
+            stream.say("\n---\n".join(_requests(stream)) or "This thread is new.")
         case "delegate":
             call = stream.call("Task", {"description": "Delegated", "prompt": step.text.strip()})
             stream.say(step.text.strip(), parent=call)
@@ -154,6 +156,13 @@ def _act(step: Instruction, stream: Stream) -> None:
             stream.lingers = True
         case "hang":
             hang()
+
+
+def _requests(stream: Stream) -> list[str]:
+    """What was asked for in this thread before."""
+    asked = [message for message in stream.messages[:-1] if message["role"] == "user"]
+    texts = [block["text"] for message in asked for block in message["content"] if block["type"] == "text"]
+    return [request_of(text).strip() for text in texts]
 
 
 def hang() -> NoReturn:

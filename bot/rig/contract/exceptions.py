@@ -95,7 +95,18 @@ _LIST_OF_INSTALLATIONS = (
     ),
 )
 
-EXCUSES: tuple[Excuse, ...] = (BY_ID, *_NULLABLE, _TWO_KINDS_OF_422, *_LIST_OF_INSTALLATIONS)
+_TOO_LARGE = tuple(
+    Excuse(
+        method="GET",
+        path=path,
+        kind="answer key",
+        about="has no errors",
+        reason="A diff that is too large is refused with `errors`: https://github.com/reviewdog/reviewdog/issues/2150",
+    )
+    for path in ("/repos/{owner}/{repo}/pulls/{pull_number}", "/repos/{owner}/{repo}/compare/{basehead}")
+)
+
+EXCUSES: tuple[Excuse, ...] = (BY_ID, *_NULLABLE, _TWO_KINDS_OF_422, *_LIST_OF_INSTALLATIONS, *_TOO_LARGE)
 
 
 def is_excused(violation: Violation) -> bool:
@@ -115,6 +126,7 @@ ANYWHERE: dict[int, str] = {
     "(https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api)",
     404: "what a token must not see does not exist for it "
     "(https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#404-not-found-for-an-existing-resource)",
+    406: "the diff asked for is too large (https://github.com/reviewdog/reviewdog/issues/2150)",
     422: "the request was understood and is invalid",
     429: "a limit is reached",
     500: "GitHub failed",

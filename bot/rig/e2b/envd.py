@@ -36,7 +36,8 @@ class GatewayError(Exception):
     def response(self) -> Response:
         # The text of the 502 matters: the SDK looks for "was not found".
         who = {"sandboxId": self.sandbox_id} if self.sandbox_id else {}
-        return JSONResponse({**who, "message": self.message, "code": self.status}, self.status)
+        body = {**who, "message": self.message, "code": self.status}
+        return JSONResponse(body, self.status, media_type="application/json; charset=utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Gateway:
 
     def unary(self, handler: Unary) -> Endpoint:
         async def endpoint(request: Request) -> Response:
+            if not _is(request, "application/json"):
+                return Response(status_code=415)
             try:
                 call = await self._call(request)
                 return JSONResponse(await handler(call, await rpc.message(request)))
@@ -72,6 +75,8 @@ class Gateway:
 
     def streaming(self, handler: Streaming) -> Endpoint:
         async def endpoint(request: Request) -> Response:
+            if not _is(request, "application/connect+json"):
+                return Response(status_code=415)
             try:
                 call = await self._call(request)
                 return rpc.Stream(handler(call, await rpc.first_message(request)))
@@ -185,6 +190,10 @@ def _user(request: Request) -> str:
 def _signature(parts: list[str]) -> str:
     digest = hashlib.sha256(":".join(parts).encode()).digest()
     return "v1_" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def _is(request: Request, kind: str) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == kind
 
 
 def _equal(given: str, expected: str) -> bool:

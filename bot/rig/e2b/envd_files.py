@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from bot.rig.e2b.envd import Call, Gateway
 from bot.rig.e2b.rpc import Message, RpcError
-from bot.rig.e2b.tree import TOPS, Spot, expand
+from bot.rig.e2b.tree import TOPS, Spot, Tree, expand
 
 XATTR = "user.e2b."  # prefix of the extended attributes where envd keeps a file's metadata
 
@@ -42,16 +42,15 @@ async def list_directory(call: Call, message: dict[str, Any]) -> Message:
     path = where(message.get("path", ""))
     depth = int(message.get("depth") or 1)
     with _failing("path not found", "error reading directory", f"lstat {path}"):
-        entries = [
-            entry(posixpath.join(path, name), info, link) for name, info, link in call.machine.tree.walk(path, depth)
-        ]
-    return {"entries": entries}
+        tree = call.machine.tree
+        entries = [entry(tree, posixpath.join(path, name), info) for name, info in tree.walk(path, depth)]
+    return {"entries": entries} if entries else {}
 
 
 async def make_directory(call: Call, message: dict[str, Any]) -> Message:
     path = where(message.get("path", ""))
     tree = call.machine.tree
-    with _failing("file not found", "error getting file info", f"mkdir {path}"):
+    with _failing("file not found", "error getting file info", f"stat {path}", wrong_kind="internal"):
         try:
             with tree.spot(path) as spot:
                 is_directory = stat.S_ISDIR(spot.stat().st_mode)
@@ -100,32 +99,47 @@ def where(path: str) -> str:
         raise RpcError("invalid_argument", str(error)) from error
 
 
-def entry(path: str, info: os.stat_result, link: str | None, metadata: dict[str, str] | None = None) -> Message:
-    kinds = {stat.S_IFDIR: "FILE_TYPE_DIRECTORY", stat.S_IFLNK: "FILE_TYPE_SYMLINK", stat.S_IFREG: "FILE_TYPE_FILE"}
+def entry(tree: Tree, path: str, info: os.stat_result, metadata: dict[str, str] | None = None) -> Message:
+    """A link has its target's type and mode; one that leads nowhere has neither, and itself for a target.
+
+    What is zero is left out, as always in proto3's JSON: https://protobuf.dev/programming-guides/json/
+    """
+    kinds = {stat.S_IFDIR: "FILE_TYPE_DIRECTORY", stat.S_IFREG: "FILE_TYPE_FILE"}
     modified = datetime.fromtimestamp(info.st_mtime, UTC).isoformat(timespec="microseconds")
+    linked = stat.S_ISLNK(info.st_mode)
+    end = _end(tree, path) if linked else (path, info.st_mode)
+    mode = 0 if end is None else end[1]
     shown: dict[str, Any] = {
         "name": posixpath.basename(path),
-        "type": kinds.get(stat.S_IFMT(info.st_mode), "FILE_TYPE_UNSPECIFIED"),
+        "type": kinds.get(stat.S_IFMT(mode)),
         "path": path,
-        "size": str(info.st_size),
-        "mode": stat.S_IMODE(info.st_mode) & 0o777,
+        "size": str(info.st_size) if info.st_size else None,
+        "mode": stat.S_IMODE(mode) & 0o777 or None,
         "permissions": stat.filemode(info.st_mode).replace("l", "L", 1),  # as Go writes a link
         "owner": "user",
         "group": "user",
         "modifiedTime": modified.replace("+00:00", "Z"),
     }
-    if link is not None:
-        shown["symlinkTarget"] = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+    if linked:
+        shown["symlinkTarget"] = path if end is None else end[0]
     if metadata:
         shown["metadata"] = metadata
-    return shown
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _end(tree: Tree, path: str) -> tuple[str, int] | None:
+    """Where a link leads to, and the mode of what is there. None: nowhere."""
+    try:
+        with tree.spot(path) as spot:
+            return spot.path, spot.stat().st_mode
+    except OSError:
+        return None
 
 
 def _entry(call: Call, path: str) -> Message:
     with call.machine.tree.spot(path, follow=False) as spot:
         info = spot.stat()
-        link = os.readlink(spot.name, dir_fd=spot.parent) if stat.S_ISLNK(info.st_mode) else None
-        return entry(posixpath.normpath(path), info, link, _metadata(spot, info))
+        return entry(call.machine.tree, posixpath.normpath(path), info, _metadata(spot, info))
 
 
 def _metadata(spot: Spot, info: os.stat_result) -> dict[str, str]:
@@ -142,13 +156,16 @@ def _metadata(spot: Spot, info: os.stat_result) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _failing(missing: str, otherwise: str, doing: str) -> Iterator[None]:
-    """Convert an OSError into envd's answer, worded as Go words it."""
+def _failing(missing: str, otherwise: str, doing: str, *, wrong_kind: str = "invalid_argument") -> Iterator[None]:
+    """Convert an OSError into envd's answer, worded as Go words it. `wrong_kind`: the code where a file stands for a
+    directory."""
     try:
         yield
     except FileNotFoundError as error:
         raise RpcError("not_found", f"{missing}: {doing}: no such file or directory") from error
     except NotADirectoryError as error:
+        if wrong_kind == "internal":
+            raise RpcError("internal", f"{otherwise}: {doing}: not a directory") from error
         raise RpcError("invalid_argument", f"path is not a directory: {doing.split(' ', 1)[1]}") from error
     except OSError as error:
         raise RpcError("internal", f"{otherwise}: {doing}: {(error.strerror or str(error)).lower()}") from error

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from starlette.routing import Route
@@ -40,7 +40,7 @@ async def start(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message, 
     """The timeout of the call applies to the process: at its end the process is killed, even if nobody follows it."""
     seconds = rpc.timeout(call.request)
     order = _order(call, message, seconds)
-    cwd = _cwd(call.machine, order.cwd)
+    cwd = _cwd(call.machine, order.cwd, order.argv)
     starting = asyncio.create_task(call.machine.start(order, cwd))
     try:
         process, subscription = await asyncio.shield(starting)
@@ -68,14 +68,15 @@ async def connect(call: Call, message: dict[str, Any]) -> AsyncGenerator[Message
 
 
 async def list_processes(call: Call, _message: dict[str, Any]) -> Message:
-    return {"processes": [_listed(process) for process in call.machine.processes.values()]}
+    processes = [_listed(process) for process in call.machine.processes.values()]
+    return {"processes": processes} if processes else {}
 
 
 async def send_signal(call: Call, message: dict[str, Any]) -> Message:
     name = message.get("signal", "SIGNAL_UNSPECIFIED")
     process = _find_running(call.machine, message)
-    if name not in _SIGNALS:
-        raise RpcError("unimplemented", f"invalid signal: {name}")
+    if name not in _SIGNALS:  # an unknown name is read as the first of the enumeration
+        raise RpcError("unimplemented", "invalid signal: SIGNAL_UNSPECIFIED")
     process.signal(_SIGNALS[name], group=call.machine.kill_group)
     return {}
 
@@ -101,7 +102,7 @@ async def close_stdin(call: Call, message: dict[str, Any]) -> Message:
     process = _find_running(call.machine, message)
     if process.terminal is not None:
         said = "cannot close stdin for PTY process — send Ctrl+D (0x04) instead"
-        raise RpcError("failed_precondition", f"error closing stdin: {said}")
+        raise RpcError("unknown", f"error closing stdin: {said}")
     process.close_stdin()
     return {}
 
@@ -178,14 +179,17 @@ def _size(size: dict[str, Any]) -> tuple[int, int]:
     return (int(size.get("rows", 0)), int(size.get("cols", 0)))
 
 
-def _cwd(machine: Machine, asked: str | None) -> str:
+def _cwd(machine: Machine, asked: str | None, argv: Sequence[str]) -> str:
     try:
         path = expand(asked or "")
     except ValueError as error:
         raise RpcError("invalid_argument", str(error)) from error
-    if not machine.is_directory(path):
-        raise RpcError("invalid_argument", f"cwd '{path}' does not exist")
-    return path
+    if machine.is_directory(path):
+        return path
+    if machine.exists(path):
+        said = f"error starting process '{' '.join(argv)}': fork/exec /bin/sh: not a directory"
+        raise RpcError("invalid_argument", said)
+    raise RpcError("invalid_argument", f"cwd '{path}' does not exist")
 
 
 def _find(machine: Machine, message: dict[str, Any]) -> Process | Exit:
@@ -197,7 +201,7 @@ def _find(machine: Machine, message: dict[str, Any]) -> Process | Exit:
         tagged = (process for process in machine.processes.values() if process.tag == tag)
         found = next(tagged, None) or machine.exit(tag=tag)
     else:
-        raise RpcError("unimplemented", "invalid input type <nil>")
+        raise RpcError("unimplemented", "invalid input type *process.ProcessSelector")
     if found is None:
         said = f"process with pid {pid} not found" if pid is not None else f"process with tag {tag} not found"
         raise RpcError("not_found", said)
@@ -226,7 +230,7 @@ async def _feed(process: Process, given: dict[str, Any]) -> None:
     except binascii.Error as error:
         raise RpcError("invalid_argument", f"unmarshal message: {error}") from error
     except OSError as error:
-        raise RpcError("failed_precondition", f"error writing to {kind}: {error}") from error
+        raise RpcError("internal", f"error writing to {kind}: {error}") from error
 
 
 def _started(pid: int) -> Message:
@@ -243,7 +247,9 @@ def _ended(end: End) -> Message:
 
 
 def _listed(process: Process) -> Message:
-    config: dict[str, Any] = {"cmd": process.argv[0], "args": list(process.argv[1:]), "envs": process.envs}
+    config: dict[str, Any] = {"cmd": process.argv[0], "args": list(process.argv[1:])}
+    if process.envs:
+        config["envs"] = process.envs
     if process.cwd is not None:
         config["cwd"] = process.cwd
     return {"config": config, "pid": process.pid, **({"tag": process.tag} if process.tag is not None else {})}

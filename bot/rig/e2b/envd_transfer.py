@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import posixpath
 import re
@@ -16,7 +17,8 @@ from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from bot.rig.e2b.envd import Call, Gateway, GatewayError
@@ -30,9 +32,14 @@ _METADATA = "x-metadata-"
 
 def routes(gateway: Gateway) -> list[Route]:
     return [
+        Route("/files", _no_head, methods=["HEAD"]),
         Route("/files", gateway.signed(download, "read"), methods=["GET"]),
         Route("/files", gateway.signed(upload, "write"), methods=["POST"]),
     ]
+
+
+async def _no_head(_request: Request) -> Response:
+    return Response(status_code=405)
 
 
 async def download(call: Call) -> Response:
@@ -68,7 +75,7 @@ async def upload(call: Call) -> Response:
     else:
         said = "expected multipart/form-data or application/octet-stream"
         raise GatewayError(400, f"unsupported content type: {kind}, {said}")
-    return JSONResponse(written)
+    return Response(json.dumps(written), media_type="text/plain")  # as envd says, though it is JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,10 @@ def _opened_for_writing(call: Call, path: str) -> Any:
                     raise GatewayError(500, f"error opening file: open {path}: not a regular file")
             descriptor = spot.open(os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     except OSError as error:
-        doing = "ensuring directories" if isinstance(error, PermissionError | NotADirectoryError) else "opening file"
+        if isinstance(error, NotADirectoryError):
+            said = f"error ensuring directories: path is a file: {posixpath.dirname(path)}"
+            raise GatewayError(500, said) from error
+        doing = "ensuring directories" if isinstance(error, PermissionError) else "opening file"
         raise GatewayError(500, f"error {doing}: {path}: {(error.strerror or '').lower()}") from error
     try:
         yield descriptor
@@ -207,7 +217,8 @@ async def _body(call: Call) -> AsyncIterator[bytes]:
         try:
             yield unpacker.decompress(piece) if encoding == "gzip" else piece
         except zlib.error as error:
-            raise GatewayError(500, f"error writing file: {error}") from error
+            said = "failed to create gzip reader: gzip: invalid header"
+            raise GatewayError(400, f"error decompressing request body: {said}") from error
     if encoding == "gzip" and not unpacker.eof:
         raise GatewayError(500, "error writing file: unexpected EOF")
 

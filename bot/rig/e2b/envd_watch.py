@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.05  # seconds between two polls
 _MAX_DEPTH = 64  # levels of a recursive watch
 
 _Seen = dict[str, tuple[int, int, int, int]]  # name -> inode, mode, size, time of change of the content
-_Info = dict[str, tuple[os.stat_result, str | None]]
+_Info = dict[str, os.stat_result]
 
 
 @dataclass(slots=True)
@@ -39,11 +39,10 @@ class Watch:
     def poll(self) -> Iterator[Message]:
         infos: _Info = {}
         try:
-            for name, info, link in self.tree.walk(self.path, self.depth):
-                infos[name] = (info, link)
+            infos |= dict(self.tree.walk(self.path, self.depth))
         except OSError:  # the directory itself is gone
             infos = {}
-        now = {name: _facts(info) for name, (info, _) in infos.items()}
+        now = {name: _facts(info) for name, info in infos.items()}
         before, self.seen = self.seen, now
         moved = {facts[0] for name, facts in now.items() if name not in before}
         for name, facts in before.items():
@@ -64,7 +63,7 @@ class Watch:
     def _event(self, name: str, kind: str, infos: _Info) -> Message:
         event: dict[str, Any] = {"name": name, "type": f"EVENT_TYPE_{kind}"}
         if self.entries and name in infos:
-            event["entry"] = entry(f"{self.path}/{name}", *infos[name])
+            event["entry"] = entry(self.tree, f"{self.path}/{name}", infos[name])
         return event
 
 
@@ -142,7 +141,7 @@ def _watch(call: Call, message: dict[str, Any]) -> Watch:
     depth = _MAX_DEPTH if message.get("recursive") else 1
     watch = Watch(call.machine.tree, path, depth, bool(message.get("includeEntry")))
     try:
-        for name, info, _ in call.machine.tree.walk(path, depth):
+        for name, info in call.machine.tree.walk(path, depth):
             watch.seen[name] = _facts(info)
     except FileNotFoundError as error:
         raise RpcError("not_found", f"path {path} not found: stat {path}: no such file or directory") from error

@@ -102,12 +102,12 @@ class Fleet:
     async def create(self, options: CreateOptions) -> Sandbox:
         """A new sandbox, or the one created before with this idempotency key. Raises Refusal."""
         key = options.idempotency_key
-        if key is None:
+        if key is None or not self.settings.idempotent:
             return await self._create(options)
         request = json.dumps(options.body, sort_keys=True)
         known = self._keys.get(key)
         if known is not None:
-            return _known(known, request)
+            return self._known(known, request)
         self._keys[key] = (request, None)
         try:
             sandbox = await self._create(options)
@@ -115,6 +115,19 @@ class Fleet:
             del self._keys[key]
             raise
         self._keys[key] = (request, sandbox)
+        return sandbox
+
+    def _known(self, known: tuple[str, Sandbox | None], request: str) -> Sandbox:
+        first, sandbox = known
+        if first != request:
+            said = "Idempotency-Key was already used with a different request"
+            raise Refusal(422, said, "idempotency_request_mismatch")
+        if sandbox is None:
+            said = "A request with this Idempotency-Key is still in progress"
+            raise Refusal(409, said, "idempotency_in_progress")
+        if self.settings.outcomes_unknown:
+            said = "The outcome of an earlier request with this Idempotency-Key is unknown"
+            raise Refusal(409, said, "idempotency_outcome_unknown")
         return sandbox
 
     async def fork(self, machine: Machine, seconds: int, count: int) -> list[Sandbox]:
@@ -263,17 +276,6 @@ class Fleet:
         if len(self._created) >= self.settings.create_rate:
             raise Refusal(429, "Rate limit exceeded, please try again later.", retry_after=1)
         self._created.append(now)
-
-
-def _known(known: tuple[str, Sandbox | None], request: str) -> Sandbox:
-    first, sandbox = known
-    if first != request:
-        said = "Idempotency-Key was already used with a different request"
-        raise Refusal(422, said, "idempotency_request_mismatch")
-    if sandbox is None:
-        said = "A request with this Idempotency-Key is still in progress"
-        raise Refusal(409, said, "idempotency_in_progress")
-    return sandbox
 
 
 def not_found(sandbox_id: str) -> Refusal:

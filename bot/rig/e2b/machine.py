@@ -103,6 +103,16 @@ class Machine:
     def kill_group(self) -> bool:
         return self._settings.kill_group
 
+    def exists(self, path: str) -> bool:
+        if not is_own(path):
+            return Path(path).exists()
+        try:
+            with self.tree.spot(path) as spot:
+                spot.stat()
+        except OSError:
+            return False
+        return True
+
     def is_directory(self, path: str) -> bool:
         """Whether it is a directory inside the sandbox, which sees the host's files outside its own top directories."""
         if not is_own(path):
@@ -204,6 +214,8 @@ class Machine:
             "HOME": self._seen(home),
             "USER": order.user,
             "LOGNAME": order.user,
+            "E2B_SANDBOX": "true",
+            **({"AMP_RIG_SERVER": self._settings.amp_server} if self._settings.amp_server else {}),
             **self.sandbox.options.env,
             **order.envs,
         }

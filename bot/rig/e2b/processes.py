@@ -15,6 +15,7 @@ from bot.rig.e2b import isolation
 
 CHUNK = 32 * 1024  # bytes of output in one event
 PTY_CHUNK = 16 * 1024
+_PIPE = 64 * 1024  # bytes that a pipe holds
 _QUEUE = 64  # events a subscriber may lag behind before the process is blocked
 
 
@@ -115,6 +116,7 @@ class Process:
         self._subscriptions: set[Subscription] = set()
         self._waiting: set[asyncio.Future[None]] = set()
         self._exited = False
+        self._signalled = False
         self._abandoned = False
 
     def subscribe(self) -> Subscription:
@@ -151,7 +153,8 @@ class Process:
     async def run(self, rest: bytes) -> End:
         """Publish the output until everybody who holds it has closed it, then the end. Returns the end.
 
-        As in envd, whose Wait() waits for both readers first: a child in the background holds the end up.
+        As in envd, whose Wait() waits for both readers first: a child in the background holds the end up, unless the
+        command is signalled (or overruns, for which it is killed): then what is still in its pipes is the last.
         """
         sources = [("pty", self.terminal)] if self.terminal is not None else self._pipes()
         pumps = [
@@ -160,6 +163,8 @@ class Process:
         ]
         code = await isolation.wait(self.handle)
         self._exited = True
+        if self._signalled:
+            self.abandon()
         await asyncio.gather(*pumps)
         self.close_stdin()
         self.end = End.of(code)
@@ -167,8 +172,10 @@ class Process:
         return self.end
 
     def signal(self, number: signal.Signals, *, group: bool) -> None:
-        """Signal the process alone, as envd does, or its group. What it and its children print afterwards goes on."""
+        """Signal the process alone, as envd does, or its group. What it prints until its end goes on."""
+        self._signalled = True
         if self._exited:  # its id may belong to another process by now
+            self.abandon()
             return
         with contextlib.suppress(ProcessLookupError):
             if group:
@@ -177,7 +184,7 @@ class Process:
                 os.kill(self.host_pid, number)
 
     def abandon(self) -> None:
-        """The sandbox has ended. Without namespaces, a process of it may have got away and hold the output still."""
+        """Wait no longer for those who hold the output."""
         self._abandoned = True
         for waiting in self._waiting:
             _wake(waiting)
@@ -241,7 +248,8 @@ class Process:
         size = PTY_CHUNK if kind == "pty" else CHUNK
         if rest:
             await self._publish(Output(kind, rest))
-        while True:
+        last = _PIPE  # bytes to read yet, once nobody is waited for
+        while last > 0:
             await self._readable(source)
             try:
                 data = os.read(source, size)
@@ -253,6 +261,7 @@ class Process:
                 break
             if not data:
                 break
+            last -= len(data) if self._abandoned else 0
             await self._publish(Output(kind, data))
         for pipe in (self.handle.stdout, self.handle.stderr):
             if pipe is not None and not pipe.closed and pipe.fileno() == source:

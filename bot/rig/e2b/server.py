@@ -184,7 +184,9 @@ class E2B:
         return JSONResponse({"note": self.note, "boxes": [sandbox.detail() for sandbox in self.records]})
 
 
-async def _unknown(_request: Request, _error: Exception) -> Response:
+async def _unknown(request: Request, _error: Exception) -> Response:
+    if "e2b-sandbox-id" in request.headers:  # envd's own answer
+        return Response("404 page not found\n", 404, media_type="text/plain")
     return JSONResponse({"code": 404, "message": "no matching operation was found"}, 404)
 
 

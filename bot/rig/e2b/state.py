@@ -39,9 +39,14 @@ class Settings:
     max_hours: int = 24
     create_delay_seconds: float = 0.0
     create_rate: float = 0.0  # creations a second; 0: no limit
+    # E2B's newest public source knows no Idempotency-Key; its SDK sends one, and names what may become of it:
+    # https://github.com/e2b-dev/E2B/blob/main/packages/python-sdk/e2b/api/client/models/error.py
+    idempotent: bool = True  # False: the key is ignored, and two requests with one key create two sandboxes
+    outcomes_unknown: bool = False  # True: a key that was used is refused, for nobody knows what became of it
     exit_event_seconds: float = 30.0  # how long the exit of a process can still be queried
     kill_group: bool = False  # True: a signal goes to the command's whole process group, unlike envd
     clock: Callable[[], float] = time.time  # for the times when sandboxes start and expire
+    amp_server: str = ""  # the address of the stand-in for Amp's server, where there is one
     agents_end: bool = False  # True: the agents of light sandboxes end now
 
 

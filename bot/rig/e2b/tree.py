@@ -68,8 +68,8 @@ class Tree:
         with self.spot(path + "/.", make=True):
             pass
 
-    def walk(self, path: str, depth: int) -> Iterator[tuple[str, os.stat_result, str | None]]:
-        """Relative path, status and link target of every entry down to `depth`, in lexical order."""
+    def walk(self, path: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
+        """Relative path and status of every entry down to `depth`, in lexical order."""
         with self.spot(path) as spot:
             top = os.open(spot.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=spot.parent)
         yield from _below(top, "", depth)
@@ -164,18 +164,17 @@ def _parts(path: str) -> list[str]:
     return names[::-1]
 
 
-def _below(directory: int, prefix: str, depth: int) -> Iterator[tuple[str, os.stat_result, str | None]]:
+def _below(directory: int, prefix: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
     try:
         for name in sorted(os.listdir(directory)):
             try:
                 info = os.stat(name, dir_fd=directory, follow_symlinks=False)
-                link = os.readlink(name, dir_fd=directory) if stat.S_ISLNK(info.st_mode) else None
                 inner = None
                 if stat.S_ISDIR(info.st_mode) and depth > 1:
                     inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
             except FileNotFoundError:  # removed in the meantime
                 continue
-            yield prefix + name, info, link
+            yield prefix + name, info
             if inner is not None:
                 yield from _below(inner, f"{prefix}{name}/", depth - 1)
     finally:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import jwt
 
+from bot.rig.github.lag import Made
 from bot.rig.github.records import Account, Actor, App, Installation, Repository, Token
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.state import State
@@ -78,6 +79,12 @@ class Identity:
 
 
 NOBODY = Identity()
+
+
+def refuse_while_lagging(state: State, identity: Identity) -> None:
+    """Raises Refusal (401) if the server that is asked does not know this token yet."""
+    if identity.token is not None and state.lag.hides(Made.TOKEN, identity.token.value):
+        raise bad_credentials()
 
 
 def identify(state: State, header: str | None) -> Identity:
@@ -177,6 +184,7 @@ def mint(
         permissions=dict(permissions),
     )
     state.tokens[token.value] = token
+    state.lag.add(Made.TOKEN, token.value)
     return token
 
 
@@ -189,7 +197,8 @@ def mint_for_user(state: State, account: Account) -> Token:
 
 def granted(installation: Installation, wanted: Mapping[str, str] | None) -> tuple[Mapping[str, str], str | None]:
     """The permissions of a token requested with `wanted`, and the first one that the installation lacks."""
-    if wanted is None:
+    # No permissions are all of them, as PyGithub's recorded answers show.
+    if not wanted:
         return installation.permissions, None
     for name, level in wanted.items():
         if _LEVELS.get(level, 9) > _LEVELS.get(installation.permissions.get(name, ""), 0):

@@ -12,6 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from bot.rig.github.git import Signature
+from bot.rig.github.lag import Lag
 from bot.rig.github.limits import Limits, Meter
 from bot.rig.github.records import (
     Account,
@@ -41,7 +42,9 @@ class Settings:
     """Settings of the stand-in, changed by tests."""
 
     list_lag_seconds: float = 0.0  # lists omit records younger than this; they are still found by id
+    lag_every: int = 0  # one in how many new commits, branches and tokens lags (see lag.py); 0: none
     token_seconds: float = 3600.0
+    diff_files: int = 300  # a diff of more files is refused
     # Tree requests with more inlined text than this get a 502, as reported of GitHub.
     tree_inline_bytes: int = 2_500_000
     tree_inline_entries: int = 300
@@ -63,6 +66,7 @@ class State:
         self.settings = Settings()
         self.meter = Meter(lambda: self.settings.limits, clock)
         self.outbox = Outbox(self)
+        self.lag = Lag(lambda: self.settings.lag_every)
         self.accounts: dict[str, Account] = {}  # by lower-case login
         self.teams: list[Team] = []
         self.apps: dict[int, App] = {}

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bot.rig.github import push_rules
-from bot.rig.github.auth import NOBODY, Identity, identify
+from bot.rig.github.auth import NOBODY, Identity, identify, refuse_while_lagging
 from bot.rig.github.effects.refs import ref_moved
 from bot.rig.github.git import ENVIRONMENT, ZERO
 from bot.rig.github.pktline import Command, Report, commands
@@ -87,6 +87,7 @@ class Transport:
             raise refusal
         try:
             identity = identify(self._state, header)
+            refuse_while_lagging(self._state, identity)
         except Refusal as other:
             if other.status == 403:
                 raise

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.rig.amp.server import AmpServer
 from bot.rig.e2b.templates import AMP_PROGRAM
 
 HEADLESS = ("-x", "--stream-json", "--dangerously-allow-all")
@@ -35,6 +36,7 @@ class Amp:
     era: str
     home: Path
     repo: Path
+    server: str  # of the rig's Amp server
 
     def run(self, *args: str, stdin: str | bytes = b"", key: str = "sgamp_good", **env: str) -> Result:
         piped = stdin.encode() if isinstance(stdin, str) else stdin
@@ -66,17 +68,31 @@ class Amp:
             "HOME": str(self.home),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "AMP_RIG_ERA": self.era,
+            "AMP_RIG_SERVER": self.server,
             "AMP_API_KEY": key,
         }
 
 
+@pytest.fixture(scope="session")
+def shared() -> Iterator[AmpServer]:
+    with AmpServer() as running:
+        yield running
+
+
 @pytest.fixture
-def amp_of(tmp_path: Path) -> Callable[[str], Amp]:
+def threads(shared: AmpServer) -> AmpServer:
+    """Amp's server, without a thread."""
+    shared.forget()
+    return shared
+
+
+@pytest.fixture
+def amp_of(tmp_path: Path, threads: AmpServer) -> Callable[[str], Amp]:
     def make(era: str) -> Amp:
         home, repo = tmp_path / f"home-{era}", tmp_path / f"repo-{era}"
         home.mkdir()
         repo.mkdir()
-        return Amp(era, home, repo)
+        return Amp(era, home, repo, threads.url)
 
     return make
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.rig.amp.conftest import HEADLESS, Amp
 
 THREAD = re.compile(r"T-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NO_MESSAGE = "Error: User message must be provided through stdin or as argument when using execute mode\n"
+ESCAPES = "\x1b[=0u\x1b[<u\x1b[?25h"  # at the end of what the old program writes
 MISSING = "T-019c479a-39cc-72af-a2d1-65a965c076ec"
 
 
@@ -24,11 +26,15 @@ def options(amp: Amp, *words: str) -> set[str]:
 
 
 def test_the_help_differs_by_era_as_the_real_ones_do(cur: Amp, old: Amp) -> None:
-    assert options(old) - options(cur) == {"--archive", "--dangerously-allow-all", "--stats"}
+    assert options(old) - options(cur) == {
+        "--archive",
+        "--dangerously-allow-all",
+        "--jetbrains",
+        "--no-jetbrains",
+    }
     assert options(cur) - options(old) == {
         "--no-archive-after-execute",
         "--title",
-        "--label",
         "--plugin-ready-timeout",
         "--executor",
         "--project",
@@ -36,6 +42,11 @@ def test_the_help_differs_by_era_as_the_real_ones_do(cur: Amp, old: Amp) -> None
         "--features",
         "--fast",
         "--no-tui",
+        "--orb-size",
+        "--runner-dir",
+        "--amp-env",
+        "--remote-control-terminal",
+        "--no-remote-control-terminal",
     }
     assert {"--execute", "--stream-json", "--visibility", "--mode", "--settings-file"} <= options(cur) & options(old)
 
@@ -50,7 +61,7 @@ def test_the_versions_are_those_the_facts_were_measured_on(cur: Amp, old: Amp) -
     [
         ("cur", ["--effort", "high"], "Error: error: unknown option '--effort'\n"),
         ("cur", ["--archive"], "Error: error: unknown option '--archive'\n"),
-        ("cur", ["--toolbox=x"], "Error: error: unknown option '--toolbox'\n"),
+        ("cur", ["--toolbox=x"], "Error: error: unknown option '--toolbox=x'\n"),
         ("cur", ["--max-turns", "3"], "Error: error: unknown option '--max-turns'\n"),
         ("cur", ["-q"], "Error: error: unknown option '-q'\n"),
         ("cur", ["--json"], "Error: error: unknown option '--json'\n"),
@@ -61,17 +72,17 @@ def test_the_versions_are_those_the_facts_were_measured_on(cur: Amp, old: Amp) -
         ),
         ("old", ["-ox"], "Error: error: unknown option '-ox'\n"),
         ("old", ["--model", "x"], "Error: error: unknown option '--model'\n"),
-        ("cur", ["--mode"], "Error: error: option '-m, --mode <mode>' argument missing\n"),
-        ("cur", ["--stream-json-input"], "Error: --stream-json-input requires --execute and --stream-json\n"),
-        ("cur", ["-x", "--stats", "--mcp-config", "{bad"], "Error: Invalid --mcp-config: "),
+        ("cur", ["--mode"], "Error: error: option '-m, --mode <value>' argument missing\n"),
+        ("cur", ["--stream-json-input"], "Error: The --stream-json-input flag requires --stream-json\n"),
+        ("cur", ["-x", "--stats", "--mcp-config", "{bad"], "Error: Failed to parse --mcp-config as JSON: "),
         (
             "old",
-            ["-x", "hi", "--visibility", "unlisted"],
-            "Error: error: option '--visibility <visibility>' argument",
+            ["-x", "hi", "--mode", "medium"],
+            "Error: error: option '-m, --mode <value>' argument 'medium' is invalid. Allowed choices are deep, free,",
         ),
-        ("cur", ["frobnicate"], "Error: error: command 'frobnicate' is unknown\n"),
+        ("cur", ["frobnicate"], 'Error: Unknown command "frobnicate".'),
         ("cur", ["threads", "continue", "T-1", "-x", "hi"], "Error: Invalid thread URL or ID: T-1\n"),
-        ("cur", ["threads", "continue", "-x", "hi"], "Error: error: missing required argument 'threadId'\n"),
+        ("cur", ["threads", "continue", "-x", "hi"], "Error: No previously used thread found in this checkout.\n"),
     ],
 )
 def test_a_bad_command_line_fails_before_the_key_is_looked_at(
@@ -120,7 +131,7 @@ def test_flags_hidden_from_help_and_harmless_ones_are_accepted(cur: Amp) -> None
         ("sgamp_402x", ["-x"], "Error: getUserInfo error: insufficient-credits\n"),
         ("sgamp_429x", ["-x"], "Error: getUserInfo error: rate-limit-exceeded\n"),
         ("sgamp_500x", ["-x"], "Error: Amp server returned an error. Try again in a moment.\n"),
-        ("sgamp_offline", ["-x"], "Error: Couldn't connect to the Amp server at https://ampcode.com/.\n"),
+        ("sgamp_offline", ["-x"], "Error: Couldn't connect to the Amp server at https://ampcode.com/.\n\n"),
         ("sgamp_malformed", ["-x"], "Error: Unexpected error inside Amp CLI.\n"),
         ("sgamp_401x", ["threads", "continue", MISSING, "-x"], "Error: Unexpected error inside Amp CLI.\n"),
         ("sgamp_401x", ["threads", "list"], "Error: Not logged in. Run 'amp login'"),
@@ -130,7 +141,7 @@ def test_flags_hidden_from_help_and_harmless_ones_are_accepted(cur: Amp) -> None
         (
             "sgamp_good",
             ["threads", "continue", MISSING, "-x"],
-            "Error: Failed to continue thread: Thread not found\n",
+            f"Thread https://ampcode.com/threads/{MISSING} does not exist.\n",
         ),
     ],
 )
@@ -143,17 +154,18 @@ def test_a_key_that_is_not_good_fails_in_plain_text(cur: Amp, key: str, args: li
 def test_a_refused_key_is_only_escape_bytes_in_the_old_era(old: Amp) -> None:
     ended = old.run(*HEADLESS, stdin="hi", key="sgamp_401")
     assert (ended.code, ended.stdout) == (1, b"")
-    assert re.fullmatch(r"(\x1b\[[?0-9]+[a-z])+", ended.stderr)
+    assert ended.stderr == ESCAPES
 
 
 @pytest.mark.parametrize("stdin", ["", "  \n"])
 def test_execute_needs_a_message(amp: Amp, stdin: str) -> None:
     ended = amp.run(*HEADLESS, stdin=stdin)
-    assert (ended.code, ended.stdout, ended.stderr) == (1, b"", NO_MESSAGE)
+    assert (ended.code, ended.stdout) == (1, b"")
+    assert ended.stderr.startswith(NO_MESSAGE)
 
 
 def test_a_message_must_follow_its_flag_directly(amp: Amp) -> None:
-    assert amp.run("-x", "--stream-json", "answer: hi").stderr == NO_MESSAGE
+    assert 'Unknown command "answer: hi".' in amp.run("-x", "--stream-json", "answer: hi").stderr
     assert amp.run("-x", "answer: hi", "--stream-json").events[-1]["result"] == "hi"
 
 
@@ -199,12 +211,23 @@ def test_without_a_key_it_prints_a_login_address_and_waits_until_it_is_ended(amp
     with amp.start(*HEADLESS, key="") as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        said = b"".join(process.stdout.readline() for _ in range(5))
+        said = b""
+        while not said.endswith(b"paste your code here: "):
+            said += process.stdout.read(1)
         assert hangs(process)
         process.send_signal(signal)
         assert (process.wait(), process.stdout.read(), process.stderr.read()) == (-signal, b"", b"")
     assert said.startswith(b"No API key found. Starting login flow...\n")
     assert re.search(rb"https://\S+authToken=[0-9a-f]{64}", said)
+
+
+def test_without_a_key_it_takes_the_prompt_for_the_code_of_its_login(cur: Amp) -> None:
+    ended = cur.run(*HEADLESS, stdin="answer: hi", key="")
+    assert (ended.code, ended.stderr) == (
+        1,
+        "\nLogin failed: That code looks incomplete. Copy the full code from the browser and try again.\n",
+    )
+    assert ended.stdout.startswith(b"No API key found. Starting login flow...\n")
 
 
 def test_an_open_standard_input_hangs_it_even_with_a_message(amp: Amp) -> None:
@@ -234,7 +257,8 @@ def test_it_runs_from_any_folder_and_leaves_nothing_there(tmp_path: Path) -> Non
 
 
 def test_a_thread_goes_on_where_it_was(amp: Amp) -> None:
-    first = amp.run(*HEADLESS, stdin="answer: one").events
+    kept = ("--no-archive-after-execute",) if amp.era == "cur" else ()
+    first = amp.run(*HEADLESS, *kept, stdin="answer: one").events
     thread = first[0]["session_id"]
     assert THREAD.fullmatch(thread)
     for word in (thread, f"https://ampcode.com/threads/{thread}"):
@@ -262,19 +286,56 @@ def test_a_new_thread_is_not_archived_in_old(old: Amp) -> None:
     assert [row["id"] for row in json.loads(old.run("threads", "list", "--json").stdout)] == [thread]
 
 
-def test_threads_may_outlive_a_sandbox(cur: Amp, old: Amp) -> None:
-    shared = str(cur.home / "server")
-    thread = cur.run(*HEADLESS, stdin="answer: one", AMP_RIG_THREADS=shared).events[0]["session_id"]
-    elsewhere = old.run("threads", "continue", thread, *HEADLESS, stdin="answer: two", AMP_RIG_THREADS=shared)
-    assert elsewhere.events[-1]["result"] == "two"
+def test_a_thread_outlives_its_sandbox_and_the_agent_is_given_what_was_said(
+    cur: Amp, amp_of: Callable[[str], Amp]
+) -> None:
+    first = cur.run(*HEADLESS, "--no-archive-after-execute", stdin="say: Looking.\nanswer: one")
+    thread = first.events[0]["session_id"]
+    elsewhere = amp_of("old")
+    assert list(elsewhere.home.iterdir()) == []
+    again = elsewhere.run("threads", "continue", thread, *HEADLESS, stdin="<request>\nrecall\n</request>")
+    said = [event["message"]["content"][0]["text"] for event in again.events if event["type"] == "assistant"]
+    assert said[0] == "say: Looking.\nanswer: one"
+    assert cur.run(*HEADLESS, stdin="recall").events[2]["message"]["content"][0]["text"] == "This thread is new."
+    # Its earlier messages are part of what the model reads.
+    seen = [events[2]["message"]["usage"]["cache_read_input_tokens"] for events in (first.events, again.events)]
+    assert seen[0] < seen[1]
+
+
+def test_nobody_but_its_owner_continues_a_thread(amp: Amp) -> None:
+    args = ("--visibility", "workspace", *(("--no-archive-after-execute",) if amp.era == "cur" else ()))
+    thread = amp.run(*HEADLESS, *args, stdin="answer: one").events[0]["session_id"]
+    refused = amp.run("threads", "continue", thread, *HEADLESS, stdin="answer: two", key="sgamp_another")
+    said = "Access token expired. Run 'amp login' to refresh." if amp.era == "cur" else "Unexpected error"
+    assert (refused.code, refused.stdout) == (1, b"")
+    assert refused.stderr.startswith(f"Error: {said}")
+    hidden = amp.run(*HEADLESS, stdin="answer: mine").events[0]["session_id"]
+    absent = amp.run("threads", "continue", hidden, *HEADLESS, stdin="answer: two", key="sgamp_another")
+    assert re.fullmatch(rf"Thread \S*{hidden} does not exist\.\n", absent.stderr)
+
+
+def test_an_archived_thread_is_not_continued_in_cur(cur: Amp) -> None:
+    thread = cur.run(*HEADLESS, stdin="answer: one").events[0]["session_id"]
+    refused = cur.run("threads", "continue", thread, *HEADLESS, stdin="answer: two")
+    assert (refused.code, refused.stdout, refused.stderr) == (
+        1,
+        b"",
+        "Error: This thread is archived and cannot be continued.\n",
+    )
+
+
+def test_the_thread_used_last_here_is_continued_without_an_id(amp: Amp) -> None:
+    kept = ("--no-archive-after-execute",) if amp.era == "cur" else ()
+    thread = amp.run(*HEADLESS, *kept, stdin="answer: one").events[0]["session_id"]
+    assert amp.run("threads", "continue", *HEADLESS, stdin="answer: two").events[0]["session_id"] == thread
 
 
 def test_it_writes_its_log_and_its_device_id_into_the_home(amp: Amp) -> None:
     amp.run("-x", "answer: hi")
     assert sorted(str(path.relative_to(amp.home)) for path in amp.home.rglob("*.*") if path.is_file()) == [
         ".cache/amp/logs/cli.log",
-        ".local/share/amp-rig/threads/" + next((amp.home / ".local/share/amp-rig/threads").iterdir()).name,
         ".local/share/amp/device-id.json",
+        ".local/share/amp/session.json",
     ]
     assert list(amp.repo.iterdir()) == []
 

@@ -11,6 +11,7 @@ from bot.agent.answer import LineComment, Review, split_answer
 from bot.agent.cli import CURRENT, LEGACY, identify, run_command
 from bot.agent.outcome import Failure, Outcome, conclude
 from bot.agent.stream import AgentEvent, Dropped, Ended, Started, Stream, Text, ToolResult, ToolUse
+from tests.oracles import record
 from tests.rig.amp.conftest import Amp, Result
 
 SHELL = {"cur": "shell_command", "old": "Bash"}
@@ -102,10 +103,10 @@ def test_a_run_that_fails(amp: Amp, prompt: str, failure: Failure | None, error:
     ("key", "cur", "old"),
     [
         ("sgamp_401", Failure.KEY, Failure.NO_OUTPUT),
-        ("sgamp_402", Failure.CREDITS, Failure.CREDITS),
-        ("sgamp_429", Failure.RATE, Failure.RATE),
-        ("sgamp_500", Failure.SERVER, Failure.SERVER),
-        ("sgamp_offline", Failure.OFFLINE, Failure.OFFLINE),
+        ("sgamp_402", Failure.CREDITS, Failure.NO_OUTPUT),
+        ("sgamp_429", Failure.RATE, Failure.NO_OUTPUT),
+        ("sgamp_500", Failure.SERVER, Failure.NO_OUTPUT),
+        ("sgamp_offline", Failure.OFFLINE, Failure.NO_OUTPUT),
         ("sgamp_malformed", Failure.INTERNAL, Failure.INTERNAL),
     ],
 )
@@ -174,3 +175,28 @@ def test_hanging_says_no_more_until_it_is_ended(amp: Amp, tmp_path: Path) -> Non
         assert (stream.feed(process.stdout.read()), process.wait()) == ((), -15)
     outcome = conclude(stream, -15, "", ended_by=Failure.IDLE)
     assert (outcome.failure, outcome.error) == (Failure.IDLE, "")
+
+
+@pytest.mark.parametrize(
+    ("era", "name", "failure"),
+    [
+        ("cur", "no key, a prompt on standard input", Failure.NO_KEY),
+        ("cur", "standard input that is not UTF-8", Failure.NO_RESULT),
+        ("cur", "continue: unknown thread", Failure.THREAD),
+        ("cur", "continue: archived thread", Failure.THREAD),
+        ("cur", "continue: somebody else's thread", Failure.KEY),
+        ("cur", "continue: another word", Failure.THREAD),
+        ("cur", "402: execute", Failure.CREDITS),
+        ("cur", "offline: continue", Failure.OFFLINE),
+        ("old", "no key, continue", Failure.NO_KEY),
+        ("old", "continue: unknown thread", Failure.THREAD),
+        ("old", "continue: another word", Failure.THREAD),
+        ("old", "offline: execute", Failure.NO_OUTPUT),
+    ],
+)
+def test_what_the_real_amp_has_said_is_understood(era: str, name: str, failure: Failure) -> None:
+    said = record.load(f"amp-{era}").operation(name).answer
+    stream = Stream()
+    stream.feed(said["stdout"].encode())
+    stream.finish()
+    assert conclude(stream, said["code"], said["stderr"]).failure is failure

@@ -133,6 +133,6 @@ def test_the_help_tells_every_form() -> None:
     told = {line.split()[0].rstrip(":") for line in LANGUAGE_HELP.splitlines() if line.startswith("  ")}
     assert told == {
         "create", "append", "replace", "binary", "many", "delete", "rename", "chmod", "link", "run", "say",
-        "delegate", "answer", "title", "review", "steps", "wait", "flood", "flood-line", "garbage", "fail",
+        "delegate", "answer", "title", "review", "steps", "wait", "flood", "flood-line", "garbage", "fail", "recall",
         "crash", "die", "linger", "hang",
     }  # fmt: skip

@@ -15,6 +15,8 @@ from e2b import SandboxQuery, SandboxState
 from bot.rig.e2b.server import E2B
 from bot.rig.e2b.state import Ending, State
 
+from .conftest import http
+
 
 async def test_create_hands_over_all_that_a_sandbox_is_given_and_records_it(rig: E2B, client: e2b.E2B) -> None:
     await client.AsyncSandbox.create(
@@ -270,6 +272,30 @@ def test_a_malformed_create_call_is_refused(rig: E2B, body: bytes, message: str)
 
     assert (answer.status_code, answer.json()["code"]) == (400, 400)
     assert message in answer.json()["message"]
+
+
+async def test_where_keys_are_ignored_two_requests_create_two_sandboxes(rig: E2B, client: e2b.E2B) -> None:
+    rig.settings.idempotent = False
+
+    one, two = [await client.AsyncSandbox.create(idempotency_key="job-1") for _ in range(2)]
+
+    assert one.sandbox_id != two.sandbox_id
+    assert len(rig.sandboxes) == 2
+
+
+async def test_what_became_of_an_earlier_request_may_be_unknown(rig: E2B, client: e2b.E2B) -> None:
+    rig.settings.outcomes_unknown = True
+    made = await client.AsyncSandbox.create(idempotency_key="job-1")
+
+    with pytest.raises(e2b.SandboxException, match="is unknown") as caught:
+        await client.AsyncSandbox.create(idempotency_key="job-1")
+
+    assert caught.value.status_code == 409
+    assert list(rig.sandboxes) == [made.sandbox_id]
+    body = {"templateID": "base"}
+    headers = {"X-API-KEY": rig.api_key, "Idempotency-Key": "job-2"}
+    answers = [await http("POST", f"{rig.url}/v2/sandboxes", json=body, headers=headers) for _ in range(2)]
+    assert answers[1].json()["error_code"] == "idempotency_outcome_unknown"
 
 
 @pytest.mark.parametrize("key", ["", "UPPER", "a" * 256, "under_score"])

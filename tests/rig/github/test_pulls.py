@@ -184,3 +184,24 @@ def test_a_bot_may_be_asked_once_github_allows_it(scene: Scene, pull: Pull, hub:
     assert [(event["event"], event["requested_reviewer"]["login"]) for event in events] == [
         ("review_requested", "ampbot[bot]")
     ]
+
+
+@pytest.mark.parametrize("kind", ["diff", "patch"])
+def test_a_diff_of_more_than_300_files_is_refused_and_the_list_of_files_is_not(
+    scene: Scene, hub: GitHub, kind: str
+) -> None:
+    hub.push_commit(scene.repo, "many", {f"many/{number}.txt": f"{number}\n" for number in range(301)}, "ann")
+    number = hub.open_pull(scene.repo, "ann", "many", "Many").number
+    accept = {"accept": f"application/vnd.github.{kind}"}
+    for path in (f"{{repo}}/pulls/{number}", "{repo}/compare/main...many"):
+        answer = scene.ask("GET", path, scene.token(), headers=accept)
+        assert answer.status_code == 406
+        assert answer.json()["message"].startswith("Sorry, the diff exceeded the maximum number of files (300). Cons")
+        assert answer.json()["errors"] == [{"resource": "PullRequest", "field": "diff", "code": "too_large"}]
+    assert scene.ask("GET", f"{{repo}}/pulls/{number}", scene.token()).json()["changed_files"] == 301
+    listed = scene.ask("GET", f"{{repo}}/pulls/{number}/files?per_page=100", scene.token())
+    assert (listed.status_code, len(listed.json())) == (200, 100)
+    hub.push_commit(scene.repo, "many", {"many/0.txt": None}, "ann")
+    assert scene.ask("GET", f"{{repo}}/pulls/{number}", scene.token(), headers=accept).status_code == 200 or (
+        kind == "patch"  # which shows each commit's own diff
+    )

@@ -10,6 +10,7 @@ from bot.rig.github.diff import compare
 from bot.rig.github.effects.emit import emit_pull
 from bot.rig.github.effects.issues import announce, check_body, new_issue, record, refuse_archived, set_state
 from bot.rig.github.effects.measure import changes
+from bot.rig.github.lag import Made
 from bot.rig.github.records import Account, Actor, Pull, Repository, Team
 from bot.rig.github.refusal import Refusal, custom, missing
 from bot.rig.github.shapes.accounts import team as team_shape
@@ -38,6 +39,8 @@ def open_pull(state: State, repo: Repository, actor: Actor, proposal: Proposal) 
         raise Refusal.unprocessable("Draft pull requests are not supported in this repository.")
     base = repo.bare.branch(proposal.base)
     head = proposal.head_repository.bare.branch(proposal.head)
+    if state.lag.hides(Made.BRANCH, f"{proposal.head_repository.id} refs/heads/{proposal.head}"):
+        head = None
     wrong = [missing("PullRequest", name, "invalid") for name, oid in (("base", base), ("head", head)) if not oid]
     if base is None or head is None:
         raise Refusal.invalid(*wrong)

@@ -10,6 +10,7 @@ from bot.rig.github.effects import pulls
 from bot.rig.github.effects.emit import emit
 from bot.rig.github.effects.issues import refuse_archived
 from bot.rig.github.git import OID, ZERO, GitError
+from bot.rig.github.lag import Made
 from bot.rig.github.records import Actor, Repository, Rule
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.shapes import Json
@@ -25,9 +26,10 @@ def create_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str
         raise Refusal.unprocessable("Reference name is reserved")
     if repo.bare.ref(name) is not None:
         raise Refusal.unprocessable("Reference already exists")
-    _check_target(repo, name, sha)
+    _check_target(state, repo, name, sha)
     check_rules(repo, name, "create")
     _move(repo, name, sha, ZERO)
+    state.lag.add(Made.BRANCH, f"{repo.id} {name}")
     ref_moved(state, repo, actor, name, None, sha)
 
 
@@ -38,7 +40,7 @@ def update_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str
         raise Refusal.unprocessable("Reference does not exist")
     if name.startswith("refs/pull/"):
         raise Refusal.unprocessable("Reference cannot be updated")
-    _check_target(repo, name, sha)
+    _check_target(state, repo, name, sha)
     forced = not repo.bare.is_ancestor(before, sha)
     if forced and not force:
         raise Refusal.unprocessable("Update is not a fast forward")
@@ -68,7 +70,7 @@ def update_refs(state: State, repo: Repository, actor: Actor, updates: Sequence[
         now = repo.bare.ref(update.name)
         if update.before is not None and update.before != (now or ZERO):
             raise Refusal.unprocessable(f"{update.name} is at {now or ZERO} but expected {update.before}")
-        _check_update(repo, update, now)
+        _check_update(state, repo, update, now)
     for update in updates:
         now = repo.bare.ref(update.name)
         if update.after == ZERO:
@@ -79,11 +81,11 @@ def update_refs(state: State, repo: Repository, actor: Actor, updates: Sequence[
             update_ref(state, repo, actor, update.name, update.after, force=update.force)
 
 
-def _check_update(repo: Repository, update: RefUpdate, now: str | None) -> None:
+def _check_update(state: State, repo: Repository, update: RefUpdate, now: str | None) -> None:
     if update.after == ZERO:
         check_rules(repo, update.name, "delete")
         return
-    _check_target(repo, update.name, update.after)
+    _check_target(state, repo, update.name, update.after)
     if now is None:
         check_rules(repo, update.name, "create")
         return
@@ -141,9 +143,9 @@ def ref_moved(
         pulls.branch_moved(state, repo, actor, name.removeprefix("refs/heads/"), before, after)
 
 
-def _check_target(repo: Repository, name: str, sha: str) -> None:
+def _check_target(state: State, repo: Repository, name: str, sha: str) -> None:
     kind = repo.bare.kind(sha) if OID.fullmatch(sha) else None
-    if kind is None:
+    if kind is None or state.lag.hides(Made.COMMIT, sha):
         raise Refusal.unprocessable("Object does not exist")
     if name.startswith("refs/heads/") and kind != "commit":
         raise Refusal.unprocessable("Object is not a commit")

@@ -22,7 +22,7 @@ from graphql import (
 )
 from graphql.language import DocumentNode
 
-from bot.rig.github.auth import identify
+from bot.rig.github.auth import identify, refuse_while_lagging
 from bot.rig.github.graphql import nodes
 from bot.rig.github.graphql.fields import FIELDS, type_name
 from bot.rig.github.graphql.mutations import resolver
@@ -46,6 +46,7 @@ class GraphQL:
             if identity.token is None:
                 raise Refusal(401, "This endpoint requires you to be authenticated.")
             bucket = identity.bucket
+            refuse_while_lagging(self._state, identity)
             with self._state.meter.request(bucket):
                 answer = self._execute(request, View(self._state, identity), bucket)
         except Refusal as refusal:

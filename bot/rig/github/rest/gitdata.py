@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.rig.github.effects import refs as effects
 from bot.rig.github.git import EMPTY_TREE, OID, Bare, Change, GitError, Signature
+from bot.rig.github.lag import Made
 from bot.rig.github.refusal import Refusal
 from bot.rig.github.rest.call import NOTHING, Answer, Call, created
 from bot.rig.github.rest.issues import instant
@@ -230,6 +231,7 @@ def create_commit(call: Call) -> Answer:
     author = _signature(call, "author") or default
     committer = _signature(call, "committer") or author
     oid = bare.write_commit(tree, parents, call.string("message"), author, committer)
+    call.state.lag.add(Made.COMMIT, oid)
     # GitHub signs a commit of an App only if the request names no author, committer or signature:
     # https://docs.github.com/en/authentication/managing-commit-signature-verification/about-commit-signature-verification
     custom = any(call.fields.get(name) for name in ("author", "committer", "signature"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.rig.github import diff
 from bot.rig.github.diff import compare
 from bot.rig.github.effects.merging import merge_branch
@@ -27,6 +29,8 @@ def get_repository(call: Call) -> Answer:
 
 @routes.get("/repos/{owner}/{repo}/collaborators/{username}/permission", "metadata:read")
 def get_permission(call: Call) -> Answer:
+    if call.identity.installation is not None and not call.identity.covers(call.repo):
+        raise Refusal.forbidden()  # in a public repository too: whoever reads may not ask who writes
     login = call.params["username"]
     account = call.state.account(login)
     if account is None or account.kind != "User":
@@ -147,8 +151,23 @@ def as_text(call: Call, base: str, head: str) -> Answer | None:
     for kind, render in (("diff", diff.diff), ("patch", diff.patch)):
         if f"vnd.github.{kind}" in call.accept or f"vnd.github.v3.{kind}" in call.accept:
             text = render(call.repo.bare, base, head)
+            _check_size(call, text)
             return Answer(text=text, content_type=f"application/vnd.github.{kind}; charset=utf-8")
     return None
+
+
+def _check_size(call: Call, text: str | bytes) -> None:
+    """GitHub's words and the limit: https://github.com/reviewdog/reviewdog/issues/2150"""
+    most = call.state.settings.diff_files
+    lines = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    if len(re.findall(rb"^diff --git ", lines, re.MULTILINE)) > most:
+        hint = "Consider using 'List pull requests files' API or locally cloning the repository instead."
+        raise Refusal(
+            406,
+            f"Sorry, the diff exceeded the maximum number of files ({most}). {hint}",
+            errors=[{"resource": "PullRequest", "field": "diff", "code": "too_large"}],
+            docs="https://docs.github.com/rest/pulls/pulls#list-pull-requests-files",
+        )
 
 
 @routes.get("/repos/{owner}/{repo}/commits/{ref}", "contents:read")

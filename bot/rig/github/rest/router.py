@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from bot.rig.github.auth import Identity, identify
+from bot.rig.github.auth import Identity, identify, refuse_while_lagging
 from bot.rig.github.effects.issues import refuse_archived
 from bot.rig.github.limits import Cost
 from bot.rig.github.records import Repository
@@ -97,6 +97,7 @@ class Router:
                 )
             identity = identify(self._state, request.headers.get("authorization"))
             bucket = identity.bucket
+            refuse_while_lagging(self._state, identity)
             with self._state.meter.request(bucket):
                 if request.path != "/rate_limit":  # requests for the rate limit are free
                     self._state.meter.charge(bucket, cost)
