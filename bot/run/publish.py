@@ -40,7 +40,7 @@ async def publish(context: Context, run: Run) -> Ending | None:
     if not rules.publishes:
         return messages.answered(answer.text)
     assert collected  # noqa: S101 - by collect()
-    change_set = await read_changes(context, run.id, pinned.base_tree)
+    change_set = await read_changes(context, run.id, pinned.measured or pinned.base_tree)
     if isinstance(change_set, Problem):
         log.warning("change set refused", run=run.id, why=change_set.detail)
         return messages.refused_change(change_set.message)
