@@ -14,12 +14,13 @@ from bot.engine.retry import retry_e2b, retry_github
 from bot.engine.workflows import Engine
 from bot.github.errors import GitHubError, NotFoundError
 from bot.model import Ending, Kept
-from bot.run.collect import CHANGES, collect
+from bot.run.collect import collect
 from bot.run.errors import StageError, meaning_of
 from bot.run.kept import take_kept, taken
 from bot.run.missing import missing
 from bot.run.prepare import lifetime, prepare
 from bot.run.publish import publish
+from bot.run.reading import CHANGES
 from bot.run.report import report
 from bot.run.stop import kill
 from bot.run.work import work
