@@ -257,6 +257,7 @@ class RunRequest:
     at: str  # RFC 3339; the prompt contains nothing written later
     path: str | None = None  # for a request in a review comment: the file and line it is on
     line: int | None = None
+    kept_from: str | None = None  # for a retry: the run whose kept change set is published, if it still applies
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,11 +273,20 @@ class PinnedBase:
     base_tip: str | None = None  # the base branch's newest commit; None: deleted, or merged with already
     history: int = 1  # commits that are fetched of each branch
     closed: bool = False  # a pull request that was closed, or had no branch any more: there is nothing to push to
+    measured: str | None = None  # the tree that a kept change set was measured against, if it is not base_tree
 
     @property
     def from_fork(self) -> bool:
         """Whether it is a pull request from a fork: we cannot push to it."""
         return self.merge_base is not None and self.head_branch is None
+
+
+class Kept(StrEnum):
+    """What is kept of a run that published nothing."""
+
+    NOTHING = ""
+    TO_SEE = "to see"  # its change set, to be looked at
+    TO_PUBLISH = "to publish"  # its change set, which `/amp retry` publishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +295,4 @@ class Ending:
 
     state: RunState
     message: Annotated[str, Field(alias="say")]  # stored under its older name
+    kept: Kept = Kept.NOTHING

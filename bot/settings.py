@@ -19,6 +19,10 @@ from bot.model import Problem
 _NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|^[-/]|(^|/)\.|\.lock/|[^\x00-\x7f]")
 
 
+# A line of .gitignore about one name: bot/changes/left_out.py.
+_LEFT_OUT_LINE = re.compile(r"!?(?![!#])[^/?\[\]\\,\s\x00-\x1f\x7f]{1,100}/?")
+
+
 class Settings(BaseSettings):
     """One field per setting. Its variable is `validation_alias`, else AMPBOT_ and the field's name in capitals."""
 
@@ -78,14 +82,28 @@ class Settings(BaseSettings):
     symlinks: Literal["refuse", "inside"] = Field(
         "refuse", description="Symbolic links: refuse all, or allow those that stay inside"
     )
+    left_out: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="What else to leave out of changes, or not (`!`): names as in `.gitignore`, `*.log, !.vscode/`",
+    )
     silent_seconds: float = Field(60, ge=1, description="Seconds of silence after which a worker is replaced")
     list_lag_seconds: float = Field(10, gt=0, description="Seconds that GitHub's lists may lag behind a write")
     progress_seconds: float = Field(15, ge=10, description="Seconds between two edits of a progress comment")
 
-    @field_validator("reviewers", mode="before")
+    @field_validator("reviewers", "left_out", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("left_out")
+    @classmethod
+    def _lines(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) > 200 or not all(_LEFT_OUT_LINE.fullmatch(line) for line in value):
+            raise ValueError(
+                "must be names, comma-separated: * for any characters, / at the end for a folder, ! before what is "
+                "published all the same; no spaces, no other slash, none of ? [ ] \\"
+            )
+        return value
 
     @field_validator("branch_prefix")
     @classmethod

@@ -73,6 +73,7 @@ def test_what_has_a_default_need_not_be_set(environment: pytest.MonkeyPatch, pem
         "max_change_mb": 100,
         "history": 50,
         "symlinks": "refuse",
+        "left_out": (),
         "branch_prefix": "amp/",
         "silent_seconds": 60.0,
         "list_lag_seconds": 10.0,
@@ -328,6 +329,20 @@ def test_a_usual_branch_prefix_is_accepted(prefix: str) -> None:
 )
 def test_a_branch_prefix_that_git_or_a_shell_would_not_take_is_refused(prefix: str) -> None:
     assert not accepted(prefix)
+
+
+def test_what_is_left_out_is_lines_by_name(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AMPBOT_LEFT_OUT", "*.log, !.vscode/,,.env.*")
+    found = load()
+    assert isinstance(found, Settings)
+    assert found.left_out == ("*.log", "!.vscode/", ".env.*")
+
+
+@pytest.mark.parametrize("line", ["a/b", "/a", "a?", "[ab]", "a b", "a\\b", "#a", "!", "!!a", "/", "a\nb", "a" * 101])
+def test_a_line_about_more_than_one_name_is_refused(environment: pytest.MonkeyPatch, line: str) -> None:
+    environment.setenv("AMPBOT_LEFT_OUT", line)
+    (sentence,) = says(load())
+    assert sentence.startswith("AMPBOT_LEFT_OUT: must be names, comma-separated")
 
 
 def test_a_thread_has_an_address(environment: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,7 @@ class Outcome:
     usage: Usage
     turns: int
     duration_ms: int
+    kept_from: str | None = None  # the run in which Amp worked, if this run publishes what that one kept
 
 
 def conclude(stream: Stream, exit_code: int | None, stderr_tail: str, *, ended_by: Failure | None = None) -> Outcome:

@@ -61,9 +61,11 @@ class Member:
         return data
 
 
-def read_members(archive: Packed, names: Collection[str], max_bytes: int) -> Iterator[Member]:
+def read_members(
+    archive: Packed, names: Collection[str], max_bytes: int, *, optional: Collection[str] = ()
+) -> Iterator[Member]:
     """The members of the archive. There must be exactly these names in any order, all plain files, at most `max_bytes`
-    unpacked. The caller reads each member to its end before it asks for the next.
+    unpacked; the optional ones may be missing. The caller reads each member to its end before it asks for the next.
 
     Not with `tarfile`: sparse files and pax headers can make it expand, recurse or loop:
     https://nvd.nist.gov/vuln/detail/CVE-2025-8194
@@ -75,7 +77,7 @@ def read_members(archive: Packed, names: Collection[str], max_bytes: int) -> Ite
     seen: set[str] = set()
     while (header := stream.read(_BLOCK)).strip(b"\0"):
         name = header[:100].rstrip(b"\0").decode("latin-1")
-        require(name in names and name not in seen, f"a member {name!r}, unknown or twice")
+        require((name in names or name in optional) and name not in seen, f"a member {name!r}, unknown or twice")
         seen.add(name)
         size = _SIZE.fullmatch(header[124:136])
         if size is None or header[156:157] not in _PLAIN_FILE:
@@ -89,7 +91,7 @@ def read_members(archive: Packed, names: Collection[str], max_bytes: int) -> Ite
     while rest := stream.read(PIECE):
         require(not rest.strip(b"\0"), "something behind the end")
     require(unzipped.complete, "cut short, or followed by something")
-    require(len(seen) == len(names), "a member is missing")
+    require(seen.issuperset(names), "a member is missing")
 
 
 def read_names(packed: Packed) -> Iterator[str]:

@@ -16,7 +16,18 @@ from typing import Literal
 from bot.changes import paths
 from bot.changes.archive import MalformedError, Member, Packed, read_members, require
 from bot.changes.collisions import collisions
-from bot.changes.limits import DEFAULT_LIMITS, LINE_BYTES, MEMBERS, Limits, TooLargeError, too_large, within
+from bot.changes.left_out import NO_RULES, Rules
+from bot.changes.limits import (
+    DEFAULT_LIMITS,
+    IGNORED_NAMES,
+    LATER_MEMBERS,
+    LINE_BYTES,
+    MEMBERS,
+    Limits,
+    TooLargeError,
+    too_large,
+    within,
+)
 from bot.model import Problem
 
 Status = Literal["added", "modified", "deleted", "type changed"]
@@ -59,6 +70,8 @@ class ChangeSet:
     lfs: frozenset[str]  # changed paths that `.gitattributes` puts into Git LFS, before or after the change
     left_out: tuple[str, ...]  # paths that git could not add; a folder ends in a slash
     digest: str  # sha-256, hex, over all of the above
+    ignored: tuple[str, ...] = ()  # paths that are not part of it, the first of many; a folder ends in a slash
+    ignored_count: int = 0  # how many there are, as the sandbox says
 
     @property
     def total_bytes(self) -> int:
@@ -107,7 +120,7 @@ def _read(archive: Packed, base_tree: str, limits: Limits) -> ChangeSet:
     lists: dict[str, bytes] = {}
     blobs: dict[str, bytes] = {}
     digests: dict[str, bytes] = {}
-    for member in read_members(archive, MEMBERS, limits.archive_bytes):
+    for member in read_members(archive, MEMBERS, limits.archive_bytes, optional=LATER_MEMBERS):
         if member.name == "blobs":
             blobs = _blobs(member, limits)
             digests[member.name] = hashlib.sha256(b"".join(f"{blob}\n".encode() for blob in blobs)).digest()
@@ -128,7 +141,19 @@ def _read(archive: Packed, base_tree: str, limits: Limits) -> ChangeSet:
     within(paths.folders(change.path for change in changes if change.status == "added"), "folders", limits.folders)
     lfs = _lfs(lists["attrs"], limits) & {change.path for change in changes}
     digest = hashlib.sha256(base_tree.encode() + b"".join(part for _, part in sorted(digests.items())))
-    return ChangeSet(tree, base_tree, tuple(changes), lfs, left_out, digest.hexdigest())
+    ignored, count = _ignored(lists.get("ignored", b""))
+    return ChangeSet(tree, base_tree, tuple(changes), lfs, left_out, digest.hexdigest(), ignored, count)
+
+
+def _ignored(data: bytes) -> tuple[tuple[str, ...], int]:
+    """The paths, and how many there are: their number comes first."""
+    fields = _fields(data, IGNORED_NAMES + 1)
+    if not fields:
+        return (), 0
+    count, *names = fields
+    require(re.fullmatch(rb"0|[1-9][0-9]{0,8}", count), "a number of ignored paths")
+    require(len(names) == min(int(count), IGNORED_NAMES) and b"" not in names, "ignored paths that do not add up")
+    return tuple(map(_text, names)), int(count)
 
 
 def _blobs(member: Member, limits: Limits) -> dict[str, bytes]:
@@ -217,11 +242,12 @@ def check(
     symlinks: SymlinkRule = "refuse",
     base_paths: Iterable[str] = (),
     leaks: Callable[[bytes], object] = lambda _: False,
+    left_out: Rules = NO_RULES,
 ) -> tuple[Violation, ...]:
     """Why the change set may not be published; empty if it may.
 
     The rules apply to what it adds or changes. `base_paths`: the files of the pinned tree, to find names that collide
-    with unchanged ones. `leaks`: whether bytes contain a secret of ours.
+    with unchanged ones. `leaks`: whether bytes contain a secret of ours. `left_out`: what collect.sh had to leave out.
     """
     entries = changes.changes
     if any(leaks(_bytes(path)) for path in (*changes.left_out, *(change.path for change in entries))):
@@ -229,6 +255,8 @@ def check(
     violations = [Violation(paths.printable(path), _left_out_reason(path)) for path in changes.left_out]
     for change in entries:
         reason = _reason(change, changes.lfs, limits, symlinks)
+        if reason is None and change.status == "added" and (kind := left_out.reason(change.path)):
+            reason = f"is left out: {kind}"
         if reason is None and leaks(change.content or b""):
             reason = "holds a secret of this installation"
         if reason:

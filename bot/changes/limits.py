@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from bot.model import Problem
 
 MEMBERS = frozenset({"tree", "raw", "left", "attrs", "blobs"})  # of the archive that collect.sh makes
+LATER_MEMBERS = frozenset({"ignored"})  # archives of older versions lack them
+IGNORED_NAMES = 1_000  # that collect.sh names at most
 ENTRY_BYTES = 100  # of an entry in `raw`, without its path
 ATTRIBUTE_BYTES = 200  # of an attribute and its value
 LINE_BYTES = 64  # of the line above a blob
@@ -40,6 +42,8 @@ class Limits:
                 return self.name_bytes + ENTRY_BYTES * self.files
             case "left":
                 return self.name_bytes
+            case "ignored":
+                return 4_200 * IGNORED_NAMES
             case "attrs":  # each path twice
                 return 2 * (self.name_bytes + ATTRIBUTE_BYTES * self.files)
             case "blobs":
@@ -50,7 +54,7 @@ class Limits:
     @property
     def archive_bytes(self) -> int:
         """Limit for the unpacked archive, with a header for each member and the end of the last block."""
-        return sum(map(self.member_bytes, MEMBERS)) + 20_000
+        return sum(map(self.member_bytes, MEMBERS | LATER_MEMBERS)) + 20_000
 
 
 DEFAULT_LIMITS = Limits()

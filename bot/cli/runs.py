@@ -44,7 +44,7 @@ def list_runs(limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="H
 def show_run(run: RunArgument) -> None:
     """Everything that is known of one run."""
     from bot.cli import render
-    from bot.run.collect import CHANGES
+    from bot.run.reading import CHANGES
     from bot.store import history
     from bot.store import runs as store
 
@@ -74,7 +74,7 @@ def diff_run(
     from bot.changes import changeset
     from bot.cli import patch, render
     from bot.model import Problem
-    from bot.run.collect import CHANGES, limits
+    from bot.run.reading import CHANGES, limits
     from bot.store import runs as store
 
     settings = load_settings()

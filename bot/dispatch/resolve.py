@@ -29,7 +29,7 @@ from bot.events.effects import (
     StopRuns,
 )
 from bot.model import CommentKind, CommentRef, RunRequest
-from bot.store import idempotency, kv, runs, stops
+from bot.store import idempotency, kept, kv, runs, stops
 from bot.store.runs import Run
 from bot.store.stops import StopResult
 from bot.text import stop_messages
@@ -131,7 +131,9 @@ def _retry(connection: Connection, action: RetryRun) -> tuple[Effect, ...]:
         running = bool(stops.unended(connection, issue.repo.id, issue.number))
         return (Reply(issue, f"retry:{action.event_key}", stop_messages.nothing_to_retry(running), action.request.at),)
     old = last.request
-    request = replace(action.request, kind=old.kind, text=old.text, path=old.path, line=old.line)
+    request = replace(
+        action.request, kind=old.kind, text=old.text, path=old.path, line=old.line, kept_from=kept.source(last)
+    )
     _start(connection, request)
     return (StartRun(request),)
 

@@ -83,7 +83,8 @@ class StopRuns:
 
 @dataclass(frozen=True, slots=True)
 class RetryRun:
-    """Repeat the issue's latest ended run. `request` still lacks that run's kind, text, path and line."""
+    """Repeat the issue's latest ended run. `request` still lacks what it has of that run: kind, text, path and line,
+    and the change set to publish."""
 
     request: RunRequest
     event_key: str

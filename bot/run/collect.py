@@ -7,15 +7,14 @@ import re
 import structlog
 
 from bot.changes import changeset
-from bot.changes.limits import Limits
 from bot.context import Context
 from bot.model import Ending, Problem, RunState
 from bot.run.prepare import lifetime
+from bot.run.reading import CHANGES, MERGE, left_out_rules, limits
 from bot.sandbox import host
 from bot.sandbox.client import Sandbox
 from bot.sandbox.errors import MissingFileError, OutputError
 from bot.sandbox.scripts import ARCHIVE, MERGED, script
-from bot.settings import Settings
 from bot.store import runs
 from bot.store.database import now
 from bot.store.runs import Run
@@ -25,16 +24,10 @@ log = structlog.get_logger()
 
 COLLECT_SECONDS = 600
 MARGIN_SECONDS = 20
-CHANGES = "changes"  # the artifact's name
-MERGE = "merge"  # the artifact with the id of the commit that Amp says it merged
 
 _PATHS = """\
 export AMPBOT_BASE_GIT="$HOME/.ampbot/base.git" AMPBOT_WORKTREE="$HOME/repo" AMPBOT_OUT="$HOME/.ampbot/out"
 """
-
-
-def limits(settings: Settings) -> Limits:
-    return Limits(files=settings.max_files, total_bytes=settings.max_change_mb * 1_000_000)
 
 
 async def collect(context: Context, run: Run) -> Ending | None:
@@ -47,12 +40,14 @@ async def collect(context: Context, run: Run) -> Ending | None:
         return None
     sandbox = await context.sandboxes.open(run.sandbox)
     limit = limits(context.settings)
+    rules = await left_out_rules(context, run.id, run.request.text)
     env = {
         "AMPBOT_TREE": run.pinned.base_tree,
         "AMPBOT_COMMIT": run.pinned.base_sha,
         "AMPBOT_MAX_FILES": str(limit.files),
         "AMPBOT_MAX_BYTES": str(limit.total_bytes),
         "AMPBOT_MACHINE": host.name(),
+        "AMPBOT_LEFT_OUT": "\n".join(rules.lines),
     }
     # In one command: another one's login shell could start what the agent left in a profile file anew.
     command = f"( {script('end_processes')})\n{_PATHS}( {script('merged')})\n{script('collect')}"

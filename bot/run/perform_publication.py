@@ -22,7 +22,7 @@ from bot.github.look import Look, PullNow, PullState, look
 from bot.github.records import Pull
 from bot.github.repository import Repository
 from bot.github.swap import swap_branch
-from bot.model import Ending, PinnedBase
+from bot.model import Ending, Kept, PinnedBase
 from bot.run import tree
 from bot.run.cost import run_cost
 from bot.run.plan_publication import Facts, Landed, OpenPull, PushToHead, Step, Why, Withhold, apart, decide
@@ -223,7 +223,7 @@ class _Publication:
     async def _make_commit(self, start: str) -> bool:
         """Create the commit on `start` and store its id. False if GitHub's tree is not the collected one."""
         context, run, change_set, pinned = self._context, self._work.run, self._work.change_set, self._work.pinned
-        moved = start != pinned.base_sha
+        moved = start != pinned.base_sha or change_set.base_tree != pinned.base_tree
         if moved:
             onto = (await self._repository.commit(start)).tree
             change_set, pinned = replace(change_set, base_tree=onto), replace(pinned, base_sha=start, base_tree=onto)
@@ -338,7 +338,7 @@ class _Publication:
 def _withheld(why: Why, work: Work) -> Ending:
     match why:
         case Why.NO_ACCESS:
-            return messages.permission_lost(work.run.request.actor)
+            return messages.permission_lost(work.run.request.actor, Kept.TO_PUBLISH)
         case Why.CLOSED:
             return moved_messages.pull_closed()
         case Why.UNWANTED:

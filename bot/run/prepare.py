@@ -51,7 +51,7 @@ async def prepare(context: Context, run: Run) -> Ending | None:
         return None
     repository = await context.github.conversation(request.issue.repo)
     sandbox, base, token = await gather_all(
-        _sandbox(context, run), _resolve_base(context, run, repository), context.github.mint(request.issue.repo, CLONE)
+        _sandbox(context, run), resolve_base(context, run, repository), context.github.mint(request.issue.repo, CLONE)
     )
     tokens = [token]
     try:
@@ -104,7 +104,7 @@ async def _sandbox(context: Context, run: Run) -> Sandbox:
     return sandbox
 
 
-async def _resolve_base(context: Context, run: Run, repository: Repository) -> tuple[PinnedBase, Conversation] | Ending:
+async def resolve_base(context: Context, run: Run, repository: Repository) -> tuple[PinnedBase, Conversation] | Ending:
     """Read and store the base of the run, or return the reason why it cannot work here."""
     request = run.request
     conversation = await _read(context, request, repository)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import structlog
 
 from bot.agent.answer import split_answer
+from bot.changes.changeset import ChangeSet
+from bot.changes.left_out import IGNORED, is_by_product
+from bot.changes.paths import printable
 from bot.context import Context
 from bot.model import Ending, PinnedBase, Problem, RunState
 from bot.run import perform_publication
-from bot.run.collect import CHANGES, MERGE
 from bot.run.perform_publication import Work
-from bot.run.reading import check_changes, off_loop, read_changes
+from bot.run.reading import CHANGES, MERGE, check_changes, left_out_rules, off_loop, read_changes
 from bot.run.review import review
 from bot.store import runs, stops
 from bot.store.runs import Run
-from bot.text import messages, stop_messages
+from bot.text import left_out_messages, messages, stop_messages
+from bot.text.left_out_messages import LeftOut
 
 log = structlog.get_logger()
 
@@ -40,24 +46,48 @@ async def publish(context: Context, run: Run) -> Ending | None:
     if not rules.publishes:
         return messages.answered(answer.text)
     assert collected  # noqa: S101 - by collect()
-    change_set = await read_changes(context, run.id, pinned.base_tree)
+    change_set = await read_changes(context, run.id, pinned.measured or pinned.base_tree)
     if isinstance(change_set, Problem):
         log.warning("change set refused", run=run.id, why=change_set.detail)
         return messages.refused_change(change_set.message)
+    named = await left_out(context, run, change_set)
+    ending = await _publish(context, Work(run, pinned, change_set, answer, stopped_by), named)
+    if not named:
+        return ending
+    note = left_out_messages.note(named, change_set.ignored_count)
+    return replace(ending, message=f"{ending.message}\n\n{note}")
+
+
+async def _publish(context: Context, work: Work, named: Sequence[LeftOut]) -> Ending:
+    """`named`: what is left out of the change set."""
+    run, pinned, change_set, answer = work.run, work.pinned, work.change_set, work.answer
     if not change_set.changes:
-        return (
-            stop_messages.stopped_unchanged(stopped_by, answer.text) if stopped_by else messages.answered(answer.text)
-        )
+        if work.stopped_by:
+            return stop_messages.stopped_unchanged(work.stopped_by, answer.text)
+        missing = any(not item.by_product for item in named)
+        return left_out_messages.only_left_out(answer.text) if missing else messages.answered(answer.text)
     if pinned.from_fork:
         return messages.fork_work()
     if pinned.closed:
         return messages.closed_pull()
-    violations = await check_changes(context, run.id, change_set)
+    violations = await check_changes(context, run.id, change_set, run.request.text)
     if violations:
         return messages.refused_paths(violations)
     merged = await context.database.read(runs.load_artifact, run.id, MERGE)
-    work = Work(run, pinned, change_set, answer, stopped_by, merged=merged.decode() if merged else None)
+    work = replace(work, merged=merged.decode() if merged else None)
     return await perform_publication.publish(context, work)
+
+
+async def left_out(context: Context, run: Run, change_set: ChangeSet) -> tuple[LeftOut, ...]:
+    """What is not part of the change set, with the reasons: first what somebody may miss."""
+    if not change_set.ignored:
+        return ()
+    rules = await left_out_rules(context, run.id, run.request.text)
+    found = [(path, rules.reason(path) or IGNORED) for path in change_set.ignored]
+    named = [
+        LeftOut(context.redact(printable(path, 100)), reason, is_by_product(path, reason)) for path, reason in found
+    ]
+    return tuple(sorted(named, key=lambda item: item.by_product))
 
 
 async def _changed(context: Context, run: Run, pinned: PinnedBase) -> bool:

@@ -12,12 +12,13 @@ from bot.agent.stream import Stream
 from bot.context import Context
 from bot.engine.retry import retry_github
 from bot.github.errors import ForbiddenError, GitHubError, NotFoundError
+from bot.model import Ending
 from bot.run.comment import post_of_run
 from bot.run.cost import run_cost
-from bot.store import runs
+from bot.store import kept, runs
 from bot.store.database import now
 from bot.store.runs import Run
-from bot.text import messages
+from bot.text import kept_messages, messages
 
 log = structlog.get_logger()
 
@@ -58,6 +59,15 @@ async def _outcome_so_far(context: Context, run: str) -> Outcome | None:
     return await context.database.read(read)
 
 
+async def _kept_note(context: Context, row: Run, ending: Ending) -> str:
+    """For a retry: what became of the change set that it had to publish. "" for any other run."""
+    source = row.request.kept_from
+    if row.outcome is not None and row.outcome.kept_from is not None:
+        return kept_messages.without_amp(row.outcome.kept_from, ending.state)
+    why = await context.database.read(kept.why_anew, row.id)
+    return kept_messages.anew(source, why) if source is not None and why is not None else ""
+
+
 async def _with_comment(context: Context, run: str) -> Run:
     deadline = now() + COMMENT_WAIT_SECONDS
     while True:
@@ -74,7 +84,7 @@ async def show_ending(context: Context, row: Run) -> bool:
     ending = row.ending or messages.internal_error(row.id)
     row = replace(row, outcome=row.outcome or await _outcome_so_far(context, row.id))
     price = run_cost(context, row, row.ended_at or now())
-    body = messages.final(row.request, ending, price)
+    body = messages.final(row.request, ending, price, await _kept_note(context, row, ending))
     name = row.pinned.repo_name if row.pinned is not None else row.request.issue.repo.full_name
 
     async def show() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import sqlalchemy as sa
 import structlog
@@ -12,17 +13,19 @@ from bot.context import Context
 from bot.engine.retry import retry_e2b, retry_github
 from bot.engine.workflows import Engine
 from bot.github.errors import GitHubError, NotFoundError
-from bot.model import Ending
+from bot.model import Ending, Kept
 from bot.run.collect import collect
 from bot.run.errors import StageError, meaning_of
+from bot.run.kept import take_kept, taken
 from bot.run.missing import missing
 from bot.run.prepare import lifetime, prepare
 from bot.run.publish import publish
+from bot.run.reading import CHANGES
 from bot.run.report import report
 from bot.run.stop import kill
 from bot.run.work import work
 from bot.sandbox.errors import SandboxError
-from bot.store import runs
+from bot.store import runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import messages
@@ -35,9 +38,9 @@ Stage = Callable[[Context, Run], Awaitable[Ending | None]]
 
 async def execute(context: Context, engine: Engine, run: str) -> None:
     """The run's workflow."""
-    for name, stage in (("prepare", prepare), ("work", work), ("collect", collect)):
-        if await engine.step(name, _attempting(context, run, stage)):
-            break
+    ready = await engine.step("prepare", lambda: _begin(context, run))
+    for name, stage in (("work", work), ("collect", collect)):
+        ready = ready or await engine.step(name, _attempting(context, run, stage))
     # The sandbox is no longer needed, and publishing need not wait until it is killed.
     await asyncio.gather(
         engine.step("release", lambda: _release(context, run)),
@@ -51,6 +54,13 @@ def _attempting(context: Context, run: str, stage: Stage) -> Callable[[], Awaita
         return await attempt(context, run, stage)
 
     return step
+
+
+async def _begin(context: Context, run: str) -> bool:
+    """Whether there is nothing for Amp to do: the run has ended, or has a change set that was kept."""
+    if await attempt(context, run, take_kept) or taken(await context.database.read(runs.get, run)):
+        return True
+    return await attempt(context, run, prepare)
 
 
 async def attempt(context: Context, run: str, stage: Stage) -> bool:
@@ -73,10 +83,10 @@ async def attempt(context: Context, run: str, stage: Stage) -> bool:
     except sa.exc.OperationalError:
         raise
     except (GitHubError, SandboxError) as error:
-        ending = await _ending_for(context, row, stage, error)
+        ending = replace(await _ending_for(context, row, stage, error), kept=await _kept(context, row, stage))
     except Exception:  # a bug must end the run visibly, too
         log.exception("stage failed", run=run, stage=stage.__name__)
-        ending = messages.internal_error(run)
+        ending = replace(messages.internal_error(run), kept=await _kept(context, row, stage))
     if ending is None:
         return False
     await context.database.write(runs.end, run, ending)
@@ -87,7 +97,7 @@ async def _with_retries(
     context: Context, run: Run, stage: Stage, once: Callable[[], Awaitable[Ending | None]]
 ) -> Ending | None:
     """Wait for an outage to end, but only once there is work to lose. The agent continues without us."""
-    if stage is publish:
+    if stage in (publish, take_kept):
         return await retry_github(context.sleep, once)
     if stage in (work, collect):
         return await retry_e2b(context.sleep, once, until=(run.started_at or now()) + lifetime(context.settings))
@@ -100,7 +110,20 @@ async def _ending_for(context: Context, run: Run, stage: Stage, error: GitHubErr
     if isinstance(error, NotFoundError) and (ending := await missing(context, run.request)) is not None:
         return ending
     message = context.redact(error.message if isinstance(error, GitHubError) else str(error))
-    return meaning.ending(StageError(message, context.settings.e2b_template, preparing=stage is prepare))
+    preparing = stage in (prepare, take_kept)
+    return meaning.ending(StageError(message, context.settings.e2b_template, preparing=preparing))
+
+
+async def _kept(context: Context, run: Run, stage: Stage) -> Kept:
+    """What is kept of a run whose stage failed: a change set that was about to be published."""
+    if (
+        stage is not publish
+        or run.outcome is None
+        or not await context.database.read(runs.has_artifact, run.id, CHANGES)
+    ):
+        return Kept.NOTHING
+    complete = run.outcome.ok or await context.database.read(stops.stopped_by, run.id) != ""
+    return Kept.TO_PUBLISH if complete else Kept.TO_SEE
 
 
 async def _release(context: Context, run: str) -> None:

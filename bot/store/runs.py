@@ -198,7 +198,7 @@ def set_sandbox(connection: Connection, run: str, sandbox: str) -> bool:
 
 def set_outcome(connection: Connection, run: Run, outcome: Outcome) -> None:
     """Store the result of the agent's stream. Its Amp thread becomes the issue's."""
-    _set(connection, run.id, outcome=_OUTCOME.dump_json(outcome, by_alias=True).decode())
+    set_kept_outcome(connection, run.id, outcome)
     if outcome.thread is None:
         return
     issue = run.request.issue
@@ -209,6 +209,11 @@ def set_outcome(connection: Connection, run: Run, outcome: Outcome) -> None:
             repository=issue.repo.id, number=issue.number, thread=outcome.thread, run=run.id, updated_at=now()
         )
     )
+
+
+def set_kept_outcome(connection: Connection, run: str, outcome: Outcome) -> None:
+    """Store the result of another run's agent."""
+    _set(connection, run, outcome=_OUTCOME.dump_json(outcome, by_alias=True).decode())
 
 
 def set_commit(connection: Connection, run: str, commit: str, branch: str) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bot.agent.outcome import Failure, Outcome
 from bot.changes.changeset import Change, Violation
-from bot.model import Actor, Ending, PinnedBase, RunRequest, RunState
-from bot.text import kind_words
+from bot.model import Actor, Ending, Kept, PinnedBase, RunRequest, RunState
+from bot.text import kept_messages, kind_words
 from bot.text.markdown import code, line, plain, quote, sanitize, without_skips
 from bot.text.markers import run_marker
 
@@ -34,11 +34,14 @@ def progress(request: RunRequest, state: RunState, *, position: int = 0, latest:
         RunState.QUEUED: "⏳ Queued" if position else f"⏳ {what}",
         RunState.WORKING: f"⏳ {what}",
     }
+    start = "Preparing a sandbox with a fresh checkout."
+    if request.kept_from is not None:
+        start = kept_messages.beginning(request.kept_from)
     said = {
         RunState.QUEUED: (
             f"Another run of this conversation is at work; this one is number {position} in line and starts by itself."
             if position
-            else "Preparing a sandbox with a fresh checkout."
+            else start
         ),
         RunState.WORKING: f"Amp is at work{_steps(tools)}.",
     }
@@ -68,16 +71,19 @@ HEADINGS = {
 }
 
 
-def final(request: RunRequest, ending: Ending, price: RunCost) -> str:
-    """The run's comment when it has ended."""
+def final(request: RunRequest, ending: Ending, price: RunCost, note: str = "") -> str:
+    """The run's comment when it has ended. `note`: what became of a change set kept from an earlier run."""
     head, quoted = f"### {HEADINGS[ending.state]}", f"> {asked(request)}"
-    return "\n\n".join([run_marker(request.id), head, quoted, ending.message, price_line(request.id, price)])
+    parts = [run_marker(request.id), head, quoted, note, ending.message, kept_messages.how(request.id, ending.kept)]
+    return "\n\n".join([*filter(None, parts), price_line(request.id, price)])
 
 
 def price_line(run: str, price: RunCost) -> str:
     """Time, tokens, thread and id of a run, on one small line."""
     parts = [duration(price.seconds)]
-    if price.outcome is not None:
+    if price.outcome is not None and price.outcome.kept_from is not None:
+        parts.append("no new tokens")
+    elif price.outcome is not None:
         usage = price.outcome.usage
         read = usage.input_tokens + usage.cache_read + usage.cache_creation
         parts.append(f"{read:,} tokens in, {usage.output_tokens:,} out")
@@ -137,6 +143,7 @@ def refused_paths(violations: Sequence[Violation]) -> Ending:
         "Amp made a change that ampbot does not publish:\n\n" + "\n".join(rows) + "\n\n"
         "Nothing was pushed. The change set is kept with the run. Ask again without these paths, or make this part "
         "of the change by hand.",
+        Kept.TO_SEE,
     )
 
 
@@ -147,11 +154,12 @@ def refused_change(reason: str) -> Ending:
     )
 
 
-def permission_lost(actor: Actor) -> Ending:
+def permission_lost(actor: Actor, kept: Kept = Kept.NOTHING) -> Ending:
     return Ending(
         RunState.REFUSED,
         f"{line(actor.login)} no longer has write access here, so nothing was published. What Amp did is kept with the "
         "run; somebody with write access can ask again.",
+        kept,
     )
 
 
@@ -173,6 +181,7 @@ def fork_work() -> Ending:
         RunState.REFUSED,
         "This pull request comes from a fork, and ampbot does not push to forks. What Amp changed is kept with the "
         "run. To have the pull request reviewed, comment `/amp review`.",
+        Kept.TO_SEE,
     )
 
 
@@ -181,6 +190,7 @@ def closed_pull() -> Ending:
         RunState.REFUSED,
         "This pull request is closed or its branch is gone, so there is nothing to push to. What Amp changed is "
         "kept with the run. Reopen the pull request, or open an issue and ask there.",
+        Kept.TO_PUBLISH,
     )
 
 
@@ -214,7 +224,11 @@ def agent_failed(outcome: Outcome, kept: bool) -> Ending:
     )
     words = f"\n\n{quote(outcome.error, 1_000)}" if outcome.error else ""
     left = "What it had changed is kept with the run." if kept else "It had changed nothing."
-    return Ending(RunState.FAILED, f"{said} Nothing was published. {left} The transcript is kept.{words}")
+    return Ending(
+        RunState.FAILED,
+        f"{said} Nothing was published. {left} The transcript is kept.{words}",
+        Kept.TO_SEE if kept else Kept.NOTHING,
+    )
 
 
 def amp_missing(message: str) -> Ending:
@@ -233,6 +247,7 @@ def tree_differs() -> Ending:
         RunState.FAILED,
         "The tree GitHub made is not the one in the sandbox, so it was not published. The change set is kept with the "
         f"run. This is a fault of ampbot: please report it. {AGAIN}",
+        Kept.TO_PUBLISH,
     )
 
 

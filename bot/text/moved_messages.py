@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.changes.changeset import Change
-from bot.model import Ending, RunState
+from bot.model import Ending, Kept, RunState
 from bot.text.markdown import code, quote, sanitize
 from bot.text.messages import files_changed
 
@@ -24,6 +24,7 @@ def pull_closed() -> Ending:
         RunState.STOPPED,
         "This pull request was closed while Amp was at work, so nothing was published. What Amp changed is kept with "
         f"the run. If you want it after all, reopen the pull request and comment {_RETRY}.",
+        Kept.TO_PUBLISH,
     )
 
 
@@ -32,6 +33,7 @@ def issue_unwanted() -> Ending:
         RunState.STOPPED,
         "This issue was closed as not planned or as a duplicate while Amp was at work, so nothing was published. What "
         f"Amp changed is kept with the run. If you want it after all, reopen the issue and comment {_RETRY}.",
+        Kept.TO_PUBLISH,
     )
 
 
@@ -40,6 +42,7 @@ def issue_gone() -> Ending:
         RunState.STOPPED,
         "This issue was deleted or transferred while Amp was at work, so nothing was published. What Amp changed is "
         "kept with the run. If you want it after all, ask again where the issue is now.",
+        Kept.TO_SEE,
     )
 
 
@@ -49,6 +52,7 @@ def branch_rewritten(branch: str) -> Ending:
         f"{code(branch)} was rewritten while Amp was at work, in files that Amp changed too. To publish Amp's change "
         "would bring back what was taken off, so nothing was published. It is kept with the run. Comment "
         f"{_RETRY} to have it done on the new head.",
+        Kept.TO_SEE,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bot.changes import changeset
 from bot.changes.changeset import Change, ChangeSet, SymlinkRule, Violation
+from bot.changes.left_out import rules
 from bot.changes.limits import Limits
 
 OLD = "0" * 39 + "1"
@@ -185,6 +186,16 @@ def test_a_secret_is_refused_and_not_repeated() -> None:
     ]
     found = changeset.check(change_set(*entries), symlinks="inside", leaks=lambda data: secret in data)
     assert found == tuple(Violation(path, "holds a secret of this installation") for path in ("content", "link"))
+
+
+def test_what_should_have_been_left_out_is_refused() -> None:
+    """The script leaves it out. Where it did not, somebody tampered with it in the sandbox."""
+    entries = [added(".env"), added("a/node_modules/x.js"), added("b"), modified("c.pyc"), deleted("d/.env")]
+    found = changeset.check(change_set(*entries), left_out=rules((), "", ()))
+    assert found == (
+        Violation(".env", "is left out: environment file"),
+        Violation("a/node_modules/x.js", "is left out: dependencies"),
+    )
 
 
 def test_a_name_that_is_a_secret_is_not_shown() -> None:

@@ -30,6 +30,8 @@ HOSTILE = {
     "entries of NULs": {"raw": bytes(60 * MEGABYTE)},
     "entries of NULs within their limit": {"raw": bytes(SMALL.member_bytes("raw"))},
     "attributes of NULs within their limit": {"attrs": bytes(SMALL.member_bytes("attrs"))},
+    "ignored names of NULs": {"ignored": bytes(60 * MEGABYTE)},
+    "ignored names of NULs within their limit": {"ignored": bytes(SMALL.member_bytes("ignored"))},
     "one entry many times": {"raw": ENTRY * 20_000},
     "a name that is too long": {"left": b"x" * 60 * MEGABYTE + b"\0"},
     "a blob that is too long": {"blobs": blob(bytes(60 * MEGABYTE))},

@@ -10,8 +10,9 @@ import pytest
 
 from bot.context import Context
 from bot.model import RunKind, RunRules, RunState
-from bot.run.collect import CHANGES, collect
+from bot.run.collect import collect
 from bot.run.publish import publish
+from bot.run.reading import CHANGES
 from bot.store import runs, stops
 from bot.store.runs import Run
 from bot.text import messages, stop_messages

@@ -158,6 +158,7 @@ class LightMachine(Machine):
     async def _collect(self, order: Order) -> Answer:
         """Nothing was changed."""
         members = {"tree": f"{order.envs['AMPBOT_TREE']}\n", "raw": "", "left": "", "attrs": "", "blobs": ""}
+        members["ignored"] = "0\0"
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.USTAR_FORMAT) as archive:
             for name, content in members.items():

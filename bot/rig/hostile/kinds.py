@@ -92,17 +92,21 @@ def long_names(rng: random.Random) -> bytes:
 
 @_kind
 def endless_names(rng: random.Random) -> bytes:
-    return endless(rng.choice(["raw", "left", "attrs", "tree"]), b"x" * PIECE, rng.choice([3, 90, 900]) * MEGABYTE)
+    return endless(
+        rng.choice(["raw", "left", "attrs", "ignored", "tree"]), b"x" * PIECE, rng.choice([3, 90, 900]) * MEGABYTE
+    )
 
 
 @_kind
 def nuls(rng: random.Random) -> bytes:
-    return endless(rng.choice(["raw", "left", "attrs"]), bytes(PIECE), rng.choice([1, 2, 4, 100, 900]) * MEGABYTE)
+    return endless(
+        rng.choice(["raw", "left", "attrs", "ignored"]), bytes(PIECE), rng.choice([1, 2, 4, 100, 900]) * MEGABYTE
+    )
 
 
 @_kind
 def nuls_among_names(rng: random.Random) -> bytes:
-    member = rng.choice(["raw", "left", "attrs"])
+    member = rng.choice(["raw", "left", "attrs", "ignored"])
     members = _some(rng)
     at = rng.randrange(len(members[member]) + 1)
     members[member] = members[member][:at] + bytes(rng.randint(1, 50_000)) + members[member][at:]

@@ -40,6 +40,7 @@ def added(files: Mapping[bytes, bytes], mode: str = "100644") -> dict[str, bytes
         "raw": b"".join(entry(path, blob_id(content), mode) for path, content in sorted(files.items())),
         "left": b"",
         "attrs": attributes(sorted(files)),
+        "ignored": b"2\0build/\0x.o\0",
         "blobs": b"".join(map(blob, unique.values())),
     }
 
@@ -84,7 +85,7 @@ def repeated(start: bytes, piece: bytes, times: int) -> bytes:
 
 def endless(member: str, piece: bytes, length: int) -> bytes:
     """An archive whose member repeats `piece` up to this length."""
-    lists = {"tree": NEW_TREE.encode() + b"\n", "raw": b"", "left": b"", "attrs": b"", "blobs": b""}
+    lists = {"tree": NEW_TREE.encode() + b"\n", "raw": b"", "left": b"", "attrs": b"", "ignored": b"", "blobs": b""}
     before = b"".join(file(name.encode(), content) for name, content in lists.items() if name != member)
     times = -(-length // len(piece))
     return repeated(before + header(member.encode(), times * len(piece)), piece, times)

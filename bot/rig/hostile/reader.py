@@ -23,9 +23,8 @@ from bot.limits import return_memory
 from bot.model import Problem
 from bot.rig.github import keys
 from bot.rig.hostile.packing import BASE_TREE
-from bot.run.collect import CHANGES, limits
 from bot.run.prepare import BASE_PATHS
-from bot.run.reading import check_changes, read_changes
+from bot.run.reading import CHANGES, check_changes, limits, read_changes
 from bot.sandbox.client import PIECE
 from bot.service import create_context, uvicorn_config
 from bot.settings import Settings

@@ -10,6 +10,7 @@
 #        AMPBOT_WORKTREE   the checkout the agent worked in
 #        AMPBOT_OUT        folder to write to, outside the worktree (all three as absolute paths)
 #        AMPBOT_MAX_FILES, AMPBOT_MAX_BYTES
+#        AMPBOT_LEFT_OUT   lines of .gitignore for what is left out (bot/changes/left_out.py)
 #   out  one status line, on standard output and in AMPBOT_OUT/status:
 #        exit 0   ok <files> <bytes>
 #        exit 3   over-files <files> <limit>  |  over-bytes <bytes> <limit>
@@ -38,13 +39,13 @@ failed() { # the reason is the last error of git or the shell
 }
 
 pack() {
-  tar -C "$work/bundle" -cf - tree raw left attrs blobs | gzip -1 >"$work/change.tar.gz"
+  tar -C "$work/bundle" -cf - tree raw left attrs blobs ignored | gzip -1 >"$work/change.tar.gz"
   mv "$work/change.tar.gz" "$out/change.tar.gz"
 }
 only_unread() { # git gave up on what it cannot read: the change set is nothing but its names
   echo "$base" >"$work/bundle/tree"
   cp "$work/unread" "$work/bundle/left"
-  for name in raw attrs blobs; do : >"$work/bundle/$name"; done
+  for name in raw attrs blobs ignored; do : >"$work/bundle/$name"; done
   pack
   finish 0 'ok 0 0'
 }
@@ -92,6 +93,8 @@ cat >"$GIT_DIR/config" <<'CONFIG'
 CONFIG
 mkdir -p "$GIT_DIR/info" "$GIT_DIR/objects/info"
 printf '%s\n' "$base_git/objects" >"$GIT_DIR/objects/info/alternates"
+exclude=$GIT_DIR/info/exclude
+printf '%s\n' "${AMPBOT_LEFT_OUT-}" >"$exclude"
 
 # Below, `failed` names a path, printable and not too long.
 named() { printf '%s' "$1" | tr -c '[:print:]' '?' | cut -c 1-200; }
@@ -140,6 +143,17 @@ git ls-files -z --stage | { grep -z '^160000' || true; } | while IFS= read -r -d
 done >>"$work/bundle/left"
 # ... or what is named above.
 cat "$work/unread" >>"$work/bundle/left"
+
+# Name what is ignored: whole folders where a pattern fits the folder. First what a .gitignore lets through that is left
+# out all the same (`!.env`). The first of many will do, with their number.
+for index in base.index index; do
+  GIT_INDEX_FILE=$work/$index git ls-files -z --cached --ignored --exclude-from="$exclude" | sort -z >"$work/$index.out"
+done
+comm -z -13 "$work/base.index.out" "$work/index.out" >"$work/ignored"
+git update-index -z --force-remove --stdin <"$work/ignored"
+git -c status.renames=false status --porcelain -z --ignored=matching --untracked-files=all --ignore-submodules=all |
+  { grep -z '^!! ' || true; } | cut -z -c 4- >>"$work/ignored"
+{ printf '%s\0' "$(nuls <"$work/ignored")"; head -z -n 1000 "$work/ignored"; } >"$work/bundle/ignored"
 
 # If a pinned blob is not normalised as its attributes require (CRLF under `text`, an expanded `$Id$`), `git add` changes
 # a file that nobody touched. A file with the same bytes as in a fresh checkout keeps its pinned blob.
