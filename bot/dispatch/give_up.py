@@ -42,7 +42,7 @@ async def give_up_plan(context: Context, guid: str) -> int:
         if event is None:
             return
         if not isinstance(event, ForeignEdit):
-            key = f"given up:{stored.workflow}"
+            key = f"given-up:{stored.workflow}"
             replies.append(Reply(event.issue, key, gave_up_messages.request(guid, MAX_ATTEMPTS), event.at))
         # Else the sweep would find the event and bring it again. That of other events takes more: see `claim`.
         if (key_of_text := triggers.key(event)) is not None:

@@ -122,7 +122,8 @@ class _Attempt:
         self.context.attempts.open.add(self.key)
 
     async def _begin_alone(self) -> int:
-        if await self.context.database.read(attempts.earlier, self.key, self.progress) >= self.limit:
+        earlier = await self.context.database.read(attempts.earlier, self.key, self.progress)
+        if earlier - (self.key in self.context.attempts.survived) >= self.limit:
             raise ExhaustedError(self.key)
         turn = await self.context.attempts.take_turn(self.context.sleep)
         try:

