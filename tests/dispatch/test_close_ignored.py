@@ -32,7 +32,7 @@ async def stored(do: Do) -> None:
 
 
 async def test_what_asks_for_nothing_is_closed_and_leaves_no_attempt(reader: Context, do: Do) -> None:
-    assert await close_ignored(reader, KEYS) == ({"a", "b"}, frozenset())
+    assert await close_ignored(reader, KEYS) == (frozenset({"a", "b"}), frozenset())
     assert await do(deliveries.undispatched) == {}
     assert await do(attempts.begun_since, list(KEYS.values()), 0.0) == frozenset()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from tests.stories.story import BOT, HELD, Story
 
 FIX = '/amp make the answer right\n\n- replace app.py: "41" -> "42"\n- title: Answer 42\n'
 NEXT = "/amp say hello\n\n- answer: Hello.\n"
-SANDBOXES = "^/v2/sandboxes$"
+COMMANDS = "/process.Process/Start$"  # in sandboxes
 GAVE_UP = "I failed 5 times to take this up, so I have stopped trying. Nothing was started."
 
 
@@ -54,18 +56,25 @@ def attempts(story: Story) -> int:
 
 
 def kill_at(story: Story, method: str, path: str) -> list[str]:
-    """From now on each such request to GitHub about this repository, or to E2B, kills the bot. Returns their paths."""
+    """From now on each such request to GitHub about this repository, or to E2B until its run
+    has failed, kills the bot. Returns their paths."""
     struck: list[str] = []
+    life = threading.Lock()  # of requests that come at once, the first kills
 
     def kill(request: Request) -> None:
-        if story.repo.full_name in request.path or path == SANDBOXES:
-            struck.append(request.path)
-            os.kill(story.rig.bot.pid, signal.SIGKILL)
-            while story.rig.bot.running:
-                time.sleep(0.001)
+        with life:
+            ours = story.repo.full_name in request.path or (path == COMMANDS and story.states()[:1] != ["failed"])
+            if ours and story.rig.bot.running:
+                struck.append(request.path)
+                os.kill(story.rig.bot.pid, signal.SIGKILL)
+                while story.rig.bot.running:
+                    time.sleep(0.001)
 
-    server = story.rig.e2b.server if path == SANDBOXES else story.rig.github.server
-    server.faults.add(Fault("call", method=method, path=path, times=0, call=kill))
+    server = story.rig.e2b.server if path == COMMANDS else story.rig.github.server
+    killing = Fault("call", method=method, path=path, times=0, call=kill)
+    server.faults.add(killing)
+    if path != COMMANDS:  # the request itself has no effect: else it would be found done
+        server.faults.add(replace(killing, kind="timeout", call=None, seconds=0.01))
     return struck
 
 
@@ -75,7 +84,7 @@ def kill_at(story: Story, method: str, path: str) -> list[str]:
 @pytest.mark.parametrize(
     ("method", "path", "doing"),
     [
-        ("POST", SANDBOXES, "preparing it"),
+        ("POST", COMMANDS, "preparing it"),
         ("POST", "/git/refs$", "publishing"),
     ],
 )
