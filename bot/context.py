@@ -10,6 +10,7 @@ from bot.events.handler import Handler
 from bot.github.app import App
 from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
+from bot.store.attempts import Attempts
 from bot.store.database import Database
 from bot.store.transcripts import Transcripts
 from bot.text.redact import Redactor
@@ -17,6 +18,10 @@ from bot.text.redact import Redactor
 
 async def _no_lock() -> None:
     """On SQLite there is one process and no worker lock."""
+
+
+async def _uncounted() -> None:
+    """Outside an attempt nothing is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,9 @@ class Context:
     # The fencing check before each outside write: returns while we hold the worker lock, else blocks until we exit.
     ensure_lock_held: Callable[[], Awaitable[None]] = _no_lock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    # What an attempt calls when it has come further than those before it (bot/engine/attempts.py).
+    progressed: Callable[[], Awaitable[None]] = _uncounted
+    attempts: Attempts = field(default_factory=Attempts)
     transcripts: Transcripts = field(default_factory=Transcripts)
     # Set when a delivery or a run is ready to start; wakes the inbox.
     work: asyncio.Event = field(default_factory=asyncio.Event)

@@ -6,12 +6,13 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from socket import socket
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 import uvicorn
 from starlette.applications import Starlette
@@ -28,6 +29,7 @@ from bot.github.rate_limit import RateLimit
 from bot.run.workflow import execute
 from bot.sandbox.client import Sandboxes
 from bot.settings import Settings
+from bot.store import attempts
 from bot.store.database import Database
 from bot.store.open_db import open_database
 from bot.sweep.loop import sweep_forever
@@ -35,6 +37,9 @@ from bot.text.redact import Redactor
 from bot.web.app import Lifespan, create_app
 
 logger = structlog.get_logger()
+
+# How long a stop may take longer for the attempts that it interrupts.
+GIVE_BACK_SECONDS = 5.0
 
 
 def create_redactor(settings: Settings) -> Redactor:
@@ -113,6 +118,13 @@ def create_service(settings: Settings, role: Role = Role.ALL) -> Starlette:
     return web
 
 
+async def _give_back(context: Context, interrupted: frozenset[str]) -> None:
+    """Who is stopped in order did not die of its work. Without the database or the lock, its attempts stay counted."""
+    with suppress(sa.exc.OperationalError, TimeoutError):
+        async with asyncio.timeout(GIVE_BACK_SECONDS):
+            await context.database.write(attempts.give_back, interrupted)
+
+
 def _web_lifespan(context: Context) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -136,7 +148,9 @@ def _worker_lifespan(context: Context, lock: WorkerLock | None) -> Lifespan:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            interrupted = frozenset(context.attempts.open)
             await engine.stop()
+            await _give_back(context, interrupted)
             context.database.close()
             # Keep the lock until the process exits: requests in flight may still write.
 

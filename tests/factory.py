@@ -105,7 +105,14 @@ def delivery(guid: str, digest: str | None = None, **changes: Any) -> Delivery:
 
 def stored_delivery(delivery: Delivery, received_at: float, **changes: Any) -> StoredDelivery:
     """The row of a delivery that nobody has looked at: whatever comes later is None."""
-    sample = {"guid": delivery.guid, "event": delivery.event, "body": delivery.body, "received_at": received_at}
+    sample = {
+        "guid": delivery.guid,
+        "event": delivery.event,
+        "body": delivery.body,
+        "received_at": received_at,
+        "given_up": False,
+        "renewals": 0,
+    }
     return StoredDelivery(**(_all_none(StoredDelivery) | sample | changes))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -12,32 +12,33 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from bot.context import Context
+from bot.dispatch import event_keys
+from bot.dispatch.give_up import give_up_effect, give_up_plan
+from bot.dispatch.invocations import invocations_in
 from bot.dispatch.resolve import resolve
-from bot.engine.retry import retry_github
+from bot.engine.attempts import MAX_ATTEMPTS, ExhaustedError, insist
 from bot.engine.workflows import Engine
-from bot.events import commands, effects, payloads, policy, triggers
+from bot.events import effects, payloads, policy
 from bot.events.effects import Action, Effect, FinalizeStopped, React, RemoveLabel, Reply, StartRun
-from bot.events.handler import HandlerContext, Invocation, reply, verbs
+from bot.events.handler import HandlerContext, Invocation, reply
 from bot.github.errors import TRANSIENT, ForbiddenError, GitHubError, NotFoundError
-from bot.github.identity import Identity
-from bot.github.repository import Repository
-from bot.model import CommentEvent, Event, ForeignEdit, Ignored, Problem, Repo, RunState
+from bot.model import Event, ForeignEdit, Ignored, Problem, Repo, RunState
 from bot.run import report
 from bot.run.comment import post_of_run, post_once
 from bot.run.stop import show_stopped
-from bot.store import deliveries, idempotency, runs
+from bot.store import attempts, deliveries, redelivery_attempts, runs
 from bot.store.database import now
-from bot.store.deliveries import RECOVERED_PREFIX
+from bot.store.deliveries import GIVEN_UP
 from bot.text import markers, messages
 
 log = structlog.get_logger()
 
 # The limit for one text. Each invocation may start a run, and runs cost money.
 MAX_INVOCATIONS = 5
+# Whoever reads a delivery has closed it or started its workflow after so many seconds.
+READING_SECONDS = 5.0
 # Rows of runs are kept for this long. An older request could be run twice, so it is refused.
 OLDEST_DAYS = 90
-# The GUID of an issue event that the sweep found: this prefix, then GitHub's id of the event.
-FOUND_EVENT = f"{RECOVERED_PREFIX}{triggers.ISSUE_EVENT}-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +52,36 @@ class _Decision:
 
 async def dispatch(context: Context, engine: Engine, guid: str) -> None:
     """The delivery's workflow."""
-    count = await engine.step("plan", lambda: retry_github(context.sleep, lambda: plan(context, guid), forever=True))
+    count = await engine.step("plan", lambda: _plan_or_give_up(context, guid))
     await asyncio.gather(
         *(engine.step(f"perform {index}", _performing(context, guid, index)) for index in range(count))
     )
     await engine.step("close", lambda: context.database.write(deliveries.close, guid))
 
 
-async def close_ignored(context: Context, guids: Iterable[str]) -> frozenset[str]:
-    """Close those of these deliveries that ask for nothing, at once and without a workflow. Returns their GUIDs.
+async def _plan_or_give_up(context: Context, guid: str) -> int:
+    key = (await context.database.read(deliveries.get, guid)).workflow
+    try:
+        return await insist(context, key, lambda attempt: plan(attempt, guid))
+    except ExhaustedError:
+        return await give_up_plan(context, guid)
 
-    Most deliveries ask for nothing; those of our own comments and edits are among them.
+
+async def close_ignored(context: Context, keys: Mapping[str, str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Close those of these deliveries that ask for nothing, at once and without a workflow.
+
+    Most deliveries ask for nothing; those of our own comments and edits are among them. `keys`: GUID -> workflow key.
+    Reading one counts as an attempt. It is read here once: if that kills the process, a workflow limits the attempts.
+
+    Returns the GUIDs of those closed, and of those that another worker is reading now.
     """
     outcomes: dict[str, str] = {}
-    if not context.github.identity_known:
-        return frozenset()  # `identity` would wait for GitHub; only a workflow may do that
-    for guid in guids:
+    if not keys or not context.github.identity_known:
+        return frozenset(), frozenset()  # `identity` would wait for GitHub; only a workflow may do that
+    first = await context.database.write(attempts.begin_first, keys.values())
+    mine = {guid: key for guid, key in keys.items() if key in first}
+    others = await _read_by_others(context, {guid: key for guid, key in keys.items() if key not in first})
+    for guid in mine:
         stored = await context.database.read(deliveries.get, guid)
         if stored.plan is not None:
             continue
@@ -87,14 +102,32 @@ async def close_ignored(context: Context, guids: Iterable[str]) -> frozenset[str
 
     if outcomes:
         await context.database.write(close)
-    return frozenset(outcomes)
+    # This process has survived the others: their workflows do not count the attempt again.
+    context.attempts.survived.update(key for guid, key in mine.items() if guid not in outcomes)
+    return frozenset(outcomes), others
+
+
+async def _read_by_others(context: Context, keys: Mapping[str, str]) -> frozenset[str]:
+    if context.database.is_sqlite or not keys:
+        return frozenset()  # whoever read them is dead
+    since = now() - READING_SECONDS
+    recent = await context.database.read(attempts.begun_since, keys.values(), since)
+    return frozenset(guid for guid, key in keys.items() if key in recent - context.attempts.survived)
 
 
 def _performing(context: Context, guid: str, index: int) -> Callable[[], Awaitable[None]]:
     async def step() -> None:
         stored = await context.database.read(deliveries.get, guid)
         effect = effects.load(stored.plan or "[]")[index]
-        await retry_github(context.sleep, lambda: perform(context, effect), forever=True)
+        try:
+            await insist(
+                context,
+                f"{stored.workflow}:{index}",
+                lambda attempt: perform(attempt, effect),
+                limit=1 if stored.outcome == GIVEN_UP else MAX_ATTEMPTS,
+            )
+        except ExhaustedError:
+            await give_up_effect(context, guid, effect)
 
     return step
 
@@ -172,8 +205,12 @@ async def _decide_for(
     context: Context, guid: str, event: Event, invocations: tuple[Invocation | Problem, ...]
 ) -> _Decision:
     repository = await context.github.conversation(event.issue.repo)
-    event_key, owner = await _event_key(context, event, repository, guid)
-    if owner != guid and (_is_recovered(guid) or _is_recovered(owner)):
+    event_key, owner = await event_keys.event_key(context, event, repository, guid)
+    if (
+        owner != guid
+        and (event_keys.is_recovered(guid) or event_keys.is_recovered(owner))
+        and not await context.database.read(_begins_anew, guid, owner)
+    ):
         # GitHub and the sweep both brought this event; the other delivery handles it. Two deliveries from GitHub are
         # both handled: an edit may add commands, and an equal command gets the same run id.
         return _Decision((), f"ignored: taken as {owner}")
@@ -191,6 +228,11 @@ async def _decide_for(
     return _Decision(tuple(planned), f"{len(planned)} effects")
 
 
+def _begins_anew(connection: Connection, guid: str, owner: str) -> bool:
+    """Somebody redelivers the event by hand, whose owner was given up. The sweep's own redeliveries are no such."""
+    return deliveries.is_given_up(connection, owner) and redelivery_attempts.get(connection, guid) is None
+
+
 async def _renamed(context: Context, repo: Repo) -> Repo | None:
     """The repository under the name that it has now; None if that is the one in the delivery, or there is none."""
     name = await context.github.current_name(repo)
@@ -198,26 +240,6 @@ async def _renamed(context: Context, repo: Repo) -> Repo | None:
         return None
     owner, _, own = name.partition("/")
     return replace(repo, owner=owner, name=own)
-
-
-def our_names(context: Context, me: Identity) -> frozenset[str]:
-    """Our own logins, and the users and team slugs of the setting `reviewers`, in lower case."""
-    return frozenset({me.slug.lower(), me.login.lower(), *(name.lower() for name in context.settings.reviewers)})
-
-
-def invocations_in(context: Context, event: Event, me: Identity) -> Iterator[Invocation | Problem]:
-    """What an event asks for. A Problem is a command that could not be understood."""
-    names = our_names(context, me)
-    if isinstance(event, CommentEvent | ForeignEdit):
-        for command in commands.new_commands(event.text, event.before, (me.slug,), verbs(context.handlers)):
-            if isinstance(event, ForeignEdit):
-                yield Problem(messages.not_the_author())
-                return
-            yield command if isinstance(command, Problem) else Invocation(event, command, names)
-        return
-    invocation = Invocation(event, None, names)
-    if any(handler.matches(invocation) for handler in context.handlers):
-        yield invocation
 
 
 def _planned(context: Context, event: Event, invocation: Invocation | Problem, event_key: str) -> tuple[Action, ...]:
@@ -231,51 +253,6 @@ def _planned(context: Context, event: Event, invocation: Invocation | Problem, e
         else messages.not_offered(invocation.command.verb if invocation.command else "")
     )
     return (reply(event, event_key, message),)
-
-
-async def _event_key(context: Context, event: Event, repository: Repository, guid: str) -> tuple[str, str]:
-    """The event key, and the GUID of the delivery that owns it.
-
-    The key is the same if the event is redelivered, or found by the sweep.
-    """
-    key, trigger = triggers.key(event), triggers.of(event)
-    if key is None and guid.startswith(FOUND_EVENT):
-        key = triggers.issue_event_key(int(guid.removeprefix(FOUND_EVENT)))
-    if key is None and trigger is not None:
-        candidates = await repository.issue_events(trigger, event)
-        match = await _match_event(context, event, candidates, guid)
-        if match is None:  # GitHub's lists lag behind its deliveries
-            await context.sleep(context.settings.list_lag_seconds)
-            candidates = await repository.issue_events(trigger, event)
-            match = await _match_event(context, event, candidates, guid)
-        if match is not None:
-            return match
-    return await _claim_event(context, event, key or triggers.delivery_key(guid), guid)
-
-
-async def _match_event(context: Context, event: Event, candidates: Iterable[int], guid: str) -> tuple[str, str] | None:
-    """Match this delivery to one of these issue events: its key, and the GUID of the delivery that owns it.
-
-    Events in the same second look alike, so each delivery claims a different one. If all of them are claimed, returns
-    the first one that the sweep claimed; None if there is none.
-    """
-    recovered = None
-    for number in candidates:
-        event_key, owner = await _claim_event(context, event, triggers.issue_event_key(number), guid)
-        if owner == guid:
-            return event_key, owner
-        if recovered is None and _is_recovered(owner):
-            recovered = event_key, owner
-    return recovered
-
-
-def _is_recovered(guid: str) -> bool:
-    return guid.startswith(RECOVERED_PREFIX)
-
-
-async def _claim_event(context: Context, event: Event, event_key: str, guid: str) -> tuple[str, str]:
-    """The event key, and the GUID of the delivery that owns it: this one, unless another has claimed it."""
-    return event_key, await context.database.write(idempotency.acquire, triggers.owner_key(event, event_key), guid)
 
 
 async def perform(context: Context, effect: Effect) -> None:

@@ -45,18 +45,18 @@ async def dispatch_pending(context: Context, engine: Engine, failed: set[str] | 
     """
     failed = set() if failed is None else failed
     waiting = await context.database.read(deliveries.undispatched, without=failed)
-    closed = await close_ignored(context, waiting)
+    closed, others = await close_ignored(context, waiting)
     started = len(closed)
     # In parallel: in sequence, each start would wait for the event loop behind the workflows started before.
     starts = [
         _start(
             context,
-            partial(engine.start_workflow, DISPATCHES[0].workflow, key=f"delivery:{guid}", argument=guid),
+            partial(engine.start_workflow, DISPATCHES[0].workflow, key=key, argument=guid),
             deliveries.mark_dispatched,
             guid,
         )
-        for guid in waiting
-        if guid not in closed
+        for guid, key in waiting.items()
+        if guid not in closed | others
     ]
     for run, installation in await context.database.read(runs.ready_to_enqueue, without=failed):
         name, queue = RUNS[0].workflow, RUNS[0].queue

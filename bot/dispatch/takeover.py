@@ -18,12 +18,8 @@ from bot.dispatch.inbox import WorkflowVersion
 from bot.engine.lock import WorkerLock
 from bot.engine.workflows import Engine, PendingWorkflow
 from bot.store import deliveries, runs
-from bot.text import messages
 
 log = structlog.get_logger()
-
-# A run that was taken over more often probably crashes its workers: fail it.
-MAX_TAKEOVERS = 10
 
 
 async def heartbeat(context: Context, engine: Engine) -> None:
@@ -72,9 +68,7 @@ async def _take_over(context: Context, engine: Engine, lock: WorkerLock, executo
             found = [workflow for workflow in left if workflow.workflow == version.workflow]
             keys, ids = [workflow.key for workflow in found], [workflow.argument for workflow in found]
             if version in inbox.RUNS and keys:
-                hopeless = await context.database.write(runs.count_takeover, ids, MAX_TAKEOVERS)
-                for run in hopeless:
-                    await context.database.write(runs.end, run, messages.internal_error(run))
+                await context.database.write(runs.count_takeover, ids)
             if keys:
                 await engine.resume(keys, queue=version.queue)
                 log.warning("taken over", executor=executor, workflow=version.workflow, count=len(keys))

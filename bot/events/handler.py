@@ -11,7 +11,7 @@ from typing import Any
 from bot.events.commands import Verb
 from bot.events.effects import Action, Reply
 from bot.events.triggers import IssueEventTrigger
-from bot.model import Command, CommentEvent, CommentKind, CommentRef, Event, IssueRef, RunKind, RunRequest
+from bot.model import Command, CommentEvent, CommentKind, CommentRef, Event, ForeignEdit, IssueRef, RunKind, RunRequest
 
 # Never change it: run ids are derived from it.
 _NAMESPACE = uuid.UUID("6f0c1d1e-52c7-4f0e-9d3c-6a1f6f1d7c11")
@@ -39,12 +39,7 @@ class HandlerContext:
 
     @property
     def trigger(self) -> CommentRef:
-        event = self.invocation.event
-        return (
-            CommentRef(event.kind, event.comment)
-            if isinstance(event, CommentEvent)
-            else CommentRef(CommentKind.BODY, 0)
-        )
+        return trigger_of(self.invocation.event)
 
     def request(self, kind: RunKind, text: str) -> RunRequest:
         """The run to start. The same event and command always give the same id."""
@@ -61,6 +56,13 @@ class HandlerContext:
             path=event.path if isinstance(event, CommentEvent) else None,
             line=event.line if isinstance(event, CommentEvent) else None,
         )
+
+
+def trigger_of(event: Event) -> CommentRef:
+    """The text to react to."""
+    if isinstance(event, CommentEvent | ForeignEdit):
+        return CommentRef(event.kind, event.comment)
+    return CommentRef(CommentKind.BODY, 0)
 
 
 def reply(event: Event, event_key: str, text: str) -> Reply:

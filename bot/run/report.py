@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from bot.agent.outcome import Outcome, conclude
 from bot.agent.stream import Stream
 from bot.context import Context
+from bot.engine.attempts import MAX_ATTEMPTS, ExhaustedError, insist
 from bot.engine.retry import retry_github
 from bot.github.errors import ForbiddenError, GitHubError, NotFoundError
 from bot.model import Ending
@@ -29,7 +30,11 @@ COMMENT_WAIT_SECONDS = 300.0
 async def report(context: Context, run: str) -> None:
     """Show the ending in the progress comment, then let the next run of the issue start."""
     row = await _with_comment(context, run)
-    await show_ending(context, row)
+    try:
+        await insist(context, f"{run}:report", lambda attempt: show_ending(attempt, row))
+    except ExhaustedError:
+        log.error("ending not shown", run=run, attempts=MAX_ATTEMPTS)
+        await _react(context, row)
     await context.database.write(runs.finish, row)
     context.work.set()
     log.info(
@@ -38,6 +43,20 @@ async def report(context: Context, run: str) -> None:
         state=row.ending.state if row.ending is not None else None,
         seconds=round(now() - row.created_at, 1),
     )
+
+
+async def _react(context: Context, row: Run) -> None:
+    """Where the ending cannot be shown, a reaction to the request is all that is left. It is attempted once."""
+
+    async def react(attempt: Context) -> None:
+        issue, trigger = row.request.issue, row.request.trigger
+        repository = await attempt.github.conversation(issue.repo)
+        await repository.react(trigger.kind, issue.number, trigger.comment, "confused")
+
+    try:
+        await insist(context, f"{row.id}:reaction", react, limit=1)
+    except (ExhaustedError, GitHubError) as error:
+        log.warning("not shown", run=row.id, error=type(error).__name__)
 
 
 async def catch_up(context: Context, run: str) -> None:

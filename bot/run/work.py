@@ -159,6 +159,7 @@ async def _follow(
                 lines = await off_loop(_taken, context, reader, data)
                 reader.sequence += len(lines)
                 await context.transcripts.append(context.database, run.id, first, lines)
+            await context.progressed()
             if (state != "running" and (reader.offset >= size or not data)) or time.monotonic() > give_up_at:
                 code = re.fullmatch(r"exit ([0-9]{1,3})", state)
                 return (int(code[1]) if code else None), limit_hit

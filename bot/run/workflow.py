@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.engine import Connection
 
 from bot.context import Context
+from bot.engine.attempts import MAX_ATTEMPTS, ExhaustedError, insist, limited_attempt
 from bot.engine.retry import retry_e2b, retry_github
 from bot.engine.workflows import Engine
 from bot.github.errors import GitHubError, NotFoundError
@@ -28,12 +30,20 @@ from bot.sandbox.errors import SandboxError
 from bot.store import runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
-from bot.text import messages
+from bot.text import gave_up_messages, messages
 
 log = structlog.get_logger()
 
 # A stage returns the run's ending, or None: then the next stage follows.
 Stage = Callable[[Context, Run], Awaitable[Ending | None]]
+# What each is doing, for people.
+_DOING: Mapping[Stage, str] = {
+    take_kept: "taking over what was kept",
+    prepare: "preparing it",
+    work: "reading what Amp did",
+    collect: "collecting the changes",
+    publish: "publishing",
+}
 
 
 async def execute(context: Context, engine: Engine, run: str) -> None:
@@ -76,12 +86,19 @@ async def attempt(context: Context, run: str, stage: Stage) -> bool:
     async def once() -> Ending | None:
         # Read it again: an earlier attempt may have changed the row, or somebody may have stopped the run.
         latest = await context.database.read(runs.get, run)
-        return latest.ending or await stage(context, latest)
+        if latest.ending is not None:
+            return latest.ending
+        progress = await context.database.read(_progress, latest)
+        key = f"{run}:{stage.__name__}"
+        return await limited_attempt(context, key, lambda attempt: stage(attempt, latest), progress=progress)
 
     try:
         ending = await _with_retries(context, row, stage, once)
     except sa.exc.OperationalError:
         raise
+    except ExhaustedError:
+        log.error("run given up", run=run, stage=stage.__name__, attempts=MAX_ATTEMPTS)
+        ending = await _given_up(context, run, stage)
     except (GitHubError, SandboxError) as error:
         ending = replace(await _ending_for(context, row, stage, error), kept=await _kept(context, row, stage))
     except Exception:  # a bug must end the run visibly, too
@@ -91,6 +108,19 @@ async def attempt(context: Context, run: str, stage: Stage) -> bool:
         return False
     await context.database.write(runs.end, run, ending)
     return True
+
+
+def _progress(connection: Connection, run: Run) -> str:
+    """How far the run has come. It can change only a limited number of times while a stage repeats itself."""
+    facts = (run.pinned, run.sandbox, run.outcome, run.commit, run.pull)
+    _, output = runs.transcript_position(connection, run.id)
+    return " ".join([*(str(fact is not None) for fact in facts), str(output)])
+
+
+async def _given_up(context: Context, run: str, stage: Stage) -> Ending:
+    row = await context.database.read(runs.get, run)
+    ending = gave_up_messages.run(run, MAX_ATTEMPTS, doing=_DOING[stage], branch=row.branch, pull=row.pull)
+    return replace(ending, kept=await _kept(context, row, stage))
 
 
 async def _with_retries(
@@ -127,4 +157,10 @@ async def _kept(context: Context, run: Run, stage: Stage) -> Kept:
 
 
 async def _release(context: Context, run: str) -> None:
-    await kill(context, await context.database.read(runs.get, run))
+    async def release(attempt: Context) -> None:
+        await kill(attempt, await attempt.database.read(runs.get, run))
+
+    try:
+        await insist(context, f"{run}:release", release)
+    except ExhaustedError:
+        log.error("sandbox not killed", run=run)  # the sweep kills it, or E2B at its timeout

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from bot.agent.outcome import Outcome
 from bot.model import Ending, PinnedBase, RunRequest, RunState
+from bot.store import attempts
 from bot.store.database import insert_once, now
 from bot.store.tables import artifacts, run_events, runs, threads, transcript
 
@@ -179,11 +180,10 @@ def stale(connection: Connection, seconds: float) -> tuple[tuple[str, float], ..
     return tuple((row.id, row.progress_at) for row in connection.execute(query))
 
 
-def count_takeover(connection: Connection, ids: list[str], limit: int) -> tuple[str, ...]:
-    """Count a takeover of each run. Returns those that were taken over more than `limit` times."""
+def count_takeover(connection: Connection, ids: list[str]) -> None:
+    """Count a takeover of each run."""
     here = runs.c.id.in_(ids)
     connection.execute(runs.update().where(here).values(takeovers=runs.c.takeovers + 1, progress_at=now()))
-    return tuple(connection.scalars(sa.select(runs.c.id).where(here, runs.c.takeovers > limit)))
 
 
 def record_base(connection: Connection, run: str, pinned: PinnedBase) -> None:
@@ -251,6 +251,7 @@ def finish(connection: Connection, run: Run) -> None:
     """The run's ending is visible: end the run and activate the next one of its issue."""
     lock_queue(connection, run.request.issue.repo.id, run.request.issue.number)
     _set(connection, run.id, active=False, ended_at=sa.func.coalesce(runs.c.ended_at, now()))
+    attempts.clear(connection, run.id)
     activate_next(connection, run.request.issue.repo.id, run.request.issue.number)
 
 

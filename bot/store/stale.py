@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.store.tables import artifacts, deliveries, effects, marks, run_events, runs, threads, transcript
+from bot.store.deliveries import workflow_key
+from bot.store.tables import artifacts, attempts, deliveries, effects, marks, run_events, runs, threads, transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,13 @@ def sandbox_uses(connection: Connection, ids: tuple[str, ...]) -> Mapping[str, S
     return found
 
 
-def unfinished_deliveries(connection: Connection, limit: int = 1000) -> tuple[str, ...]:
-    """GUIDs of dispatched deliveries that are not closed, oldest first."""
-    query = sa.select(deliveries.c.guid).where(deliveries.c.closed_at.is_(None), deliveries.c.taken_at.is_not(None))
-    return tuple(connection.scalars(query.order_by(deliveries.c.received_at).limit(limit)))
+def unfinished_deliveries(connection: Connection, limit: int = 1000) -> Mapping[str, str]:
+    """GUID -> workflow key of dispatched deliveries that are not closed, oldest first."""
+    query = sa.select(deliveries.c.guid, deliveries.c.renewals).where(
+        deliveries.c.closed_at.is_(None), deliveries.c.taken_at.is_not(None)
+    )
+    found = connection.execute(query.order_by(deliveries.c.received_at).limit(limit))
+    return {row.guid: workflow_key(row.guid, row.renewals) for row in found}
 
 
 def unfinished_runs(connection: Connection, limit: int = 1000) -> tuple[PendingRun, ...]:
@@ -91,6 +95,7 @@ def delete_rows(connection: Connection, before: float, attempts_before: float) -
     dropped = connection.execute(deliveries.delete().where(deliveries.c.closed_at < before)).rowcount
     dropped += connection.execute(runs.delete().where(runs.c.ended_at < before)).rowcount
     dropped += connection.execute(effects.delete().where(effects.c.tried_at < before)).rowcount
+    dropped += connection.execute(attempts.delete().where(attempts.c.at < before)).rowcount
     dropped += connection.execute(threads.delete().where(threads.c.updated_at < before)).rowcount
-    attempts = sa.and_(marks.c.name.startswith("asked:"), marks.c.at < attempts_before)
-    return dropped + connection.execute(marks.delete().where(attempts)).rowcount
+    asked = sa.and_(marks.c.name.startswith("asked:"), marks.c.at < attempts_before)
+    return dropped + connection.execute(marks.delete().where(asked)).rowcount

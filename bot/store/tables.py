@@ -35,6 +35,8 @@ deliveries = Table(
     Column("closed_at", Float),
     Column("outcome", Text),
     Column("plan", Text),  # the planned effects as JSON; written once
+    Column("given_up_at", Float),  # its attempts were used up: a redelivery begins it anew
+    Column("renewals", Integer, nullable=False, server_default=text("0")),  # how often it was begun anew
     Index(
         "deliveries_untaken",
         "received_at",
@@ -137,6 +139,16 @@ effects = Table(
     Column("tried_at", Float, nullable=False),
     Column("done_at", Float),
     Column("result", Text),
+)
+
+# Attempts at a piece of work that may kill its process (bot/engine/attempts.py).
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("progress", Text, nullable=False),  # how far the work had come when the last attempt began
+    Column("count", Integer, nullable=False),
+    Column("at", Float, nullable=False),  # when the last attempt began
 )
 
 # The Amp thread of an issue or pull request.

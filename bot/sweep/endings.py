@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import structlog
 
 from bot.context import Context
+from bot.engine.attempts import MAX_ATTEMPTS, ExhaustedError, limited_attempt
 from bot.run.report import show_ending
-from bot.store import runs
+from bot.store import attempts, runs
 from bot.store.database import now
 from bot.sweep.revive import REPORT_SECONDS
 
@@ -29,10 +31,15 @@ async def retry_reports(context: Context) -> None:
         row = await context.database.read(runs.get, run=run)
         try:
             async with asyncio.timeout(REPORT_SECONDS):
-                shown = await show_ending(context, row)
+                key = f"{run}:ending"
+                shown = await limited_attempt(context, key, partial(show_ending, row=row))
         except TimeoutError:
             log.warning("ending still not shown", run=run)
             await context.database.write(runs.set_reported, run=run, refused=True)
+        except ExhaustedError:
+            log.error("ending given up", run=run, attempts=MAX_ATTEMPTS)
+            await context.database.write(runs.set_reported, run=run, refused=False)
         else:
+            await context.database.write(attempts.clear, key)
             if shown:
                 await context.database.write(runs.set_reported, run=run, refused=False)

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from bot.context import Context
-from bot.dispatch.delivery import invocations_in, our_names
+from bot.dispatch.invocations import invocations_in, our_names
 from bot.events import payloads, policy, triggers
 from bot.events.handler import asking_events
 from bot.github.delivery_log import Attempt

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Mapping
 
 import structlog
+from sqlalchemy.engine import Connection
 
 from bot.context import Context
 from bot.dispatch import inbox
+from bot.dispatch.give_up import show_given_up
 from bot.engine.workflows import Engine
 from bot.run.report import report
 from bot.store import deliveries, runs, stale
+from bot.store.deliveries import GIVEN_UP
 from bot.store.stale import PendingRun
 from bot.text import messages
 
@@ -30,7 +33,7 @@ async def requeue(context: Context, engine: Engine) -> None:
         await context.database.write(runs.activate_next, repository=repository, number=number)
         context.work.set()
     guids = await context.database.read(stale.unfinished_deliveries)
-    keys = await _without_workflow(engine, {guid: f"delivery:{guid}" for guid in guids})
+    keys = await _without_workflow(engine, guids)
     # Read again: a workflow that ended meanwhile has finished its delivery.
     for guid in await context.database.read(stale.unfinished_deliveries):
         if guid in keys:
@@ -62,8 +65,18 @@ async def _requeue_delivery(context: Context, engine: Engine, guid: str, key: st
         await engine.start_workflow(inbox.DISPATCHES[0].workflow, key=key, argument=guid)
         return
     log.error("delivery given up", guid=guid)
-    await context.database.write(deliveries.store_plan, guid=guid, plan="[]", outcome="given up")
-    await context.database.write(deliveries.close, guid=guid)
+    try:
+        async with asyncio.timeout(REPORT_SECONDS):
+            await show_given_up(context, guid)
+    except Exception:  # what made its workflow fail may fail here, too
+        log.exception("delivery given up unseen", guid=guid)
+
+    def close(connection: Connection) -> None:
+        deliveries.store_plan(connection, guid, "[]", GIVEN_UP)
+        deliveries.give_up(connection, guid)
+        deliveries.close(connection, guid)
+
+    await context.database.write(close)
 
 
 async def _requeue_run(context: Context, engine: Engine, pending: PendingRun, key: str | None) -> None:

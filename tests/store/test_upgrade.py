@@ -55,13 +55,17 @@ def database(fresh: str) -> Iterator[Database]:
 
 
 def at_first_revision(database: Database) -> None:
-    """The tables as ampbot made them first, with a row in one."""
+    at_revision(database, "0001")
+
+
+def at_revision(database: Database, revision: str) -> None:
+    """The tables as ampbot made them then, with a row in one."""
     with database.engine.connect() as connection:
         if database.file is not None:
             database.file.chmod(0o600)
         config = upgrade._config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
         connection.execute(sa.text("INSERT INTO effects (key, tried_at) VALUES ('kept', 1.0)"))
         connection.commit()
 
@@ -104,6 +108,18 @@ def test_an_older_one_is_migrated_with_what_it_holds_and_once(database: Database
     assert migrate(database) is None
     assert backups(database) == ([] if backup is None else [backup])
     assert (backup is None) is (not database.is_sqlite)
+
+
+def test_rows_of_the_release_before_are_as_good_as_new(database: Database) -> None:
+    """The release before may go on writing beside this one: it does not know the new columns."""
+    at_revision(database, "0002")
+    older = "INSERT INTO deliveries (guid, digest, event, body, received_at) VALUES ('{0}', '{0}', 'issues', '', 1.0)"
+    execute(database, older.format("before"))
+    migrate(database)
+    execute(database, older.format("beside"))
+    known = rows(database, "SELECT guid FROM deliveries WHERE renewals = 0 AND given_up_at IS NULL ORDER BY guid")
+    assert known == ["before", "beside"]
+    assert rows(database, "SELECT count(*) FROM attempts") == [0]
 
 
 def test_the_backup_is_the_older_database_and_nobody_else_may_read_it(tmp_path: Path) -> None:
