@@ -7,6 +7,7 @@ lines; if GitHub refuses that too, it is posted in the run's comment.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 
@@ -15,23 +16,40 @@ from bot.changes.diff import Diff
 from bot.context import Context
 from bot.engine.find_or_create import find_or_create
 from bot.events.policy import MAY_ASK
-from bot.github.errors import GitHubError, UnprocessableError
+from bot.github.errors import ForbiddenError, GitHubError, NotFoundError, UnprocessableError
 from bot.github.records import InlineComment
 from bot.github.repository import Repository
 from bot.model import Ending, PinnedBase
 from bot.run.cost import run_cost
+from bot.store import runs
 from bot.store.database import now
 from bot.store.runs import Run
-from bot.text import markers, messages, review_messages
+from bot.text import markers, messages, refusal_messages, review_messages
 from bot.text.markdown import sanitize
 
 log = structlog.get_logger()
 
 
 async def review(context: Context, run: Run, answer: Answer) -> Ending:
-    """Post the review once. Return how the run ends."""
-    request, pinned = run.request, run.pinned
+    """Post the review once, also where the repository was renamed meanwhile. Return how the run ends."""
+    pinned = run.pinned
     assert pinned is not None  # noqa: S101 - set by prepare()
+    try:
+        return await _review(context, run, pinned, answer)
+    except (ForbiddenError, NotFoundError):
+        name = await context.github.current_name(run.request.issue.repo)
+        if name is None:
+            return refusal_messages.app_removed()
+        if name.lower() == pinned.repo_name.lower():
+            raise
+        # Another repository has its former name.
+        renamed = replace(pinned, repo_name=name)
+        await context.database.write(runs.record_base, run.id, renamed)
+        return await _review(context, run, renamed, answer)
+
+
+async def _review(context: Context, run: Run, pinned: PinnedBase, answer: Answer) -> Ending:
+    request = run.request
     repository = await context.github.conversation(request.issue.repo, pinned.repo_name)
     if await repository.permission(request.actor.login, request.actor.id) not in MAY_ASK:
         return messages.permission_lost(request.actor)

@@ -157,6 +157,19 @@ def test_a_head_that_moves_meanwhile_does_not_move_the_review(rig: Rig) -> None:
     assert inline(pull) == [("app.py", "RIGHT", None, 10, "Why in words?")]
 
 
+def test_a_review_follows_its_repository_to_its_new_name(rig: Rig) -> None:
+    """Another repository, without our App, has the former one: GitHub does not say who may write there."""
+    story, pull = begin(rig, answering(block("Good.", ROW), HELD))
+    read, name = pull.head_sha, story.repo.full_name
+    story.say(pull.number, "/amp review")
+    story.until("the agent to be at work", lambda: story.states() == ["working"])
+    rig.github.rename(story.repo, "book", MAINTAINER)
+    rig.github.create_repository(name, files={"README.md": "Another one\n"})
+    story.settle()
+    assert (only_review(story, pull).commit, story.states()) == (read, ["reviewed"])
+    assert "### 🔎 Reviewed" in story.only_answer(pull.number)
+
+
 @pytest.mark.parametrize(
     "answer",
     ["All is well.", '```review\n{"summary": "Half a\n```'],
