@@ -226,7 +226,7 @@ def test_a_template_without_amp(rig: Rig, template: str, message: str) -> None:
     ("key", "why"),
     [
         ("sgamp_401_0000000000", "Error: Not logged in. Run 'amp login' to authenticate"),
-        ("sgamp_402_0000000000", "Error: getUserInfo error: insufficient-credits"),
+        ("sgamp_402_0000000000", "Error: insufficient-credits"),
         ("sgamp_silent_0000000000", "it waits for somebody to log in"),
     ],
 )

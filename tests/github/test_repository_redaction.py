@@ -48,7 +48,17 @@ async def test_what_people_will_read_is_redacted(
 def test_each_method_that_sends_text_has_its_case() -> None:
     """Those that send anything else send ids, names or file contents, which the change set's own check holds."""
     sends_no_text = {"react", "delete_comment", "remove_label", "blob", "tree", "create_branch", "merge", "mutate"}
-    sends_no_text |= {"id", "delete_branch", "graphql", "permission", "merge_base", "compare", "diff", "commit"}
+    sends_no_text |= {
+        "id",
+        "delete_branch",
+        "graphql",
+        "permission",
+        "merge_base",
+        "compare",
+        "divergence",
+        "diff",
+        "commit",
+    }
     sends_no_text |= {"branch"}
     sends_no_text |= {"issue_events", "find_comment", "find_comments", "find_pull", "find_review"}
     methods = {name for name in vars(Repository) if not name.startswith("_")}

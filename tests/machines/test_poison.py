@@ -41,5 +41,6 @@ def test_two_workers_together_attempt_it_five_times(machines_with: With) -> None
     restart_until(rig, lambda: idle(rig), *workers)
     assert (len(victims), len(set(victims))) == (5, 5)
     assert deadly.states() == ["failed", "answered"]
-    assert "ampbot's process ended 5 times while it was publishing" in deadly.from_bot(number)[0]
+    answers = deadly.from_bot(number)
+    assert sorted(body.count("ampbot's process ended 5 times while it was publishing") for body in answers) == [0, 1]
     assert (healthy.states(), len(healthy.pulls())) == (["published"], 1)

@@ -178,7 +178,7 @@ CREATE = "^/v2/sandboxes$"
         pytest.param(Fault("error", path="/process.Process/Start$", plain=True), id="502 for a command"),
         pytest.param(Fault("cut", path="/process.Process/Start$"), id="half a command"),
         pytest.param(Fault("cut", path="/process.Process/Start$", skip=2), id="half a command, the checkout"),
-        pytest.param(Fault("stop", path="/process.Process/Start$", skip=4), id="a look that ends without its end"),
+        pytest.param(Fault("stop", path="/process.Process/Start$", skip=5), id="a look that ends without its end"),
         pytest.param(Fault("error", status=503, path="^/files$"), id="503 for a file"),
     ],
 )

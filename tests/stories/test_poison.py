@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -74,7 +75,8 @@ def kill_at(story: Story, method: str, path: str) -> list[str]:
     killing = Fault("call", method=method, path=path, times=0, call=kill)
     server.faults.add(killing)
     if path != COMMANDS:  # the request itself has no effect: else it would be found done
-        server.faults.add(replace(killing, kind="timeout", call=None, seconds=0.01))
+        here = f"/{re.escape(story.repo.full_name)}.*{path}"
+        server.faults.add(replace(killing, kind="timeout", path=here, call=None, seconds=0.01))
     return struck
 
 
@@ -101,9 +103,11 @@ def test_a_run_that_kills_the_bot_is_ended_and_the_next_goes_on(
     rig.github.server.faults.clear()
     rig.e2b.server.faults.clear()
     restart_until(rig, lambda: idle(rig))
-    assert len(struck) == 5
+    # It may come further than the attempt before twice: once it knows its commit, and once its sandbox.
+    assert 5 <= len(struck) <= 7
     assert story.states() == ["failed", "answered"]
-    failed, answered = story.from_bot(number)
+    # A first comment that GitHub refuses for now is made up for at the end.
+    failed, answered = sorted(story.from_bot(number), key=lambda body: "Hello." in body)
     assert f"ampbot's process ended 5 times while it was {doing}, so this run was given up." in failed
     assert "Hello." in answered
     assert story.pulls() == []
