@@ -27,7 +27,7 @@ from bot.run.report import report
 from bot.run.stop import kill
 from bot.run.work import work
 from bot.sandbox.errors import SandboxError
-from bot.store import runs, stops
+from bot.store import kept, runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import gave_up_messages, messages
@@ -68,7 +68,10 @@ def _attempting(context: Context, run: str, stage: Stage) -> Callable[[], Awaita
 
 async def _begin(context: Context, run: str) -> bool:
     """Whether there is nothing for Amp to do: the run has ended, or has a change set that was kept."""
-    if await attempt(context, run, take_kept) or taken(await context.database.read(runs.get, run)):
+    row = await context.database.read(runs.get, run)
+    # Each begun stage counts an attempt, so do not begin one that has nothing to do.
+    undecided = row.request.kept_from is not None and await context.database.read(kept.why_anew, run) is None
+    if undecided and (await attempt(context, run, take_kept) or taken(await context.database.read(runs.get, run))):
         return True
     return await attempt(context, run, prepare)
 

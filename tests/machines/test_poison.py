@@ -22,9 +22,11 @@ def test_two_workers_together_attempt_it_five_times(machines_with: With) -> None
     victims: list[int] = []
 
     def kill(_request: Request) -> None:
-        run = deadly.runs()[0]["id"]
-        executor = next(name for name, runs in machines.working().items() if run in runs)
-        victim = next(worker for worker in workers if worker.running and f"-{worker.pid}-" in executor)
+        victim = None
+        while victim is None:  # for a moment the engine may name the worker that was killed before
+            run = deadly.runs()[0]["id"]
+            executor = next((name for name, runs in machines.working().items() if run in runs), "")
+            victim = next((worker for worker in workers if worker.running and f"-{worker.pid}-" in executor), None)
         victims.append(victim.pid)
         os.kill(victim.pid, signal.SIGKILL)
         while victim.running:
