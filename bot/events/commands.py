@@ -107,7 +107,7 @@ _WORD = re.compile(rf"{_LETTER}+(?:(?:_+|['’/-]){_LETTER}+|{_FILE})*|[{_SPACEL
 # Before a verb these make it part of something: a quotation, code, a path, an item of a list.
 _PART_OF_SOMETHING = re.compile(r"[\"'`“”„«»‘’「『(<\[{/\\#@$]|^\s*[-*+]\s")
 _CODE_OR_QUOTE: Final = ("```", "~~~", ">")
-_TICKED = re.compile(r"(?m)^([\s>]*(?:[-*+]|\d+[.)])\s+\[)[xX](?=\]\s)")
+_TICKED = re.compile(r"(?m)^([ \t>]*(?:[-*+]|\d+[.)])[ \t]+\[)[xX](?=\]\s)")
 _EMOJI_OR_TAG = re.compile(r":[a-z0-9_+-]+:|</?[A-Za-z][A-Za-z0-9-]*\s?/?>")
 _AFTER_A_VERB = re.compile(r"[*_]*(?:[.;!?…；。！？]+(?=\s|\Z)|[,:，：、､]+)?[*_]*")
 
