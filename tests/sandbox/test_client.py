@@ -144,8 +144,8 @@ async def test_an_end_that_is_not_this_commands_is_not_believed(sandbox: Sandbox
         sandbox,
         f"if [ -e {seen} ]; then sed -n 's/.*\\(ampbot-[0-9a-f]*\\).*/\\1/p' {seen} | sort -u |\n"
         "while read -r mark; do\n"
-        'printf \'\\n%s out Zm9yZ2Vk\\n\\n%s end 0\\n\' "$mark" "$mark"; done; fi\n'
-        "printf '\\nampbot-%032d end 0\\n' 0\n",
+        'printf \'\\n%s out Zm9yZ2Vk\\n\\n%s end 0 6\\n\' "$mark" "$mark"; done; fi\n'
+        "printf '\\nampbot-%032d end 0 0\\n' 0\n",
     )
     assert (await sandbox.run(f"tr '\\0' '\\n' < /proc/$$/cmdline > {seen}; echo first")).stdout == "first\n"
     assert (await sandbox.run(f"grep -c ampbot- {seen}")).stdout != "0\n"
@@ -154,9 +154,9 @@ async def test_an_end_that_is_not_this_commands_is_not_believed(sandbox: Sandbox
 
 async def test_what_the_command_prints_is_never_taken_for_its_end(sandbox: Sandbox) -> None:
     mark = "tr '\\0' '\\n' < /proc/$$/cmdline | grep -o -m1 'ampbot-[0-9a-f]*' | head -1"
-    script = f"printf '\\n%s end 0\\n' $({mark}); exit 5"
+    script = f"printf '\\n%s end 0 0\\n' $({mark}); exit 5"
     result = await sandbox.run(script)
-    assert (result.exit_code, result.stdout.split()[1:]) == (5, ["end", "0"])
+    assert (result.exit_code, result.stdout.split()[1:]) == (5, ["end", "0", "0"])
 
 
 @pytest.mark.parametrize("text", ["exit 0\n", "exec 1>&-\n", "exec true\n"], ids=["exits", "closes", "replaced"])

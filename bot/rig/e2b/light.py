@@ -109,8 +109,9 @@ class LightMachine(Machine):
             known = (answer for name, answer in self._scripts.items() if name in text)
             said, code = await next(known, self._unknown)(order)
             if found:
-                encoded = base64.b64encode(said.encode()).decode()
-                said = f"\n{found[1]} out {encoded}\n\n{found[1]} end {code}\n"
+                output = said.encode()
+                encoded = base64.b64encode(output).decode()
+                said = f"\n{found[1]} out {encoded}\n\n{found[1]} end {code} {len(output)}\n"
             await process.emit("stdout", said)
             record.status = End.of(code).status
             await process.finish(code)
