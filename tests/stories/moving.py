@@ -34,6 +34,21 @@ def after_the_look(story: Story, move: Callable[[], object]) -> None:
     assert len(done) == 1, "GitHub was looked at before the work was published"
 
 
+def after_the_push(story: Story, branch: str, move: Callable[[], object]) -> None:
+    """Make the move once the bot's commit is on the branch, before GitHub's answer. However many queries there were:
+    one that GitHub did not answer is sent again."""
+    before = story.branches()[branch]
+    done: list[object] = []
+
+    def make(_: Request) -> None:
+        if not done and story.branches()[branch] != before:
+            done.append(move())
+
+    story.rig.github.server.faults.add(
+        Fault("call", Side.AFTER, method="POST", path=r"/api/graphql$", times=0, call=make)
+    )
+
+
 def at_work(story: Story, pull: Pull | None = None, text: str = WORK) -> int:
     """A pull request, or an issue, whose run has its agent at work."""
     number = pull.number if pull is not None else story.issue()

@@ -55,6 +55,9 @@ class Gate:
         self.reached, self._open = Event(), Event()
 
     def __call__(self, _request: Request) -> None:
+        self.hold()
+
+    def hold(self) -> None:
         self.reached.set()
         assert self._open.wait(PATIENCE)
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from bot.rig.github.records import Pull
-from bot.rig.http.faults import Fault, Request, Side
 from tests.stories.moving import (
     CHANGE,
     KEPT,
     NEW,
     Moves,
     after_the_look,
+    after_the_push,
     at_work,
     before_the_look,
     own_branch,
@@ -89,15 +89,10 @@ def test_merged_and_the_base_brings_workflows_which_ampbot_may_not_push(story: S
 
 
 def test_merged_together_with_the_commit_just_after_it_was_added(story: Story) -> None:
-    """The look after the push: the second query."""
+    """The look after the push sees it."""
     pull = story.pull(CHANGE)
     number = at_work(story, pull)
-    faults = story.rig.github.server.faults
-
-    def merge(_: Request) -> None:
-        story.rig.github.merge(story.repo, number, MAINTAINER)
-
-    faults.add(Fault("call", Side.AFTER, method="POST", path=r"/api/graphql$", skip=1, call=merge))
+    after_the_push(story, "feature", lambda: story.rig.github.merge(story.repo, number, MAINTAINER))
     story.settle()
     assert story.pulls() == [pull]
     assert story.files(story.branches()["main"]) == story.files(pull.head_sha)
@@ -231,15 +226,7 @@ def test_moved_just_after_the_push(story: Story) -> None:
     pull = story.pull(CHANGE)
     before = pull.head_sha
     number = at_work(story, pull)
-    swap = Fault(
-        "call",
-        Side.AFTER,
-        method="POST",
-        path=r"/api/graphql$",
-        skip=1,
-        call=lambda _: rewritten(story),
-    )
-    story.rig.github.server.faults.add(swap)
+    after_the_push(story, "feature", lambda: rewritten(story))
     story.settle()
     assert (len(pushes_of(story)), story.pulls()) == (0, [pull])
     assert sorted(story.branches()) == ["again", "feature", "main"]
@@ -253,10 +240,7 @@ def test_moved_just_after_the_push(story: Story) -> None:
 def test_pushed_to_just_after_the_push_both_are_there(story: Story) -> None:
     pull = story.pull(CHANGE)
     number = at_work(story, pull)
-    fault = Fault(
-        "call", Side.AFTER, method="POST", path=r"/api/graphql$", skip=1, call=lambda _: pushed(story)
-    )  # fmt: skip
-    story.rig.github.server.faults.add(fault)
+    after_the_push(story, "feature", lambda: pushed(story))
     story.settle()
     assert set(story.files(pull.head_sha)) >= {"new.txt", "other.txt"}
     (commit,) = story.repo.bare.commit(pull.head_sha).parents

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from bot.rig.github.records import Pull
 from bot.rig.http.faults import Side
 from tests.stories.conftest import RigWith
-from tests.stories.moving import CHANGE, pushes_of
+from tests.stories.moving import CHANGE, after_the_push, pushes_of
 from tests.stories.stopping import Gate
 from tests.stories.story import BOT, MAINTAINER, Story
 
@@ -20,10 +19,9 @@ WORK = "/amp go on\n\n- create new.txt: new\n- answer: Here it is.\n"
 def killed_after_the_push(story: Story, gate: Gate, pull: Pull, meanwhile: Callable[[], object]) -> str:
     """The bot is killed before it learns that its commit is on the branch. Returns the commit."""
     before = pull.head_sha
-    # The queries: the conversation, the look, the push, the look after it.
-    story.rig.github.server.faults.add(replace(gate.fault("POST", r"/api/graphql$"), skip=3))
+    after_the_push(story, "feature", gate.hold)
     story.say(pull.number, WORK)
-    story.until("the look after the push", gate.reached.is_set)
+    story.until("the push", gate.reached.is_set)
     pushed = story.branches()["feature"]
     assert pushed != before
     story.rig.bot.kill()
