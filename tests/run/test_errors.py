@@ -19,7 +19,7 @@ VendorError = GitHubError | SandboxError
 AT_WORK = StageError("the vendor's words", "amp:1", preparing=False)
 PREPARING = StageError("the vendor's words", "amp:1", preparing=True)
 
-REFUSED = ("github refused", refusal_messages.github_refused("the vendor's words", preparing=False))
+REFUSED = ("github refused", refusal_messages.github_refused("the vendor's words", preparing=False, kept=False))
 GITHUB_DOWN = ("github trouble", messages.github_down())
 E2B_DOWN = ("sandbox trouble", sandbox_messages.lost_touch())
 GARBLED = ("sandbox garbled", sandbox_messages.garbled())

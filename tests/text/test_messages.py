@@ -348,7 +348,7 @@ def everything(words: str) -> list[str]:
         messages.answered(words),
         messages.refused_paths([Violation(words[:200], "is a symbolic link")] * 21),
         sandbox_messages.refused("amp", words),
-        refusal_messages.github_refused(words, preparing=False),
+        refusal_messages.github_refused(words, preparing=False, kept=True),
         refusal_messages.fetch_failed(words),
         messages.agent_failed(error, kept=True),
     ]
