@@ -26,7 +26,11 @@ def of(connection: Connection, run: Run) -> Kept:
 
     A review has none. That of an agent which failed is there to be looked at, unless somebody asked for it unfinished.
     """
-    if run.outcome is None or not runs.has_artifact(connection, run.id, CHANGES):
+    if (
+        not run.request.kind.rules.publishes
+        or run.outcome is None
+        or not runs.has_artifact(connection, run.id, CHANGES)
+    ):
         return Kept.NOTHING
     complete = run.outcome.ok or stops.stopped_by(connection, run.id) != ""
     return Kept.TO_PUBLISH if complete else Kept.TO_SEE

@@ -39,6 +39,12 @@ def test_each_refusal_has_the_cure_of_its_cause_and_no_other(message: str, cure:
     assert [one for one in dict.fromkeys(CURES.values()) if one in published.message] == [cure]
 
 
+def test_of_a_review_there_is_no_change_set() -> None:
+    said = refusal_messages.github_refused("Repository was archived", preparing=False, kept=False).message
+    assert "change set" not in said
+    assert "Amp's transcript is kept with the run. Unarchive the repository" in said
+
+
 ENDINGS = {
     "a rule": refusal_messages.github_refused("Repository rule violations found, @bob", preparing=False, kept=True),
     "no fetch": refusal_messages.fetch_failed("remote: Hello @bob\nfatal: unable to access 'https://x.y/'"),
