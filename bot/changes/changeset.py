@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -243,28 +244,32 @@ def check(
     base_paths: Iterable[str] = (),
     leaks: Callable[[bytes], object] = lambda _: False,
     left_out: Rules = NO_RULES,
+    theirs: AbstractSet[str] = frozenset(),
 ) -> tuple[Violation, ...]:
     """Why the change set may not be published; empty if it may.
 
     The rules apply to what it adds or changes. `base_paths`: the files of the pinned tree, to find names that collide
     with unchanged ones. `leaks`: whether bytes contain a secret of ours. `left_out`: what collect.sh had to leave out.
+    `theirs`: paths that are as in the commit of the base branch that Amp merged: they are the base branch's business.
     """
     entries = changes.changes
     if any(leaks(_bytes(path)) for path in (*changes.left_out, *(change.path for change in entries))):
         return (Violation("", "the name of a file holds a secret of this installation"),)  # do not show any name
     violations = [Violation(paths.printable(path), _left_out_reason(path)) for path in changes.left_out]
     for change in entries:
-        reason = _reason(change, changes.lfs, limits, symlinks)
-        if reason is None and change.status == "added" and (kind := left_out.reason(change.path)):
+        own = change.path not in theirs
+        reason = _reason(change, changes.lfs, limits, symlinks) if own else None
+        if own and reason is None and change.status == "added" and (kind := left_out.reason(change.path)):
             reason = f"is left out: {kind}"
         if reason is None and leaks(change.content or b""):
             reason = "holds a secret of this installation"
         if reason:
             violations.append(Violation(paths.printable(change.path), reason))
-    old = (change.path for change in entries if change.old_mode is not None)
+    old = (change.path for change in entries if change.old_mode is not None or change.path in theirs)
     deleted = frozenset(change.path for change in entries if change.status == "deleted")
-    added = [c.path for c in entries if c.status == "added" and paths.folder_count(c.path) <= paths.MAX_FOLDERS]
-    found = collisions(chain(base_paths, old), deleted, added)
+    added = [change.path for change in entries if change.status == "added" and change.path not in theirs]
+    shallow = [path for path in added if paths.folder_count(path) <= paths.MAX_FOLDERS]
+    found = collisions(chain(base_paths, old), deleted, shallow)
     violations += [Violation(paths.printable(path), reason) for path, reason in found]
     if entries and changes.tree == EMPTY_TREE:
         violations.append(Violation("", "nothing would be left in the repository"))

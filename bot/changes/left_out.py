@@ -13,14 +13,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from bot.changes.asked_for import Use, uses
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lines with the reason for them, as a phrase. `by_product`: what tools leave behind, which nobody asked for."""
+    """Lines with the reason for them, as a phrase.
+
+    `by_product`: what tools leave behind, which nobody asked for. `secret`: it may hold secrets, so that the request
+    mentions it is not enough.
+    """
 
     reason: str
     lines: tuple[str, ...]
     by_product: bool = False
+    secret: bool = False
 
 
 TABLE = (
@@ -31,6 +38,7 @@ TABLE = (
             *("!.env.example", "!.env.sample", "!.env.template", "!.env.dist", "!.env.defaults", "!.env.schema"),
             *("!.env.*.example", "!.env.*.sample", "!.env.*.template", "!.env.*.dist"),
         ),
+        secret=True,
     ),
     Group("bytecode", ("__pycache__/", "*.pyc", "*.pyo", "*.class"), by_product=True),
     Group("virtual environment", (".venv/", "venv/", ".virtualenv/"), by_product=True),
@@ -49,7 +57,6 @@ BUILT = (
 IGNORED = "ignored by git"
 BY_OPERATOR = "left out here"
 
-_WORDS = re.compile(r"[\w.@+~/-]+")
 _PLAIN_NAME = re.compile(r"[\w.@+~-]{1,255}")
 _MAX_NAMED = 100
 
@@ -88,15 +95,16 @@ NO_RULES = Rules(())
 
 
 def rules(setting: Sequence[str], request: str, base_paths: Iterable[str]) -> Rules:
-    """The table, with the operator's lines, without what the request names, and without folders that the base has.
+    """The table, with the operator's lines, without what the request asks for, and without folders that the base has.
+
+    What may hold secrets it must ask for; any other name it need only mention (bot/changes/asked_for.py).
 
     `request`: its text. `base_paths`: the files of the pinned tree.
     """
     lines = [line for group in TABLE for line in group.lines] + list(setting)
     table = Rules(tuple(lines))
     lines += [f"!{name}/" for name in _folders_of(base_paths, table)]
-    named = dict.fromkeys(part for word in _WORDS.findall(request) for part in _parts(word))
-    lines += [f"!{name}" for name in named if table.match(name) or table.match(f"{name}/")][:_MAX_NAMED]
+    lines += [f"!{name}" for name, use in uses(request).items() if _lets_in(table, name, use)][:_MAX_NAMED]
     return Rules(tuple(lines))
 
 
@@ -125,9 +133,9 @@ def _folders_of(base_paths: Iterable[str], table: Rules) -> Iterable[str]:
     return [name for name in found if _PLAIN_NAME.fullmatch(name) and table.match(f"{name}/")]
 
 
-def _parts(word: str) -> Iterable[str]:
-    """The names in a path of the request: "web/.env." names "web" and ".env"."""
-    for part in word.split("/"):
-        name = part.rstrip(".")
-        if name and name not in ("..", "."):
-            yield name
+def _lets_in(table: Rules, name: str, use: Use) -> bool:
+    """Whether the request takes this name out of the table."""
+    line = table.match(name) or table.match(f"{name}/")
+    if line is None or use is Use.REFUSED:
+        return False
+    return use is Use.ASKED or not any(group.secret for group in TABLE if line in group.lines)

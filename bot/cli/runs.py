@@ -44,9 +44,9 @@ def list_runs(limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="H
 def show_run(run: RunArgument) -> None:
     """Everything that is known of one run."""
     from bot.cli import render
-    from bot.run.reading import CHANGES
     from bot.store import history
     from bot.store import runs as store
+    from bot.store.kept import CHANGES
 
     settings = load_settings()
     with _open_view(settings) as connection:
@@ -74,8 +74,9 @@ def diff_run(
     from bot.changes import changeset
     from bot.cli import patch, render
     from bot.model import Problem
-    from bot.run.reading import CHANGES, limits
+    from bot.run.reading import limits
     from bot.store import runs as store
+    from bot.store.kept import CHANGES
 
     settings = load_settings()
     with _open_view(settings) as connection:

@@ -18,12 +18,20 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
-    """One change to a tree: the new text, the sha of the new blob, or neither to delete the file."""
+    """One change to a tree: the new text, the sha of the new blob or submodule, or neither to delete the file."""
 
     path: str
     mode: str
     text: str | None = None
     blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """A file of a tree. `id`: of its blob; of a submodule: its commit."""
+
+    mode: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,18 @@ class CommentAnswer(Answer):
 
 class ShaAnswer(Answer):
     sha: str
+
+
+class TreeItemAnswer(Answer):
+    path: str
+    mode: str
+    type: str
+    sha: str
+
+
+class TreeAnswer(Answer):
+    tree: list[TreeItemAnswer]
+    truncated: bool = False
 
 
 class VerificationAnswer(Answer):

@@ -35,7 +35,9 @@ from bot.github.records import (
     PullAnswer,
     RefAnswer,
     ShaAnswer,
+    TreeAnswer,
     TreeEntry,
+    TreeFile,
 )
 from bot.model import CommentKind, Event
 
@@ -201,6 +203,16 @@ class Repository:
         body = {"base_tree": base, "tree": [_tree_entry(entry) for entry in entries]}
         return (await self._call("POST", "/git/trees", ShaAnswer, body=body, repeat=True)).sha
 
+    async def files(self, tree: str) -> dict[str, TreeFile] | None:
+        """All files and submodules of a tree, by path. None: more than GitHub lists, which is 100,000.
+
+        https://docs.github.com/en/rest/git/trees#get-a-tree
+        """
+        got = await self._call("GET", f"/git/trees/{tree}", TreeAnswer, query={"recursive": 1})
+        if got.truncated:
+            return None
+        return {item.path: TreeFile(item.mode, item.sha) for item in got.tree if item.type != "tree"}
+
     async def make_commit(self, message: str, tree: str, parents: Sequence[str]) -> Commit:
         """Create a commit. GitHub signs it only if we give no author and no committer."""
         body = {"message": self._client.redact(message), "tree": tree, "parents": list(parents)}
@@ -293,7 +305,8 @@ class Repository:
 
 
 def _tree_entry(entry: TreeEntry) -> dict[str, Any]:
-    fields: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "type": "blob"}
+    kind = "commit" if entry.mode == "160000" else "blob"
+    fields: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "type": kind}
     if entry.text is not None:
         return fields | {"content": entry.text}
     return fields | {"sha": entry.blob}  # null deletes the file

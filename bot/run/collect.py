@@ -10,13 +10,14 @@ from bot.changes import changeset
 from bot.context import Context
 from bot.model import Ending, Problem, RunState
 from bot.run.prepare import lifetime
-from bot.run.reading import CHANGES, MERGE, left_out_rules, limits
+from bot.run.reading import MERGE, left_out_rules, limits
 from bot.sandbox import host
 from bot.sandbox.client import Sandbox
 from bot.sandbox.errors import MissingFileError, OutputError
 from bot.sandbox.scripts import ARCHIVE, MERGED, script
 from bot.store import runs
 from bot.store.database import now
+from bot.store.kept import CHANGES
 from bot.store.runs import Run
 from bot.text import messages
 

@@ -36,6 +36,7 @@ class StageError:
     message: str  # the vendor's words, redacted
     template: str  # of the sandbox
     preparing: bool  # Amp has not started yet
+    kept: bool = False  # a change set is kept with the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ _NOT_FOUND = Meaning(
     "github shows nothing", lambda error: refusal_messages.not_found(error.message, preparing=error.preparing)
 )
 _REFUSED = Meaning(
-    "github refused", lambda error: refusal_messages.github_refused(error.message, preparing=error.preparing)
+    "github refused",
+    lambda error: refusal_messages.github_refused(error.message, preparing=error.preparing, kept=error.kept),
 )
 _GITHUB_DOWN = Meaning("github trouble", lambda _: messages.github_down())
 

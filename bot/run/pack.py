@@ -22,25 +22,31 @@ from bot.text.names import temporary_branch
 SECONDS = 900.0  # for one git command
 
 
-async def push(context: Context, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str) -> str:
+async def push(
+    context: Context, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str, merged: str | None = None
+) -> str:
     """Push the new objects to the run's temporary branch and return the tree's id. The caller deletes the branch.
+
+    `merged`: the commit that Amp merged.
 
     Raises:
         ForbiddenError: GitHub refused the push.
         UnavailableError: git failed for another reason.
     """
     url = f"{context.settings.github_url}/{pinned.repo_name}.git"
+    parents = [commit for commit in (pinned.base_sha, merged) if commit is not None]
     with tempfile.TemporaryDirectory(prefix="ampbot-") as folder:
         git = _Git(Path(folder), _environment(folder, context.settings.github_url, token))
         await git("init", "--quiet", "--bare", ".")
         for name, value in (("url", url), ("promisor", "true"), ("partialclonefilter", "blob:none")):
             await git("config", f"remote.origin.{name}", value)
-        await git("fetch", "--quiet", "--depth=1", "--no-tags", "--filter=blob:none", "origin", pinned.base_sha)
+        await git("fetch", "--quiet", "--depth=1", "--no-tags", "--filter=blob:none", "origin", *parents)
         await git("fast-import", "--quiet", "--done", input=_blobs(change_set))
         await git("read-tree", change_set.base_tree)
         await git("update-index", "-z", "--index-info", input=_index(change_set))
         tree = (await git("write-tree", "--missing-ok")).decode().strip()
-        commit = (await git("commit-tree", tree, "-p", pinned.base_sha, "-m", f"ampbot run {run}")).decode().strip()
+        onto = [argument for parent in parents for argument in ("-p", parent)]
+        commit = (await git("commit-tree", tree, *onto, "-m", f"ampbot run {run}")).decode().strip()
         await context.ensure_lock_held()
         branch = temporary_branch(run, context.settings.branch_prefix)
         await git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{branch}")
@@ -91,9 +97,9 @@ def _blobs(change_set: ChangeSet) -> bytes:
 def _index(change_set: ChangeSet) -> bytes:
     """Input of `git update-index --index-info`: https://git-scm.com/docs/git-update-index"""
     rows = []
-    for change in sorted(change_set.changes, key=lambda change: change.content is not None):
+    for change in sorted(change_set.changes, key=lambda change: change.status != "deleted"):
         path = change.path.encode("utf-8", "surrogateescape")
-        mode, blob = ("0", "0" * 40) if change.content is None else (change.mode, change.blob)
+        mode, blob = ("0", "0" * 40) if change.status == "deleted" else (change.mode, change.blob)
         rows.append(f"{mode} {blob}\t".encode() + path)
     return b"\0".join([*rows, b""])
 

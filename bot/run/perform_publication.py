@@ -25,6 +25,7 @@ from bot.github.swap import swap_branch
 from bot.model import Ending, Kept, PinnedBase
 from bot.run import tree
 from bot.run.cost import run_cost
+from bot.run.merge import Merge, about_workflows
 from bot.run.plan_publication import Facts, Landed, OpenPull, PushToHead, Step, Why, Withhold, apart, decide
 from bot.store import runs
 from bot.store.database import now
@@ -46,7 +47,7 @@ class Work:
     change_set: ChangeSet
     answer: Answer
     stopped_by: str
-    merged: str | None = None  # the commit of the base branch that Amp says it merged
+    merge: Merge | None = None  # of the base branch
 
 
 async def publish(context: Context, work: Work) -> Ending:
@@ -90,7 +91,14 @@ async def publish(context: Context, work: Work) -> Ending:
                 raise failed[1]
             try:
                 ending = await publication.perform(step, seen)
-            except UnprocessableError as error:  # something moved after the look, or a rule forbids it
+            except (
+                ForbiddenError,
+                UnprocessableError,
+            ) as error:  # something moved after the look, or a rule forbids it
+                if work.merge is not None and work.merge.brings_workflows and about_workflows(error.message):
+                    return refusal_messages.workflows_merged(pinned.base_branch, error.message)
+                if isinstance(error, ForbiddenError):
+                    raise
                 failed = (step, error)
                 ending = None
             if ending is not None:
@@ -223,20 +231,21 @@ class _Publication:
     async def _make_commit(self, start: str) -> bool:
         """Create the commit on `start` and store its id. False if GitHub's tree is not the collected one."""
         context, run, change_set, pinned = self._context, self._work.run, self._work.change_set, self._work.pinned
+        merge = self._work.merge
         moved = start != pinned.base_sha or change_set.base_tree != pinned.base_tree
         if moved:
+            merge = Merge(merge.commit) if merge is not None else None  # its tree is not that of a merge into `start`
             onto = (await self._repository.commit(start)).tree
             change_set, pinned = replace(change_set, base_tree=onto), replace(pinned, base_sha=start, base_tree=onto)
         try:
-            made = await tree.publish(context, self._repository, self._token, change_set, pinned, run.id)
+            made = await tree.publish(context, self._repository, self._token, change_set, pinned, run.id, merge)
             if made != change_set.tree and not moved:
                 log.error("tree differs", run=run.id, made=made, collected=change_set.tree)
                 return False
             message = messages.commit_message(self._headline, run.request, context.host)
-            parents = (start, *await self._merged_parent())
-            done = await self._repository.make_commit(message, made, parents)
+            done = await self._repository.make_commit(message, made, self._parents(start))
         finally:
-            if tree.is_large(change_set):
+            if tree.is_large(change_set, merge):
                 with suppress(GitHubError):
                     temporary = names.temporary_branch(run.id, context.settings.branch_prefix)
                     await self._repository.delete_branch(temporary)
@@ -245,21 +254,9 @@ class _Publication:
         await context.database.write(runs.set_commit, run.id, done.sha, self._own)
         return True
 
-    async def _merged_parent(self) -> tuple[str, ...]:
-        """The commit that Amp merged, if it is of the base branch as that was fetched; other merges are squashed.
-
-        That GitHub has a commit proves nothing: it serves those of every fork.
-        """
-        merged, tip = self._work.merged, self._work.pinned.base_tip
-        if merged is None or tip is None:
-            return ()
-        try:
-            of_base = merged == tip or await self._repository.merge_base(merged, tip) == merged
-        except (NotFoundError, UnprocessableError):  # no such commit, or no common ancestor
-            of_base = False
-        if not of_base:
-            log.warning("merge of another branch", run=self._work.run.id, merged=merged)
-        return (merged,) if of_base else ()
+    def _parents(self, start: str) -> tuple[str, ...]:
+        merge = self._work.merge
+        return (start, merge.commit) if merge is not None else (start,)
 
     async def _contains(self, head: str) -> bool:
         """Whether `head` is the run's commit, or has it in its history."""
@@ -296,7 +293,7 @@ class _Publication:
     async def _is_equal(self, sha: str) -> bool:
         """Whether the commit is that of an earlier attempt, which differs only in its time."""
         existing = await self._repository.commit(sha)
-        parents = (self._work.pinned.base_sha, *await self._merged_parent())
+        parents = self._parents(self._work.pinned.base_sha)
         return existing.tree == self._work.change_set.tree and existing.parents == parents
 
     # --- pull request ---

@@ -13,11 +13,12 @@ from bot.changes.left_out import IGNORED, is_by_product
 from bot.changes.paths import printable
 from bot.context import Context
 from bot.model import Ending, PinnedBase, Problem, RunState
-from bot.run import perform_publication
+from bot.run import merge, perform_publication
 from bot.run.perform_publication import Work
-from bot.run.reading import CHANGES, MERGE, check_changes, left_out_rules, off_loop, read_changes
+from bot.run.reading import check_changes, left_out_rules, off_loop, read_changes
 from bot.run.review import review
 from bot.store import runs, stops
+from bot.store.kept import CHANGES
 from bot.store.runs import Run
 from bot.text import left_out_messages, messages, stop_messages
 from bot.text.left_out_messages import LeftOut
@@ -61,7 +62,8 @@ async def publish(context: Context, run: Run) -> Ending | None:
 async def _publish(context: Context, work: Work, named: Sequence[LeftOut]) -> Ending:
     """`named`: what is left out of the change set."""
     run, pinned, change_set, answer = work.run, work.pinned, work.change_set, work.answer
-    if not change_set.changes:
+    merged = await merge.find(context, run, pinned, change_set)
+    if not change_set.changes and merged is None:
         if work.stopped_by:
             return stop_messages.stopped_unchanged(work.stopped_by, answer.text)
         missing = any(not item.by_product for item in named)
@@ -70,12 +72,11 @@ async def _publish(context: Context, work: Work, named: Sequence[LeftOut]) -> En
         return messages.fork_work()
     if pinned.closed:
         return messages.closed_pull()
-    violations = await check_changes(context, run.id, change_set, run.request.text)
+    theirs = merged.theirs if merged is not None else frozenset[str]()
+    violations = await check_changes(context, run.id, change_set, run.request.text, theirs)
     if violations:
         return messages.refused_paths(violations)
-    merged = await context.database.read(runs.load_artifact, run.id, MERGE)
-    work = replace(work, merged=merged.decode() if merged else None)
-    return await perform_publication.publish(context, work)
+    return await perform_publication.publish(context, replace(work, merge=merged))
 
 
 async def left_out(context: Context, run: Run, change_set: ChangeSet) -> tuple[LeftOut, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -23,12 +24,12 @@ from bot.model import Problem
 from bot.run.prepare import BASE_PATHS
 from bot.settings import Settings
 from bot.store import runs
+from bot.store.kept import CHANGES
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# The names of artifacts: the change set, and the id of the commit that Amp says it merged.
-CHANGES = "changes"
+# The name of the artifact with the id of the commit that Amp says it merged.
 MERGE = "merge"
 
 _READER = ThreadPoolExecutor(1, thread_name_prefix="ampbot-reader")
@@ -65,8 +66,10 @@ async def read_changes(context: Context, run: str, base_tree: str) -> ChangeSet 
     return await off_loop(read)
 
 
-async def check_changes(context: Context, run: str, change_set: ChangeSet, request: str = "") -> tuple[Violation, ...]:
-    """Why the run's change set may not be published; empty if it may. `request`: its text."""
+async def check_changes(
+    context: Context, run: str, change_set: ChangeSet, request: str = "", theirs: AbstractSet[str] = frozenset()
+) -> tuple[Violation, ...]:
+    """Why the run's change set may not be published; empty if it may. `request`: its text; `theirs`: as in `check`."""
 
     def check() -> tuple[Violation, ...]:
         with context.database.view() as connection:
@@ -77,6 +80,7 @@ async def check_changes(context: Context, run: str, change_set: ChangeSet, reque
                 limits=limits(context.settings),
                 leaks=context.redact.leaks,
                 left_out=_rules(context, run, request),
+                theirs=theirs,
             )
 
     return await off_loop(check)

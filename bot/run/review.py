@@ -26,6 +26,7 @@ from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import markers, messages, refusal_messages, review_messages
 from bot.text.markdown import sanitize
+from bot.text.review_messages import Apart
 
 log = structlog.get_logger()
 
@@ -55,7 +56,7 @@ async def _review(context: Context, run: Run, pinned: PinnedBase, answer: Answer
         return messages.permission_lost(request.actor)
     summary = answer.review.summary if answer.review is not None else ""
     comments = answer.review.comments if answer.review is not None else ()
-    fitting, off_diff = await _split(repository, pinned, comments)
+    fitting, off_diff, apart = await _split(repository, pinned, comments)
     price = run_cost(context, run, now())
     # The answer was redacted before its JSON was decoded, and escapes can hide a secret.
     text = context.redact("\n\n".join(filter(None, (answer.text, summary if summary not in answer.text else ""))))
@@ -65,13 +66,16 @@ async def _review(context: Context, run: Run, pinned: PinnedBase, answer: Answer
         return [review_messages.off_diff_comment(item.path, item.line, context.redact(item.body)) for item in off_diff]
 
     async def post(commit: str | None) -> str:
-        body = review_messages.review_body(request, text, rows(), price, replaced=None if commit else pinned.base_sha)
+        replaced = None if commit else pinned.base_sha
+        body = review_messages.review_body(request, text, rows(), price, replaced=replaced, apart=apart)
         return await repository.review(request.issue.number, commit, body, [_inline(context, item) for item in fitting])
 
     async def create() -> str:
+        nonlocal apart
         with suppress(UnprocessableError):
             return await post(pinned.base_sha)
         # GitHub refuses a line of a comment, or the commit. Post all comments in the summary.
+        apart = Apart.REFUSED if fitting else apart
         off_diff.extend(fitting)
         fitting.clear()
         with suppress(UnprocessableError):
@@ -87,24 +91,24 @@ async def _review(context: Context, run: Run, pinned: PinnedBase, answer: Answer
         )
     except UnprocessableError as error:
         log.warning("review refused", run=run.id, github=context.redact(error.message))
-        return review_messages.review_in_comment(text, rows(), pinned.base_sha)
-    return review_messages.reviewed(url, len(fitting), len(off_diff))
+        return review_messages.review_in_comment(text, rows(), pinned.base_sha, apart)
+    return review_messages.reviewed(url, len(fitting), len(off_diff), apart)
 
 
 async def _split(
     repository: Repository, pinned: PinnedBase, comments: tuple[LineComment, ...]
-) -> tuple[list[LineComment], list[LineComment]]:
-    """(comments on lines of the diff, all others)"""
+) -> tuple[list[LineComment], list[LineComment], Apart]:
+    """(comments on lines of the diff, all others, why the others are none)"""
     if not comments:
-        return [], []
+        return [], [], Apart.OUTSIDE
     try:
         parsed = Diff.parse(await repository.diff(pinned.merge_base or "", pinned.base_sha))
     except GitHubError as error:
         if error.status != 406:
             raise
-        parsed = Diff.parse("")
+        return [], list(comments), Apart.NO_DIFF
     fitting = [c for c in comments if parsed.accepts(c.path, c.line, c.side, c.start_line)]
-    return fitting, [c for c in comments if c not in fitting]
+    return fitting, [c for c in comments if c not in fitting], Apart.OUTSIDE
 
 
 def _inline(context: Context, comment: LineComment) -> InlineComment:

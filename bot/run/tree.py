@@ -12,6 +12,7 @@ from bot.github.records import TreeEntry
 from bot.github.repository import Repository
 from bot.model import PinnedBase
 from bot.run import pack
+from bot.run.merge import Merge
 
 # GitHub may answer a large request with a 502, so we create the tree in steps of this size.
 ENTRIES_A_REQUEST = 100
@@ -22,11 +23,22 @@ MAX_BYTES = 20_000_000
 
 
 async def publish(
-    context: Context, repository: Repository, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str
+    context: Context,
+    repository: Repository,
+    token: Token,
+    change_set: ChangeSet,
+    pinned: PinnedBase,
+    run: str,
+    merge: Merge | None = None,
 ) -> str:
-    """Create the tree and return its id, for the caller to compare with the sandbox's. Raises: GitHubError."""
-    if is_large(change_set):
-        return await pack.push(context, token, change_set, pinned, run)
+    """Create the tree and return its id, for the caller to compare with the sandbox's. Raises: GitHubError.
+
+    `merge`: what Amp merged. Then the tree is built on that of the merged commit, so that what came from there is not
+    sent: it may be a great deal, and GitHub refuses workflow files in such a request.
+    """
+    if is_large(change_set, merge):
+        return await pack.push(context, token, change_set, pinned, run, merge.commit if merge is not None else None)
+    changes = _sent(change_set, merge)
     # One after the other is slow, and all at once exceeds GitHub's limits.
     slots = asyncio.Semaphore(4)
 
@@ -34,16 +46,27 @@ async def publish(
         async with slots:
             await repository.blob(change.content or b"")
 
-    await asyncio.gather(*(upload(change) for change in _unique_blobs(change_set.changes).values()))
-    tree = change_set.base_tree
-    for entries in _batches(change_set.changes):
-        tree = await repository.tree(tree, entries)
+    await asyncio.gather(*(upload(change) for change in _unique_blobs(changes).values()))
+    tree, entries = change_set.base_tree, [_entry(change) for change in changes]
+    if merge is not None and merge.tree is not None:
+        tree, entries = merge.tree, [*(entry for entry in entries if not _deletes(entry)), *merge.rest]
+    for batch in _batches(entries):
+        tree = await repository.tree(tree, batch)
     return tree
 
 
-def is_large(change_set: ChangeSet) -> bool:
+def is_large(change_set: ChangeSet, merge: Merge | None = None) -> bool:
     """Whether the change set is pushed with git."""
-    return len(_unique_blobs(change_set.changes)) > MAX_BLOBS or change_set.total_bytes > MAX_BYTES
+    changes = _sent(change_set, merge)
+    size = sum({change.blob: len(change.content or b"") for change in changes}.values())
+    return len(_unique_blobs(changes)) > MAX_BLOBS or size > MAX_BYTES
+
+
+def _sent(change_set: ChangeSet, merge: Merge | None) -> Sequence[Change]:
+    """The changes whose contents are sent."""
+    if merge is None or merge.tree is None:
+        return change_set.changes
+    return [change for change in change_set.changes if change.path not in merge.theirs]
 
 
 def _unique_blobs(changes: Sequence[Change]) -> dict[str, Change]:
@@ -61,15 +84,14 @@ def _text(content: bytes) -> str | None:
     return None if "\0" in text else text
 
 
-def _batches(changes: Sequence[Change]) -> Iterator[list[TreeEntry]]:
+def _batches(entries: Sequence[TreeEntry]) -> Iterator[list[TreeEntry]]:
     """The entries of each request. If a file replaces a folder, or the reverse, deletions get requests of their own."""
     batch: list[TreeEntry] = []
     size = 0
-    ordered = sorted(changes, key=lambda change: change.content is not None)
-    first_added = _first_added(ordered) if _swaps(changes) else None
-    for index, change in enumerate(ordered):
-        entry = _entry(change)
-        weight = len(change.content or b"") if entry.text is not None else 0
+    ordered = sorted(entries, key=lambda entry: not _deletes(entry))
+    first_added = _first_added(ordered) if _swaps(entries) else None
+    for index, entry in enumerate(ordered):
+        weight = len(entry.text.encode()) if entry.text is not None else 0
         full = len(batch) == ENTRIES_A_REQUEST or size + weight > INLINE_A_REQUEST
         if batch and (full or index == first_added):
             yield batch
@@ -81,9 +103,9 @@ def _batches(changes: Sequence[Change]) -> Iterator[list[TreeEntry]]:
 
 
 def _entry(change: Change) -> TreeEntry:
-    if change.content is None:
+    if change.status == "deleted":
         return TreeEntry(change.path, change.old_mode or "100644")
-    text = _text(change.content)
+    text = _text(change.content) if change.content is not None else None
     return (
         TreeEntry(change.path, change.mode, blob=change.blob)
         if text is None
@@ -91,14 +113,18 @@ def _entry(change: Change) -> TreeEntry:
     )
 
 
-def _first_added(ordered: Sequence[Change]) -> int:
-    return next((index for index, change in enumerate(ordered) if change.content is not None), len(ordered))
+def _deletes(entry: TreeEntry) -> bool:
+    return entry.text is None and entry.blob is None
 
 
-def _swaps(changes: Sequence[Change]) -> bool:
+def _first_added(ordered: Sequence[TreeEntry]) -> int:
+    return next((index for index, entry in enumerate(ordered) if not _deletes(entry)), len(ordered))
+
+
+def _swaps(entries: Sequence[TreeEntry]) -> bool:
     """Whether a new path is below a deleted file, or a deleted path below a new file."""
-    deleted = {change.path for change in changes if change.content is None}
-    added = {change.path for change in changes if change.content is not None}
+    deleted = {entry.path for entry in entries if _deletes(entry)}
+    added = {entry.path for entry in entries if not _deletes(entry)}
     return any(not deleted.isdisjoint(_parents(path)) for path in added) or any(
         not added.isdisjoint(_parents(path)) for path in deleted
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 
 import sqlalchemy as sa
 import structlog
@@ -22,12 +21,11 @@ from bot.run.kept import take_kept, taken
 from bot.run.missing import missing
 from bot.run.prepare import lifetime, prepare
 from bot.run.publish import publish
-from bot.run.reading import CHANGES
 from bot.run.report import report
 from bot.run.stop import kill
 from bot.run.work import work
 from bot.sandbox.errors import SandboxError
-from bot.store import kept, runs, stops
+from bot.store import kept, runs
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import gave_up_messages, messages
@@ -101,15 +99,17 @@ async def attempt(context: Context, run: str, stage: Stage) -> bool:
         raise
     except ExhaustedError:
         log.error("run given up", run=run, stage=stage.__name__, attempts=MAX_ATTEMPTS)
-        ending = await _given_up(context, run, stage)
+        failure = await _given_up(context, run, stage)
     except (GitHubError, SandboxError) as error:
-        ending = replace(await _ending_for(context, row, stage, error), kept=await _kept(context, row, stage))
+        failure = await _ending_for(context, row, stage, error)
     except Exception:  # a bug must end the run visibly, too
         log.exception("stage failed", run=run, stage=stage.__name__)
-        ending = replace(messages.internal_error(run), kept=await _kept(context, row, stage))
-    if ending is None:
-        return False
-    await context.database.write(runs.end, run, ending)
+        failure = messages.internal_error(run)
+    else:
+        if ending is not None:
+            await context.database.write(runs.end, run, ending)
+        return ending is not None
+    await context.database.write(kept.end_failed, run, failure)
     return True
 
 
@@ -122,8 +122,7 @@ def _progress(connection: Connection, run: Run) -> str:
 
 async def _given_up(context: Context, run: str, stage: Stage) -> Ending:
     row = await context.database.read(runs.get, run)
-    ending = gave_up_messages.run(run, MAX_ATTEMPTS, doing=_DOING[stage], branch=row.branch, pull=row.pull)
-    return replace(ending, kept=await _kept(context, row, stage))
+    return gave_up_messages.run(run, MAX_ATTEMPTS, doing=_DOING[stage], branch=row.branch, pull=row.pull)
 
 
 async def _with_retries(
@@ -144,19 +143,9 @@ async def _ending_for(context: Context, run: Run, stage: Stage, error: GitHubErr
         return ending
     message = context.redact(error.message if isinstance(error, GitHubError) else str(error))
     preparing = stage in (prepare, take_kept)
-    return meaning.ending(StageError(message, context.settings.e2b_template, preparing=preparing))
-
-
-async def _kept(context: Context, run: Run, stage: Stage) -> Kept:
-    """What is kept of a run whose stage failed: a change set that was about to be published."""
-    if (
-        stage is not publish
-        or run.outcome is None
-        or not await context.database.read(runs.has_artifact, run.id, CHANGES)
-    ):
-        return Kept.NOTHING
-    complete = run.outcome.ok or await context.database.read(stops.stopped_by, run.id) != ""
-    return Kept.TO_PUBLISH if complete else Kept.TO_SEE
+    left = await context.database.read(kept.of, await context.database.read(runs.get, run.id))
+    holds = left is not Kept.NOTHING
+    return meaning.ending(StageError(message, context.settings.e2b_template, preparing=preparing, kept=holds))
 
 
 async def _release(context: Context, run: str) -> None:

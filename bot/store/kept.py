@@ -7,7 +7,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.model import Kept, PinnedBase
+from bot.model import Ending, Kept, PinnedBase
 from bot.store import runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
@@ -15,6 +15,30 @@ from bot.store.tables import artifacts, run_events
 
 # The run event that says that Amp works again on a retry; its detail says why.
 ANEW = "anew"
+
+
+# The name of the artifact that is the change set.
+CHANGES = "changes"
+
+
+def of(connection: Connection, run: Run) -> Kept:
+    """What is kept of a run that fails: its change set, once that is collected, whatever failed then.
+
+    A review has none. That of an agent which failed is there to be looked at, unless somebody asked for it unfinished.
+    """
+    if (
+        not run.request.kind.rules.publishes
+        or run.outcome is None
+        or not runs.has_artifact(connection, run.id, CHANGES)
+    ):
+        return Kept.NOTHING
+    complete = run.outcome.ok or stops.stopped_by(connection, run.id) != ""
+    return Kept.TO_PUBLISH if complete else Kept.TO_SEE
+
+
+def end_failed(connection: Connection, run: str, ending: Ending) -> None:
+    """Decide the ending of a run that failed, unless it is decided, with what is kept of it."""
+    runs.end(connection, run, replace(ending, kept=of(connection, runs.get(connection, run))))
 
 
 def source(run: Run) -> str | None:

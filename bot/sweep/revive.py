@@ -13,7 +13,7 @@ from bot.dispatch import inbox
 from bot.dispatch.give_up import show_given_up
 from bot.engine.workflows import Engine
 from bot.run.report import report
-from bot.store import deliveries, runs, stale
+from bot.store import deliveries, kept, runs, stale
 from bot.store.deliveries import GIVEN_UP
 from bot.store.stale import PendingRun
 from bot.text import messages
@@ -87,7 +87,7 @@ async def _requeue_run(context: Context, engine: Engine, pending: PendingRun, ke
         await engine.enqueue(version.workflow, queue=version.queue, partition=partition, key=key, argument=run)
         return
     log.error("run given up", run=run)
-    await context.database.write(runs.end, run=run, ending=messages.internal_error(run))
+    await context.database.write(kept.end_failed, run, messages.internal_error(run))
     try:
         async with asyncio.timeout(REPORT_SECONDS):
             await report(context, run)

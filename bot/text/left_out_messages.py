@@ -26,7 +26,7 @@ def note(found: Sequence[LeftOut], count: int) -> str:
     names = ", ".join(f"{code(item.path)} ({item.reason})" for item in shown)
     more = f", and {count - len(shown):,} more" if count > len(shown) else ""
     return (
-        f"Left out: {names}{more}. To have one published, name it in the request; what git ignores, take out of "
+        f"Left out: {names}{more}. To have one published, ask to add it by name; what git ignores, take out of "
         "`.gitignore`."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bot.model import Ending, RunState
+from bot.model import Ending, Kept, RunState
 from bot.text.markdown import code, quote
 
 _AGAIN: Final = "then comment `/amp retry`."
@@ -51,11 +51,25 @@ def cure(message: str) -> str:
     return next((text for words, text in _CURES if re.search(words, message, re.IGNORECASE)), _UNKNOWN)
 
 
-def github_refused(message: str, *, preparing: bool) -> Ending:
-    """GitHub refused a request for good. `preparing`: Amp has not started yet."""
+def github_refused(message: str, *, preparing: bool, kept: bool) -> Ending:
+    """GitHub refused a request for good. `preparing`: Amp has not started yet. `kept`: there is a change set."""
     what = "GitHub refused ampbot's request" if preparing else "GitHub refused to publish the work"
-    kept = "Nothing was changed." if preparing else "The change set is kept with the run."
-    return Ending(RunState.FAILED, f"{what}:\n\n{quote(message, 600)}\n\n{kept} {cure(message)}")
+    left = "Amp's transcript is kept with the run."
+    if preparing or kept:
+        left = "Nothing was changed." if preparing else "The change set is kept with the run."
+    return Ending(RunState.FAILED, f"{what}:\n\n{quote(message, 600)}\n\n{left} {cure(message)}")
+
+
+def workflows_merged(base: str, message: str) -> Ending:
+    """GitHub refused a merge of the branch `base` that changes no workflow but brings those of the branch."""
+    return Ending(
+        RunState.REFUSED,
+        f"The merge of {code(base)} brings changed files below `.github/workflows/`, and GitHub does not take those "
+        f"from ampbot, not even in a merge:\n\n{quote(message, 600)}\n\nNothing was pushed. The change set is kept "
+        f"with the run. Merge {code(base)} by hand, for example with the button *Update branch*, then ask again for "
+        "the rest.",
+        Kept.TO_SEE,
+    )
 
 
 def fetch_failed(git: str) -> Ending:

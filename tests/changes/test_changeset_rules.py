@@ -202,3 +202,25 @@ def test_a_name_that_is_a_secret_is_not_shown() -> None:
     entries = [added("canary-3f9a/x"), added(".github/canary-3f9a"), added("CANARY-3F9A/x")]
     found = changeset.check(change_set(*entries), leaks=lambda data: b"canary-3f9a" in data)
     assert found == (Violation("", "the name of a file holds a secret of this installation"),)
+
+
+# --- what a merge brings --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [row[0] for row in REFUSED.values()], ids=REFUSED)
+def test_what_a_merge_brings_is_the_base_branchs_business(change: Change) -> None:
+    found = change_set(change, lfs=[change.path])
+    assert changeset.check(found, symlinks="inside", left_out=rules((), "", ())) != ()
+    assert changeset.check(found, symlinks="inside", theirs={change.path}) == ()
+    assert changeset.check(found, symlinks="inside", theirs={"other"}) != ()
+
+
+def test_names_of_amps_must_not_collide_with_those_a_merge_brings() -> None:
+    found = change_set(added("Readme"), added("readme"))
+    assert [item.path for item in changeset.check(found, theirs={"Readme"})] == ["readme"]
+    assert changeset.check(found, theirs={"Readme", "readme"}) == ()
+
+
+def test_a_merge_may_not_bring_a_secret_of_ours() -> None:
+    found = change_set(added("a", b"secret"))
+    assert changeset.check(found, leaks=lambda data: b"secret" in data, theirs={"a"}) != ()

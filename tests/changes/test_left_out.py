@@ -47,9 +47,14 @@ def test_the_operator_widens_and_narrows_it() -> None:
 
 @pytest.mark.parametrize(
     "request_text",
-    ["add a `.env.production`.", "write web/.env.production, please", "Need (.env.production)", ".env.production:"],
+    [
+        "add a `.env.production`.",
+        "write web/.env.production, please",
+        "Add (.env.production)",
+        "create .env.production:",
+    ],
 )
-def test_what_the_request_names_is_published(request_text: str) -> None:
+def test_what_the_request_asks_for_is_published(request_text: str) -> None:
     found = rules((), request_text, ())
     assert found.match("web/.env.production") is None
     assert found.reason("web/.env") == "environment file"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.context import Context
-from bot.github.errors import GitHubError, LimitedError, NotFoundError
+from bot.github.errors import ForbiddenError, GitHubError, LimitedError, NotFoundError
 from bot.run import workflow
 from bot.run.errors import MEANINGS, StageError, meaning_of
 from bot.sandbox.errors import CommandTimeoutError, SandboxError
@@ -19,7 +21,7 @@ VendorError = GitHubError | SandboxError
 AT_WORK = StageError("the vendor's words", "amp:1", preparing=False)
 PREPARING = StageError("the vendor's words", "amp:1", preparing=True)
 
-REFUSED = ("github refused", refusal_messages.github_refused("the vendor's words", preparing=False))
+REFUSED = ("github refused", refusal_messages.github_refused("the vendor's words", preparing=False, kept=False))
 GITHUB_DOWN = ("github trouble", messages.github_down())
 E2B_DOWN = ("sandbox trouble", sandbox_messages.lost_touch())
 GARBLED = ("sandbox garbled", sandbox_messages.garbled())
@@ -82,6 +84,12 @@ async def test_any_other_error_is_a_bug(context: Context, error: Exception) -> N
     assert await workflow.attempt(context, run_request().id, stage) is True
     row = await context.database.read(runs.get, run_request().id)
     assert row.ending == messages.internal_error(run_request().id)
+
+
+def test_a_change_set_is_said_to_be_kept_where_there_is_one() -> None:
+    said = MEANINGS[ForbiddenError].ending(replace(AT_WORK, kept=True)).message
+    assert "The change set is kept with the run." in said
+    assert "change set" not in MEANINGS[ForbiddenError].ending(AT_WORK).message
 
 
 def test_before_amp_starts_there_is_only_no_sandbox() -> None:

@@ -12,8 +12,8 @@ from bot.context import Context
 from bot.model import RunKind, RunRules, RunState
 from bot.run.collect import collect
 from bot.run.publish import publish
-from bot.run.reading import CHANGES
 from bot.store import runs, stops
+from bot.store.kept import CHANGES
 from bot.store.runs import Run
 from bot.text import messages, stop_messages
 from tests.factory import outcome, pinned, run_request

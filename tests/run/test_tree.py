@@ -169,7 +169,9 @@ async def test_what_is_large_goes_as_one_pack(monkeypatch: pytest.MonkeyPatch, a
     found = change_set({}, after)
     packed: list[object] = []
 
-    async def push(context: object, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str) -> str:
+    async def push(
+        context: object, token: Token, change_set: ChangeSet, pinned: PinnedBase, run: str, merged: str | None
+    ) -> str:
         packed.extend([change_set, pinned, run])
         return "by pack"
 

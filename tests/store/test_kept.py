@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.model import Kept, RunState
+from bot.model import Ending, Kept, RunKind, RunState
 from bot.store import kept, runs, stops
 from bot.store.database import Database
 from tests.factory import ending, outcome, pinned, run, run_request
@@ -61,3 +61,29 @@ async def test_taken_twice_it_is_there_once_and_the_earlier_run_keeps_its_own(da
     await database.write(lambda c: c.execute(sa.text(f"DELETE FROM artifacts WHERE run = '{FIRST}'")))
     assert await database.read(kept.find, FIRST) is None
     assert await artifacts(SECOND) == [b"one", b"two"]
+
+
+async def test_of_a_run_that_fails_its_change_set_is_kept_once_it_is_collected(database: Database) -> None:
+    async def left(kind: RunKind, *, collected: bool = True, ok: bool = True, stopped: bool = False) -> Kept:
+        def fail(connection: Connection) -> None:
+            name = f"{kind}-{collected}-{ok}-{stopped}"
+            runs.add(connection, run_request(name, kind=kind))
+            runs.set_kept_outcome(connection, name, outcome(ok=ok))
+            if collected:
+                runs.save_artifact(connection, name, kept.CHANGES, [b"one"])
+            if stopped:
+                runs.append_event(connection, name, stops.STOP, "mona")
+            kept.end_failed(connection, name, ending(state=RunState.FAILED))
+            kept.end_failed(connection, name, TO_PUBLISH)  # it is decided
+            found.append(runs.get(connection, name).ending)
+
+        found: list[Ending | None] = []
+        await database.write(fail)
+        assert found[-1] is not None
+        return found[-1].kept
+
+    assert await left(RunKind.WORK) is Kept.TO_PUBLISH
+    assert await left(RunKind.WORK, ok=False) is Kept.TO_SEE
+    assert await left(RunKind.WORK, ok=False, stopped=True) is Kept.TO_PUBLISH
+    assert await left(RunKind.WORK, collected=False) is Kept.NOTHING
+    assert await left(RunKind.REVIEW) is Kept.NOTHING

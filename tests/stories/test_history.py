@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from bot.rig.github.git import Change
 from bot.rig.github.records import Pull
 from tests.stories.conftest import RigWith
 from tests.stories.story import MAINTAINER, Story
@@ -125,6 +126,154 @@ def test_a_merge_with_a_conflict_that_amp_resolved(story: Story, *, committed: b
     parents, files = head(story, pull)
     assert parents == (before, main)
     assert (files["app.py"], files["docs/guide.md"]) == (b"both\n", b"A better guide\n")
+
+
+# --- what a merge brings that Amp itself may not change ---------------------------------------------
+
+GUARDED: dict[str, str | None] = {
+    "CODEOWNERS": "* @ann\n",
+    ".github/dependabot.yml": "version: 2\n",
+    ".vscode/settings.json": "{}\n",
+    ".gitignore": "build/\n",
+    "build/kept.txt": "tracked all the same\n",
+}
+
+
+def bring(story: Story, entries: Mapping[str, tuple[str, str]]) -> str:
+    """The base branch with links and submodules: (mode, target or commit) by path."""
+    bare, main = story.repo.bare, story.branches()["main"]
+    made = [
+        Change(path, mode, bare.write_blob(what.encode()) if mode == "120000" else what)
+        for path, (mode, what) in entries.items()
+    ]
+    tree = bare.write_tree(bare.resolve(f"{main}^{{tree}}"), made)
+    by = bare.commit(main).author
+    tip = bare.write_commit(tree, [main], "Links", by, by)
+    bare.set_ref("refs/heads/main", tip, main)
+    return tip
+
+
+def whole(story: Story, commit: str) -> dict[str, tuple[str, str]]:
+    return {entry.path: (entry.mode, entry.oid) for entry in story.repo.bare.entries(commit, recursive=True)}
+
+
+def test_a_merge_brings_what_amp_itself_may_not_change(story: Story) -> None:
+    pull = story.pull(FEATURE)
+    push(story, GUARDED | THEIRS)
+    main = bring(story, {"link": ("120000", "/etc/passwd"), "lib": ("160000", "1" * 40), "gone": ("120000", "x")})
+    before = pull.head_sha
+    ask(story, pull.number, MERGE, "create more.txt: more")
+    assert story.states() == ["published"]
+    assert head(story, pull)[0] == (before, main)
+    mine = {path: whole(story, pull.head_sha)[path] for path in ("app.py", "more.txt")}
+    assert whole(story, pull.head_sha) == whole(story, main) | mine
+    assert "Left out" not in story.only_answer(pull.number)
+
+
+def test_a_merge_takes_away_and_moves_on_what_the_base_did(story: Story) -> None:
+    push(story, GUARDED)
+    bring(story, {"lib": ("160000", "1" * 40), "other": ("160000", "2" * 40), "link": ("120000", "/etc/passwd")})
+    pull = story.pull(FEATURE)
+    push(story, {"CODEOWNERS": None, ".vscode/settings.json": "{1}\n", "link": None})
+    main = bring(story, {"lib": ("160000", "3" * 40)})
+    before = pull.head_sha
+    ask(story, pull.number, MERGE)
+    assert story.states() == ["published"]
+    assert head(story, pull)[0] == (before, main)
+    assert whole(story, pull.head_sha) == whole(story, main) | {"app.py": whole(story, before)["app.py"]}
+
+
+def test_a_merge_of_many_files_sends_none_of_them(story: Story) -> None:
+    pull = story.pull(FEATURE)
+    main = push(story, {f"many/{n}.bin": f"\0{n}" for n in range(60)} | {".github/dependabot.yml": "version: 2\n"})
+    before = pull.head_sha
+    ask(story, pull.number, MERGE, "create more.txt: more")
+    assert story.states() == ["published"]
+    assert head(story, pull)[0] == (before, main)
+    mine = {path: whole(story, pull.head_sha)[path] for path in ("app.py", "more.txt")}
+    assert whole(story, pull.head_sha) == whole(story, main) | mine
+
+
+WORKFLOW = ".github/workflows/ci.yml"
+
+
+def test_github_takes_no_workflows_in_a_merge(story: Story) -> None:
+    pull = story.pull(FEATURE)
+    push(story, {WORKFLOW: "on: push\n"})
+    branches = story.branches()
+    ask(story, pull.number, MERGE)
+    assert (story.states(), story.branches(), story.pulls()) == (["refused"], branches, [pull])
+    said = story.only_answer(pull.number)
+    assert "The merge of `main` brings changed files below `.github/workflows/`" in said
+    assert "Merge `main` by hand, for example with the button *Update branch*" in said
+
+
+def test_github_takes_workflows_that_the_base_branch_has(story: Story) -> None:
+    pull = story.pull(FEATURE)
+    main = push(story, {WORKFLOW: "on: push\n"})
+    before, github = pull.head_sha, story.rig.github
+    github.settings.workflows_of_branches = True
+    try:
+        ask(story, pull.number, MERGE)
+    finally:
+        github.settings.workflows_of_branches = False
+    assert story.states() == ["published"]
+    assert head(story, pull)[0] == (before, main)
+    assert whole(story, pull.head_sha) == whole(story, main) | {"app.py": whole(story, before)["app.py"]}
+
+
+SMUGGLED = {
+    "a workflow that differs": (WORKFLOW, f"create {WORKFLOW}: evil"),
+    "a workflow that the base does not have": (".github/workflows/evil.yml", "create .github/workflows/evil.yml: evil"),
+    "a workflow under another name": (
+        ".github/workflows/evil.yml",
+        f"run: cp {WORKFLOW} .github/workflows/evil.yml",
+    ),
+    "another mode": (WORKFLOW, f"run: chmod +x {WORKFLOW}"),
+    "one that the base has kept": ("CODEOWNERS", "run: rm CODEOWNERS"),
+    "one that only the pull request has": (".github/mine.yml", "run: rm .github/mine.yml"),
+}
+
+
+@pytest.mark.parametrize(("path", "line"), SMUGGLED.values(), ids=SMUGGLED)
+@pytest.mark.parametrize("claimed", [MERGE, "run: git rev-parse origin/main > .git/MERGE_HEAD"])
+def test_a_merge_smuggles_nothing_in(story: Story, claimed: str, path: str, line: str) -> None:
+    push(story, {"CODEOWNERS": "* @ann\n"})
+    pull = story.pull(FEATURE | {".github/mine.yml": "mine\n"})
+    push(story, {WORKFLOW: "on: push\n"})
+    branches = story.branches()
+    ask(
+        story,
+        pull.number,
+        claimed,
+        f"run: mkdir -p .github/workflows; git show origin/main:{WORKFLOW} > {WORKFLOW}",
+        line,
+    )
+    assert (story.states(), story.branches(), story.pulls()) == (["refused"], branches, [pull])
+    said = story.only_answer(pull.number)
+    assert "Amp made a change that ampbot does not publish" in said
+    assert f"- `{path}`" in said
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_merge_that_changes_no_file(story: Story, *, committed: bool) -> None:
+    pull = apart(story)
+    before, main = pull.head_sha, story.branches()["main"]
+    files = whole(story, before)
+    line = "run: git merge -q -s ours --no-edit origin/main"
+    ask(story, pull.number, line if committed else "run: git rev-parse origin/main > .git/MERGE_HEAD")
+    assert story.states() == ["published"]
+    assert head(story, pull)[0] == (before, main)
+    assert whole(story, pull.head_sha) == files
+    assert f"Added {pull.head_sha} to `feature`" in story.only_answer(pull.number)
+
+
+def test_a_merge_of_what_is_there_already_is_none(story: Story) -> None:
+    pull = apart(story)
+    before = pull.head_sha
+    ask(story, pull.number, "run: git merge-base HEAD origin/main > .git/MERGE_HEAD")
+    assert story.states() == ["answered"]
+    assert pull.head_sha == before
 
 
 def test_a_merge_of_an_older_commit_of_the_base(story: Story) -> None:

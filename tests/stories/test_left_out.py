@@ -13,7 +13,7 @@ JUNK = (
     "- run: mkdir -p web/node_mod''ules/pad a/__pyca''che__\n"
     "- run: touch web/node_mod''ules/pad/x.js a/__pyca''che__/b.py''c\n"
 )
-HOW = "To have one published, name it in the request; what git ignores, take out of `.gitignore`."
+HOW = "To have one published, ask to add it by name; what git ignores, take out of `.gitignore`."
 
 
 def said(story: Story, request: str) -> str:
@@ -90,3 +90,25 @@ def test_the_operator_widens_and_narrows_it(rig_with: RigWith) -> None:
     answer = said(story, f"/amp go\n\n{ENV}- run: touch trace.lo''g\n")
     assert story.change() == {".env": ("100644", b"KEY=1\n")}
     assert "Left out: `trace.log` (left out here)." in answer
+
+
+def test_of_a_folder_with_both_the_work_is_published_and_the_rest_named(story: Story) -> None:
+    answer = said(
+        story,
+        "/amp pack it, and don't commit node_modules or .env\n\n"
+        "- run: mkdir -p deploy/node_modules/pad deploy/src/__pyca''che__ deploy/.ve''nv/bin\n"
+        "- run: printf 'KEY=1\\n' > deploy/.env && cp deploy/.env deploy/.env.example && touch deploy/src/a.py\n"
+        "- run: touch deploy/node_modules/pad/x.js deploy/src/__pyca''che__/a.py''c deploy/.ve''nv/bin/python\n"
+        "- run: printf 'PK\\003\\004' > deploy/app.zip\n"
+        "- answer: Packed.\n",
+    )
+    assert story.states() == ["published"]
+    assert story.change() == {
+        "deploy/.env.example": ("100644", b"KEY=1\n"),
+        "deploy/app.zip": ("100644", b"PK\003\004"),
+        "deploy/src/a.py": ("100644", b""),
+    }
+    assert (
+        "Left out: `deploy/.env` (environment file), `deploy/.venv/` (virtual environment), `deploy/node_modules/` "
+        f"(dependencies), `deploy/src/__pycache__/` (bytecode). {HOW}"
+    ) in answer

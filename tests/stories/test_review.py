@@ -204,15 +204,19 @@ def test_what_a_review_says_does_nothing(rig: Rig) -> None:
     assert len(story.runs()) == 1
 
 
+REFUSED = "On lines, which are here because GitHub took no comments on them"
+
+
 def test_where_github_refuses_a_line_the_review_goes_without(rig: Rig) -> None:
     story, pull = begin(rig, answering(block("Good.", ROW)))
     words = "Pull request review thread line must be part of the diff"
     rig.github.server.faults.add(Fault("error", method="POST", path="/reviews$", status=422, message=words))
     story.say(pull.number, "/amp review")
     story.settle()
-    assert "Good.\n\n**On lines outside the diff**\n\n- `app.py:10`: Why in words?\n" in only_review(story, pull).body
+    assert f"Good.\n\n**{REFUSED}**\n\n- `app.py:10`: Why in words?\n" in only_review(story, pull).body
     assert inline(pull) == []
-    assert "with 0 comments on the diff. 1 more did not fit" in story.only_answer(pull.number)
+    said = "with 0 comments on the diff. 1 more could not be put on lines, as GitHub refused that, and stands"
+    assert said in story.only_answer(pull.number)
 
 
 def test_a_review_of_what_a_force_push_took_away_is_on_the_new_head_without_lines(rig: Rig) -> None:
@@ -226,7 +230,7 @@ def test_a_review_of_what_a_force_push_took_away_is_on_the_new_head_without_line
     review = only_review(story, pull)
     assert (review.commit, read != head) == (head, True)
     assert f" -->\n\nThis is about {read}, which a push has replaced since Amp read it." in review.body
-    assert "Good.\n\n**On lines outside the diff**\n\n- `app.py:10`: Why in words?\n" in review.body
+    assert f"Good.\n\n**{REFUSED}**\n\n- `app.py:10`: Why in words?\n" in review.body
     assert inline(pull) == []
     assert story.states() == ["reviewed"]
     assert "### 🔎 Reviewed" in story.only_answer(pull.number)
@@ -242,7 +246,7 @@ def test_a_review_that_github_takes_in_no_form_is_in_the_comment(rig: Rig) -> No
     answer = story.only_answer(pull.number)
     assert "### 🔎 Reviewed" in answer
     assert f"GitHub took no review of {pull.head_sha}, so here is what Amp found." in answer
-    assert "Good.\n\n**On lines outside the diff**\n\n- `app.py:10`: Why in words?\n" in answer
+    assert f"Good.\n\n**{REFUSED}**\n\n- `app.py:10`: Why in words?\n" in answer
     assert story.states() == ["reviewed"]
 
 
@@ -272,7 +276,11 @@ def test_a_pull_request_whose_diff_github_does_not_give_is_reviewed_all_the_same
     assert story.states() == ["reviewed"]
     review = only_review(story, pull)
     assert "Many files." in review.body
-    assert "- `many/7.txt:1`: Why in words?" in review.body
+    heading = "**On lines, which are here because GitHub gives no diff of this size**"
+    assert f"\n\n{heading}\n\n- `many/7.txt:1`: Why in words?" in review.body
+    said = "1 more could not be put on lines, as GitHub gives no diff of this size, and stands in its summary."
+    assert said in story.only_answer(pull.number)
+    assert "outside the diff" not in review.body
     assert inline(pull) == []
     refused = [entry for entry in rig.github.server.request_log.entries if entry.status == 406]
     assert {entry.path.rpartition("/")[0] for entry in refused} >= {f"/api/v3/repos/{story.repo.full_name}/compare"}

@@ -18,9 +18,10 @@ from bot.engine.workflows import Engine
 from bot.events.effects import Reply, dump
 from bot.github.errors import ForbiddenError, NotFoundError, UnavailableError
 from bot.github.records import Comment
+from bot.model import Kept
 from bot.rig.e2b.server import E2B
 from bot.sandbox.client import Sandboxes
-from bot.store import deliveries, runs
+from bot.store import deliveries, kept, runs
 from bot.store import idempotency as effects_made
 from bot.store.database import Database, now
 from bot.store.tables import artifacts, marks, run_events, transcript
@@ -28,8 +29,9 @@ from bot.store.tables import deliveries as deliveries_table
 from bot.store.tables import effects as effects_table
 from bot.store.tables import runs as runs_table
 from bot.sweep import comments, endings, loop, retention, revive, sandboxes
+from bot.text import messages
 from tests.events.deliveries import PLACE
-from tests.factory import delivery, ending, run_request
+from tests.factory import delivery, ending, outcome, run_request
 
 DAY = 86_400.0
 
@@ -155,6 +157,8 @@ async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_
         await context.database.write(lambda c, r=run: runs.add(c, run_request(r)))  # type: ignore[misc]  # bound now
     await context.database.write(runs.set_comment, "a", 0)
     await context.database.write(runs.mark_enqueued, "a")
+    await context.database.write(runs.set_kept_outcome, "a", outcome())
+    await context.database.write(runs.save_artifact, "a", kept.CHANGES, [b"a change set"])
     for tries in range(4):
         assert [row["closed_at"] for row in await rows(context.database, deliveries_table)] == [None]
         assert [row["active"] for row in await rows(context.database, runs_table)] == [True, False]
@@ -166,6 +170,9 @@ async def test_what_fails_again_and_again_is_given_up_and_its_conversation_goes_
     assert (row["outcome"], row["plan"], row["closed_at"] is None) == ("given up", "[]", False)
     first, second = await rows(context.database, runs_table)
     assert (first["state"], first["active"], first["ended_at"] is None) == ("failed", False, False)
+    assert (await context.database.read(runs.get, "a")).ending == replace(
+        messages.internal_error("a"), kept=Kept.TO_PUBLISH
+    )
     assert (second["state"], second["active"]) == ("queued", True)
     assert await engine.are_active(["delivery:one:4", "a:4"]) == {}
     # Only what has grown old is deleted.

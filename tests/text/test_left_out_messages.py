@@ -7,7 +7,7 @@ from bot.model import Ending, RunState
 from bot.text.left_out_messages import LeftOut, note, only_left_out
 from tests.text.markup import alive
 
-HOW = "To have one published, name it in the request; what git ignores, take out of `.gitignore`."
+HOW = "To have one published, ask to add it by name; what git ignores, take out of `.gitignore`."
 ENV, BUILD = LeftOut(".env", "environment file", by_product=False), LeftOut("build/", "ignored by git", by_product=True)
 
 

@@ -170,7 +170,9 @@ WORKED = {
         Ending(
             RunState.REVIEWED,
             "GitHub took no review of c0ffee, so here is what Amp found. To have the newest commit read, comment "
-            f"`/amp review`.\n\nAll @{J}bob's.\n\n**On lines outside the diff**\n\n- `a.py:3`: Why?",
+            f"`/amp review`.\n\nAll @{J}bob's.\n\n"
+            "**On lines, which are here because GitHub took no comments on them**\n\n"
+            "- `a.py:3`: Why?",
         ),
     ),
 }
@@ -348,7 +350,7 @@ def everything(words: str) -> list[str]:
         messages.answered(words),
         messages.refused_paths([Violation(words[:200], "is a symbolic link")] * 21),
         sandbox_messages.refused("amp", words),
-        refusal_messages.github_refused(words, preparing=False),
+        refusal_messages.github_refused(words, preparing=False, kept=True),
         refusal_messages.fetch_failed(words),
         messages.agent_failed(error, kept=True),
     ]

@@ -31,20 +31,27 @@ CURES = {
 
 @pytest.mark.parametrize(("message", "cure"), CURES.items(), ids=lambda text: text[:24])
 def test_each_refusal_has_the_cure_of_its_cause_and_no_other(message: str, cure: str) -> None:
-    published = refusal_messages.github_refused(message, preparing=False)
-    prepared = refusal_messages.github_refused(message, preparing=True)
+    published = refusal_messages.github_refused(message, preparing=False, kept=True)
+    prepared = refusal_messages.github_refused(message, preparing=True, kept=False)
     assert published.message.startswith("GitHub refused to publish the work:\n\n> ")
     assert f"\n\nThe change set is kept with the run. {refusal_messages.cure(message)}" in published.message
     assert f"\n\nNothing was changed. {refusal_messages.cure(message)}" in prepared.message
     assert [one for one in dict.fromkeys(CURES.values()) if one in published.message] == [cure]
 
 
+def test_of_a_review_there_is_no_change_set() -> None:
+    said = refusal_messages.github_refused("Repository was archived", preparing=False, kept=False).message
+    assert "change set" not in said
+    assert "Amp's transcript is kept with the run. Unarchive the repository" in said
+
+
 ENDINGS = {
-    "a rule": refusal_messages.github_refused("Repository rule violations found, @bob", preparing=False),
+    "a rule": refusal_messages.github_refused("Repository rule violations found, @bob", preparing=False, kept=True),
     "no fetch": refusal_messages.fetch_failed("remote: Hello @bob\nfatal: unable to access 'https://x.y/'"),
     "no fetch, no word": refusal_messages.fetch_failed(" \n"),
     "an allow list for git": refusal_messages.fetch_failed(f"remote: {ALLOW_LIST}"),
     "a branch in the way": refusal_messages.branch_in_the_way("bots/`amp", "bots/`amp/"),
+    "workflows in a merge": refusal_messages.workflows_merged("ma`in", "refusing to allow @bob to create workflow"),
     "no common history": refusal_messages.no_common_history("main"),
     "no access": refusal_messages.app_removed(),
     "no conversation": refusal_messages.conversation_gone(),

@@ -52,6 +52,9 @@ class Settings:
     file_bytes: int = 100 * 1024 * 1024
     # GitHub refuses a review request for the bot of an App.
     bots_may_review: bool = False
+    # GitHub takes workflow files that a branch has already from an App that may not change them. It documents this for
+    # OAuth apps alone: https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
+    workflows_of_branches: bool = False
     limits: Limits = field(default_factory=Limits)
 
 

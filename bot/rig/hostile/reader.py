@@ -24,11 +24,12 @@ from bot.model import Problem
 from bot.rig.github import keys
 from bot.rig.hostile.packing import BASE_TREE
 from bot.run.prepare import BASE_PATHS
-from bot.run.reading import CHANGES, check_changes, limits, read_changes
+from bot.run.reading import check_changes, limits, read_changes
 from bot.sandbox.client import PIECE
 from bot.service import create_context, uvicorn_config
 from bot.settings import Settings
 from bot.store import runs
+from bot.store.kept import CHANGES
 from bot.store.open_db import open_database
 from bot.text import messages
 from bot.web.app import create_app

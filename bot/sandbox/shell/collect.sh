@@ -10,6 +10,7 @@
 #        AMPBOT_WORKTREE   the checkout the agent worked in
 #        AMPBOT_OUT        folder to write to, outside the worktree (all three as absolute paths)
 #        AMPBOT_MAX_FILES, AMPBOT_MAX_BYTES
+#        AMPBOT_COMMIT     the pinned commit, where AMPBOT_OUT/merged names a commit that was merged into it (merged.sh)
 #        AMPBOT_LEFT_OUT   lines of .gitignore for what is left out (bot/changes/left_out.py)
 #   out  one status line, on standard output and in AMPBOT_OUT/status:
 #        exit 0   ok <files> <bytes>
@@ -125,6 +126,28 @@ within_files() { ((10#$1 <= max_files)) || finish 3 "over-files $1 $max_files"; 
 
 git read-tree "$base"
 cp "$work/index" "$work/base.index"
+# If the agent merged, begin with what git makes of that merge, and with the pinned file where it conflicts. Else what a
+# worktree does not show would be taken back: submodules, ignored files and files left out that the merged commit tracks.
+start=$base
+begin_with_merge() { # <commit>
+  local ancestor entry path
+  cp "$base_git/shallow" "$GIT_DIR/shallow" 2>/dev/null || true
+  ancestor=$(git merge-base "${AMPBOT_COMMIT:?}" "$1") || return
+  git read-tree -i -m --aggressive "$ancestor" "$base" "$1" || return
+  git ls-files -z --unmerged >"$work/unmerged" || return
+  {
+    while IFS= read -r -d '' entry; do printf '0 %040d\t%s\0' 0 "${entry#*$'\t'}"; done <"$work/unmerged"
+    while IFS= read -r -d '' entry; do
+      path=${entry#*$'\t'}
+      [[ ${entry:48:1} != 2 ]] || printf '%s 0\t%s\0' "${entry:0:47}" "$path"
+    done <"$work/unmerged"
+  } | git update-index -z --index-info || return
+  start=$(git write-tree)
+}
+if [[ -s $out/merged ]] && ! begin_with_merge "$(head -c 40 "$out/merged")"; then
+  cp "$work/base.index" "$work/index"
+fi
+cp "$work/index" "$work/start.index"
 not_ignored <"$work/closed" >"$work/unread"
 [[ ! -e $out/special ]] || cat "$out/special" >>"$work/unread"
 while IFS= read -r -d '' path; do
@@ -146,10 +169,10 @@ cat "$work/unread" >>"$work/bundle/left"
 
 # Name what is ignored: whole folders where a pattern fits the folder. First what a .gitignore lets through that is left
 # out all the same (`!.env`). The first of many will do, with their number.
-for index in base.index index; do
+for index in start.index index; do
   GIT_INDEX_FILE=$work/$index git ls-files -z --cached --ignored --exclude-from="$exclude" | sort -z >"$work/$index.out"
 done
-comm -z -13 "$work/base.index.out" "$work/index.out" >"$work/ignored"
+comm -z -13 "$work/start.index.out" "$work/index.out" >"$work/ignored"
 git update-index -z --force-remove --stdin <"$work/ignored"
 git -c status.renames=false status --porcelain -z --ignored=matching --untracked-files=all --ignore-submodules=all |
   { grep -z '^!! ' || true; } | cut -z -c 4- >>"$work/ignored"
@@ -158,7 +181,7 @@ git -c status.renames=false status --porcelain -z --ignored=matching --untracked
 # If a pinned blob is not normalised as its attributes require (CRLF under `text`, an expanded `$Id$`), `git add` changes
 # a file that nobody touched. A file with the same bytes as in a fresh checkout keeps its pinned blob.
 modes=() olds=() paths=()
-git diff-index --cached --raw -z --no-renames --ignore-submodules=none "$base" >"$work/modified.raw"
+git diff-index --cached --raw -z --no-renames --ignore-submodules=none "$start" >"$work/modified.raw"
 while IFS= read -r -d '' entry && IFS= read -r -d '' path; do
   [[ $entry == :100*' 100'*' M' ]] || continue
   modes+=("${entry:8:6}") olds+=("${entry:15:40}") paths+=("$path")
@@ -171,7 +194,7 @@ raw_blobs() { # <folder> <index>: the blobs of the modified files, byte for byte
 }
 if ((${#paths[@]})); then
   printf '%s\0' "${paths[@]}" >"$work/modified"
-  (cd "$work/pristine" && GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$work/base.index git checkout-index -z --stdin <"$work/modified")
+  (cd "$work/pristine" && GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$work/start.index git checkout-index -z --stdin <"$work/modified")
   echo '* -text -ident -filter !eol !crlf !working-tree-encoding' >"$GIT_DIR/info/attributes"
   (raw_blobs "$GIT_WORK_TREE" "$work/raw.index") >"$work/raw"
   (raw_blobs "$work/pristine" "$work/pristine.index") >"$work/pristine.raw"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -146,6 +147,35 @@ def test_a_merge_does_not_bring_in_workflows_without_the_permission(scene: Scene
     scene.github.push_commit(scene.repo, "main", {".github/workflows/ci.yml": "on: push\n"}, "ann")
     answer = merge(scene, "topic", "main")
     assert (answer.status_code, "`workflows` permission" in answer.json()["message"]) == (403, True)
+
+
+@pytest.fixture(params=[False, True])
+def of_branches(scene: Scene, request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether GitHub takes workflows that a branch has. It documents that for OAuth apps alone."""
+    scene.github.settings.workflows_of_branches = request.param
+    yield request.param
+    scene.github.settings.workflows_of_branches = False
+
+
+def test_nor_does_a_commit_that_the_app_made(scene: Scene, *, of_branches: bool) -> None:
+    _, second, _ = commits(scene)
+    bare, token = scene.repo.bare, scene.token()
+    main = scene.github.push_commit(scene.repo, "main", {".github/workflows/ci.yml": "on: push\n"}, "ann")
+    own = scene.github.push_commit(scene.repo, "other", {".github/workflows/mine.yml": "on: push\n"}, "ann")
+    by = bare.commit(main).author
+    merged = bare.write_commit(bare.resolve(f"{main}^{{tree}}") or "", [second, main], "Merge", by, by)
+    changed = bare.write_commit(bare.resolve(f"{own}^{{tree}}") or "", [second], "Mine", by, by)
+    for sha in (merged, changed):
+        taken = of_branches and sha == merged
+        ref = {"ref": f"refs/heads/made-{sha}", "sha": sha}
+        made = scene.ask("POST", "{repo}/git/refs", token, ref)
+        if taken:
+            scene.github.delete_branch(scene.repo, f"made-{sha}", "ann")
+        moved = swap(scene, {"name": "topic", "beforeOid": second, "afterOid": sha})
+        assert (made.status_code, tip(scene, "topic")) == ((201, sha) if taken else (403, second))
+        assert ("without `workflows` permission" in str(moved)) is not taken
+        if taken:
+            bare.set_ref("refs/heads/topic", second)
 
 
 def test_a_squashed_pull_request_is_merged_though_its_base_lacks_its_commits(scene: Scene) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.rig.github.effects import pulls
 from bot.rig.github.effects.emit import emit
 from bot.rig.github.effects.issues import refuse_archived
-from bot.rig.github.git import OID, ZERO, GitError
+from bot.rig.github.git import EMPTY_TREE, OID, ZERO, Bare, GitError
 from bot.rig.github.lag import Made
 from bot.rig.github.records import Actor, Repository, Rule
 from bot.rig.github.refusal import Refusal
@@ -17,8 +17,11 @@ from bot.rig.github.shapes import Json
 from bot.rig.github.shapes.repositories import html_url
 from bot.rig.github.state import State
 
+WORKFLOWS = ".github/workflows"
 
-def create_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str) -> None:
+
+def create_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str, *, workflows: bool = True) -> None:
+    """`workflows`: here and below, whether the caller may change workflows."""
     refuse_archived(repo)
     if not name.startswith("refs/") or name.count("/") < 2 or not repo.bare.is_ref_name(name):
         raise Refusal.unprocessable(f"{name} is not a valid ref name.")
@@ -28,12 +31,16 @@ def create_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str
         raise Refusal.unprocessable("Reference already exists")
     _check_target(state, repo, name, sha)
     check_rules(repo, name, "create")
+    if not workflows and changed_workflow(state, repo, sha) is not None:
+        raise Refusal.forbidden()  # https://docs.github.com/en/rest/git/refs#create-a-reference
     _move(repo, name, sha, ZERO)
     state.lag.add(Made.BRANCH, f"{repo.id} {name}")
     ref_moved(state, repo, actor, name, None, sha)
 
 
-def update_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str, *, force: bool) -> None:
+def update_ref(
+    state: State, repo: Repository, actor: Actor, name: str, sha: str, *, force: bool, workflows: bool = True
+) -> None:
     refuse_archived(repo)
     before = repo.bare.ref(name)
     if before is None:
@@ -45,6 +52,8 @@ def update_ref(state: State, repo: Repository, actor: Actor, name: str, sha: str
     if forced and not force:
         raise Refusal.unprocessable("Update is not a fast forward")
     check_rules(repo, name, "force" if forced else "update")
+    if not workflows and changed_workflow(state, repo, sha) is not None:
+        raise Refusal.forbidden()
     if before != sha:
         _move(repo, name, sha, before)
         ref_moved(state, repo, actor, name, before, sha, forced=forced)
@@ -60,7 +69,9 @@ class RefUpdate:
     force: bool = False
 
 
-def update_refs(state: State, repo: Repository, actor: Actor, updates: Sequence[RefUpdate]) -> None:
+def update_refs(
+    state: State, repo: Repository, actor: Actor, updates: Sequence[RefUpdate], *, workflows: bool = True
+) -> None:
     """All of the updates or, with a Refusal, none. GitHub documents no message for a `before` that is not met.
 
     https://docs.github.com/en/graphql/reference/mutations#updaterefs
@@ -71,6 +82,10 @@ def update_refs(state: State, repo: Repository, actor: Actor, updates: Sequence[
         if update.before is not None and update.before != (now or ZERO):
             raise Refusal.unprocessable(f"{update.name} is at {now or ZERO} but expected {update.before}")
         _check_update(state, repo, update, now)
+        file = None if workflows or update.after == ZERO else changed_workflow(state, repo, update.after)
+        if file is not None:
+            what = f"create or update workflow `{file}` without `workflows` permission"
+            raise Refusal.unprocessable(f"refusing to allow a GitHub App to {what}")
     for update in updates:
         now = repo.bare.ref(update.name)
         if update.after == ZERO:
@@ -105,6 +120,32 @@ def delete_ref(state: State, repo: Repository, actor: Actor, name: str) -> None:
     check_rules(repo, name, "delete")
     repo.bare.delete_ref(name)
     ref_moved(state, repo, actor, name, before, None)
+
+
+def changed_workflow(state: State, repo: Repository, sha: str) -> str | None:
+    """A workflow file that a commit new to the repository changes; None if there is none.
+
+    Against its first parent, so a merge changes what it brings. That is the stricter of what is reported:
+    https://github.com/chdsbd/kodiak/issues/853. With `workflows_of_branches`, what a branch has is no change.
+    """
+    bare = repo.bare
+    if bare.kind(sha) != "commit":
+        return None
+    for oid in bare.run("rev-list", sha, "--not", "--all").decode().split():
+        parents = bare.commit(oid).parents
+        if state.settings.workflows_of_branches and any(
+            _workflows(bare, parent) == _workflows(bare, oid) for parent in parents
+        ):
+            continue
+        before = parents[0] if parents else EMPTY_TREE
+        changed = bare.run("diff", "--name-only", "--no-renames", before, oid, "--", WORKFLOWS).decode().split("\n")
+        if changed[0]:
+            return changed[0]
+    return None
+
+
+def _workflows(bare: Bare, commit: str) -> str | None:
+    return bare.resolve(f"{commit}:{WORKFLOWS}")
 
 
 def check_rules(repo: Repository, name: str, action: str) -> None:

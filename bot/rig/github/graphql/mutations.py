@@ -91,7 +91,8 @@ def _update_refs(view: View, given: Input) -> Any:
         RefUpdate(each["name"], each.get("beforeOid"), each["afterOid"], force=each["force"])
         for each in given["refUpdates"]
     ]
-    refs.update_refs(view.state, repo, view.identity.actor, updates)
+    workflows = view.identity.installation is None or view.identity.allows(repo, "workflows", "write")
+    refs.update_refs(view.state, repo, view.identity.actor, updates, workflows=workflows)
     return {}
 
 

@@ -56,7 +56,7 @@ def list_matching_refs(call: Call) -> Answer:
 def create_ref(call: Call) -> Answer:
     call.require("ref", "sha")
     name, sha = call.string("ref"), call.string("sha")
-    effects.create_ref(call.state, call.repo, call.actor, name, sha)
+    effects.create_ref(call.state, call.repo, call.actor, name, sha, workflows=_may_workflows(call))
     return created(_ref(call, name, sha))
 
 
@@ -64,8 +64,13 @@ def create_ref(call: Call) -> Answer:
 def update_ref(call: Call) -> Answer:
     call.require("sha")
     name, sha = f"refs/{call.params['ref']}", call.string("sha")
-    effects.update_ref(call.state, call.repo, call.actor, name, sha, force=call.boolean("force"))
+    force, workflows = call.boolean("force"), _may_workflows(call)
+    effects.update_ref(call.state, call.repo, call.actor, name, sha, force=force, workflows=workflows)
     return Answer(body=_ref(call, name, sha))
+
+
+def _may_workflows(call: Call) -> bool:
+    return call.identity.installation is None or call.identity.allows(call.repo, "workflows", "write")
 
 
 @routes.delete("/repos/{owner}/{repo}/git/refs/{ref}", "contents:write")
