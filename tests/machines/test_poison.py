@@ -16,7 +16,6 @@ from tests.stories.dying import idle, restart_until
 
 def test_two_workers_together_attempt_it_five_times(machines_with: With) -> None:
     machines = machines_with(**{SHORT_WAITS: "1"})
-    rig = machines.rig
     with ForkServer("worker") as spawn:
         workers = [machines.add("worker", spawn) for _ in range(2)]
         try:
