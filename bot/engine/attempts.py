@@ -39,7 +39,7 @@ MAX_ATTEMPTS = 5
 # Attempts after which the work is suspect.
 TRUSTED = 2
 # Seconds before an attempt that follows a failed one; the last is repeated. The cause may pass.
-AGAIN_SECONDS: tuple[float, ...] = (1.0, 3.0, 5.0, 10.0)
+AGAIN_SECONDS = (1.0, 3.0, 5.0, 10.0)
 # A shorter sleep, in seconds, is part of the work. Giving an attempt back costs a commit.
 SHORT_SECONDS = 1.0
 OUTAGES = (*github_errors.TRANSIENT, *sandbox_errors.TRANSIENT, sa.exc.OperationalError)

@@ -6,27 +6,16 @@ import os
 import signal
 import time
 
-from bot.rig.crash.fork_server import SHORT_WAITS, ForkServer
 from bot.rig.http.faults import Fault, Request
-from bot.rig.process import BotProcess
-from tests.machines.conftest import Machines, With
+from tests.machines.conftest import With
 from tests.machines.working import ASK, HELD, at_work, go_on
 from tests.stories.dying import idle, restart_until
 
 
 def test_two_workers_together_attempt_it_five_times(machines_with: With) -> None:
-    machines = machines_with(**{SHORT_WAITS: "1"})
-    with ForkServer("worker") as spawn:
-        workers = [machines.add("worker", spawn) for _ in range(2)]
-        try:
-            attempted_five_times(machines, workers)
-        finally:
-            for worker in workers:
-                worker.stop()
-
-
-def attempted_five_times(machines: Machines, workers: list[BotProcess]) -> None:
+    machines = machines_with()
     rig = machines.rig
+    workers = [machines.add("worker") for _ in range(2)]
     ((deadly, number), (healthy, other)) = machines.begin(2)
     healthy.say(other, HELD)
     at_work(machines, [(healthy, other)])

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from bot.rig.contract.contract import Contract
-from bot.rig.crash.fork_server import SHORT_WAITS, ForkServer
 from bot.rig.http.faults import Fault, Request
 from bot.rig.rig import Rig
 from tests.stories.conftest import LITTLE_LAG
@@ -32,8 +31,7 @@ GAVE_UP = "I failed 5 times to take this up, so I have stopped trying. Nothing w
 def deadly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A rig whose bot dies of some commands."""
     folder = tmp_path_factory.mktemp("deadly")
-    settings = LITTLE_LAG | {"PYTHONPATH": install_poison(folder), SHORT_WAITS: "1"}
-    with ForkServer() as spawn, Rig(folder, settings, spawn=spawn) as rig:
+    with Rig(folder, LITTLE_LAG | {"PYTHONPATH": install_poison(folder)}) as rig:
         rig.serve()
         yield rig
 

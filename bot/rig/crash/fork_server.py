@@ -18,11 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-# Set in the bot's environment: its waits between attempts are SHORT_SECONDS each.
+# Set in the bot's environment: its waits for GitHub are SHORT_SECONDS each.
 SHORT_WAITS = "RIG_SHORT_WAITS"
 SHORT_SECONDS = 0.05
-# How long a process then lives before it tries a suspect: longer than it takes to find all that waits.
-QUIET_SECONDS = 1.0
 
 
 class Child:
@@ -56,13 +54,9 @@ class Child:
 
 
 class ForkServer:
-    """`spawn` for a BotProcess. The first call starts the fork server; each call forks a bot.
+    """`spawn` for a BotProcess. The first call starts the fork server; each call forks a bot."""
 
-    `part`: what to serve, as `BotProcess` has it.
-    """
-
-    def __init__(self, part: str = "serve") -> None:
-        self._part = part
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -82,7 +76,7 @@ class ForkServer:
         if self._process is None:
             # What Python reads as it starts, such as PYTHONPATH, is that of the first bot for all.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bot.rig.crash.fork_server", self._part],
+                [sys.executable, "-m", "bot.rig.crash.fork_server"],
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.PIPE,
@@ -101,28 +95,24 @@ class ForkServer:
 
 
 def _shorten_waits() -> None:
-    """Those between two attempts. Their number stays, and so does the wait for GitHub's lists."""
-    from bot.engine import attempts as engine_attempts
+    """Between two attempts at a request to GitHub. Their number stays, and so does the wait for GitHub's lists."""
     from bot.engine import retry
     from bot.github import client, not_yet
-    from bot.store import attempts as stored_attempts
 
     client.WAITS = (SHORT_SECONDS,) * len(client.WAITS)
     client.LIMIT_WAITS = (SHORT_SECONDS,) * len(client.LIMIT_WAITS)
     retry.WAITS = (SHORT_SECONDS,) * len(retry.WAITS)
-    engine_attempts.AGAIN_SECONDS = (SHORT_SECONDS,) * len(engine_attempts.AGAIN_SECONDS)
-    stored_attempts.QUIET_SECONDS = QUIET_SECONDS
     not_yet.TABLE = tuple(replace(row, waits=(SHORT_SECONDS,) * len(row.waits)) for row in not_yet.TABLE)
 
 
 def main() -> None:
-    """Fork a bot for each line of standard input: its folder and its environment, as JSON. argv: which part of it."""
+    """Fork a bot for each line of standard input: its folder and its environment, as JSON."""
     import psycopg
     import sqlalchemy.dialects.postgresql.psycopg
     import sqlalchemy.dialects.sqlite
 
     from bot import settings as configuration
-    from bot.service import Role, serve
+    from bot.service import serve
     from bot.settings import Settings
 
     _ = (psycopg, sqlalchemy)
@@ -146,7 +136,7 @@ def main() -> None:
         settings = configuration.load()
         if not isinstance(settings, Settings):
             raise SystemExit(f"these settings are invalid: {settings}")
-        serve(settings, Role(sys.argv[1]))
+        serve(settings)
         return
 
 
