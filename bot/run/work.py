@@ -223,7 +223,8 @@ async def _poll_once(sandbox: Sandbox, offset: int, wait: int, gather: float) ->
 
 async def _stderr_tail(sandbox: Sandbox) -> str:
     """The end of the agent's standard error."""
-    result = await sandbox.run(f'tail -c {MAX_STDERR} "$HOME/{AGENT_ERRORS}"', seconds=30)
+    path = f'"$HOME/{AGENT_ERRORS}"'  # the agent may have made a pipe of it
+    result = await sandbox.run(f"test -f {path} && tail -c {MAX_STDERR} {path}", seconds=30)
     return result.stdout if result.exit_code == 0 else ""
 
 

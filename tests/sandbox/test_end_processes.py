@@ -60,6 +60,26 @@ async def test_all_of_the_users_own_are_ended_and_none_of_anybody_elses(sandbox:
     assert await alive(sandbox) == {"roots-old", "roots-new"}
 
 
+async def test_nothing_waits_for_the_end_of_what_cannot_be_ended(sandbox: e2b.AsyncSandbox) -> None:
+    """Without root's rights another user's process lives on. Each wait for an end would be one `sleep`."""
+    await sandbox.commands.run(BEGIN)
+    await start(sandbox, "roots-new", user="root")
+    await sandbox.commands.run(
+        "mkdir bin; printf '#!/bin/sh\necho >> ~/waits\nexec /bin/sleep \"$1\"\n' > bin/sleep; chmod +x bin/sleep"
+    )
+    text = f"HOME=/home/user PATH=/home/user/bin:$PATH\n{script('end_processes')}\ncat ~/waits | wc -l"
+    done = await sandbox.commands.run(text, envs={"AMPBOT_MACHINE": "elsewhere"})
+    assert int(done.stdout) < 20  # of a hundred
+    assert await alive(sandbox) == {"roots-new"}
+
+
+async def test_a_pipe_in_the_place_of_the_agents_time_is_not_waited_for(sandbox: e2b.AsyncSandbox) -> None:
+    await sandbox.commands.run(f"{BEGIN}; cd ~/.ampbot/agent; rm since; mkfifo since pid")
+    await start(sandbox, "users-new")
+    await end(sandbox)
+    assert await alive(sandbox) == set()
+
+
 async def test_with_roots_rights_whatever_began_after_the_agent_is_ended(sandbox: e2b.AsyncSandbox) -> None:
     """As through sudo, which E2B's sandboxes have."""
     await start(sandbox, "roots-old", user="root")

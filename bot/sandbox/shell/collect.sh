@@ -51,11 +51,16 @@ only_unread() { # git gave up on what it cannot read: the change set is nothing 
   finish 0 'ok 0 0'
 }
 
+# The agent may have put anything in the place of our own folder, and of the list in it.
+[[ -d $out && ! -L $out ]] || rm -rf "$out"
 mkdir -p "$out"
+[[ -f $out/special && ! -L $out/special ]] || rm -rf "$out/special"
 # A collect.sh started by a bot that crashed may still run. Wait for it: at its end it deletes our folder.
 exec 9<"$out"
 flock -w 100 9 || true
 rm -rf "$work" "$out/change.tar.gz" "$out/status"
+# What a fetch writes holds none of these, and git would follow them, or wait for them.
+find "$base_git/" \( -type p -o -type s -o -type b -o -type c -o -type l -o -path '*/objects/info/*' \) -delete || true
 mkdir "$work" "$work/home" "$work/pristine" "$work/bundle"
 trap 'rm -rf "$work"' EXIT
 trap 'failed $LINENO' ERR
@@ -102,17 +107,39 @@ named() { printf '%s' "$1" | tr -c '[:print:]' '?' | cut -c 1-200; }
 
 # In every folder git reads the files of these names, and would wait for ever on a pipe, a socket or a device: name them,
 # and take them away. The list outlives this script: an attempt after a crash no longer finds them.
-find . -name .git -prune -o \( -name .gitattributes -o -name .gitignore -o -name .gitmodules \) \
-  \( -type p -o -type s -o -type b -o -type c \) -printf '%P\0' >"$work/special" || true
+# (Of folders that cannot be entered, see below.)
+closed=(-type d \( ! -readable -o ! -executable \))
+endless=(\( -type p -o -type s -o -type b -o -type c -o -type l
+  \( -xtype p -o -xtype s -o -xtype b -o -xtype c \) ! -lname /dev/null \))
+find . -name .git -prune -o "${closed[@]}" -prune -o \( -name .gitattributes -o -name .gitignore -o -name .gitmodules \) \
+  "${endless[@]}" -printf '%P\0' >"$work/special" || true
+take_away() {
+  rm -rf -- "$1" || { chmod u+w -- "$(dirname -- "$1")" && rm -rf -- "$1"; } ||
+    finish 4 "failed $(named "$1") is no regular file, and cannot be removed"
+}
 if [[ -s $work/special ]]; then
   cat "$work/special" >>"$out/special"
-  while IFS= read -r -d '' path; do
-    rm -f -- "$path" || finish 4 "failed $(named "$path") is no regular file, and cannot be removed"
-  done <"$work/special"
+  while IFS= read -r -d '' path; do take_away "$path"; done <"$work/special"
 fi
+# Of a repository within this one git reads what it needs to know its commit, and the agent wrote all of that: it may be
+# a pipe, or refer to one elsewhere. So each is asked before, with limits of time and memory. Where git would wait, or
+# give up, `.git` is named, unless it is ignored, and taken away.
+git_answers() { # <.git>
+  local code=0
+  [[ -z $(find "$1" "${endless[@]}" -print -quit | tr -d '\0') ]] || return 1
+  ((SECONDS < asking_until)) || return 1
+  (ulimit -v 500000 && exec timeout --kill-after=1 5 git --git-dir="$1" rev-parse --verify --quiet HEAD) \
+    >/dev/null 2>"$work/asked" </dev/null || code=$?
+  ((code <= 1)) || { ((code == 128)) && grep -q 'not a git repository' "$work/asked"; }
+}
+asking_until=$((SECONDS + 60))
+find . -path ./.git -prune -o "${closed[@]}" -prune -o -path './*/.git' -prune -printf '%P\0' >"$work/repositories" || true
+while IFS= read -r -d '' path; do
+  git_answers "./$path" || printf '%s\0' "$path"
+done <"$work/repositories" >"$work/broken"
 # Of folders that it cannot read, or whose path is too long for the system, git only warns: name them, too. Root reads
 # all. A file of more than a gigabyte is refused before git reads it.
-find . -name .git -prune -o -type d \( ! -readable -o ! -executable \) -printf '%P\0' -prune -o \
+find . -name .git -prune -o "${closed[@]}" -printf '%P\0' -prune -o \
   -type d -regextype posix-extended -regex '.{3500,}' -printf '%P\0' -prune >"$work/closed" || true
 find . -name .git -prune -o -type f -size +"$((max_bytes > 1000000000 ? max_bytes : 1000000000))c" -printf '%P\0' \
   >"$work/huge" || true
@@ -148,6 +175,9 @@ if [[ -s $out/merged ]] && ! begin_with_merge "$(head -c 40 "$out/merged")"; the
   cp "$work/base.index" "$work/index"
 fi
 cp "$work/index" "$work/start.index"
+while IFS= read -r -d '' path; do take_away "$path"; done <"$work/broken"
+not_ignored < <(sed -z 's|/\.git$||' "$work/broken") | sed -z 's|$|/.git|' >>"$out/special"
+[[ -s $out/special ]] || rm "$out/special"
 not_ignored <"$work/closed" >"$work/unread"
 [[ ! -e $out/special ]] || cat "$out/special" >>"$work/unread"
 while IFS= read -r -d '' path; do
@@ -155,7 +185,17 @@ while IFS= read -r -d '' path; do
 done < <(not_ignored <"$work/huge")
 # Refuse too many files before hashing them: a dependency folder that .gitignore lacks can be huge.
 within_files "$(git ls-files -z --others --exclude-standard | nuls)"
-git add -A --ignore-errors || (($? == 1)) || failed "$LINENO"
+# In a submodule that has its repository, `git add` would start a git that runs what the configuration there names.
+submodules=() unborn=()
+while IFS= read -r -d '' entry; do
+  path=${entry#*$'\t'}
+  [[ ! -e $path/.git ]] || submodules+=("$path")
+done < <(git ls-files -z --stage | { grep -z '^160000' || true; })
+git add -A --ignore-errors -- . "${submodules[@]/#/:(exclude,top,literal)}" || (($? == 1)) || failed "$LINENO"
+for path in "${submodules[@]}"; do
+  commit=$(git --git-dir="$path/.git" rev-parse --verify --quiet HEAD </dev/null) || commit=
+  if [[ $commit =~ ^[0-9a-f]{40}$ ]]; then git update-index --cacheinfo "160000,$commit,$path"; else unborn+=("$path/"); fi
+done
 
 # Git refused what is still not in the index: a `.GIT`, an unreadable file, a repository without a commit ...
 git ls-files -z --others --modified --exclude-standard >"$work/bundle/left"
@@ -165,6 +205,7 @@ git ls-files -z --stage | { grep -z '^160000' || true; } | while IFS= read -r -d
   [[ ! -d $folder || -e $folder/.git || -z $(ls -A -- "$folder") ]] || printf '%s/\0' "$folder"
 done >>"$work/bundle/left"
 # ... or what is named above.
+((${#unborn[@]} == 0)) || printf '%s\0' "${unborn[@]}" >>"$work/bundle/left"
 cat "$work/unread" >>"$work/bundle/left"
 
 # Name what is ignored: whole folders where a pattern fits the folder. First what a .gitignore lets through that is left

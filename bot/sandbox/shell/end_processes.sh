@@ -25,7 +25,8 @@ alive() { # <states that do not count>: the processes to end
     pid=${folder#/proc/}
     if ((pid == 1)) || [[ $spared == *" $pid "* ]] || ! fields "$pid"; then continue; fi
     if [[ $1 == *"${stat[0]}"* ]] || ((stat[6] & 0x200000)); then continue; fi # a thread of the kernel
-    if ((stat[19] >= since)) || { ((uid)) && [ "$(owner "$pid")" = "$uid" ]; }; then found+=("$pid"); fi
+    # Without root's rights, waiting for the end of another user's would be in vain.
+    if ((EUID == 0 && stat[19] >= since)) || { ((uid)) && [ "$(owner "$pid")" = "$uid" ]; }; then found+=("$pid"); fi
   done
   ((${#found[@]}))
 }
@@ -42,7 +43,8 @@ SWEEP
 if [ "$(cat /proc/sys/kernel/random/boot_id) $(readlink /proc/self/ns/pid)" = "${AMPBOT_MACHINE?}" ]; then
   [ ! -s "$agent/pid" ] || kill -KILL -- "-$(cat "$agent/pid")"
 else
-  since=$(cat "$agent/since") || since=
+  since=
+  [ ! -f "$agent/since" ] || since=$(timeout 5 head -c 20 "$agent/since") # the agent may have made a pipe of it
   case $since in '' | *[!0-9]* | ????????????????*) since=999999999999999 ;; esac
   # The agent may have used sudo, where the sandbox has it.
   if timeout 5 sudo -n true; then timeout 30 sudo -n /bin/bash -p -c "$sweep" sweep "$(id -u)" "$since"

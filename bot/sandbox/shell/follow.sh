@@ -6,11 +6,12 @@ cd "$HOME/.ampbot/agent" || { echo lost; echo 0; exit 0; }
 size() { stat -c %s out 2> /dev/null || echo 0; }
 gone() { [ -s pid ] && ! kill -0 "$(cat pid)" 2> /dev/null; }
 deadline=$((SECONDS + wait))
-while [ ! -e exit ] && [ "$(size)" -le "$offset" ] && [ "$SECONDS" -lt "$deadline" ] && ! gone; do sleep 0.05; done
+while [ ! -f exit ] && [ "$(size)" -le "$offset" ] && [ "$SECONDS" -lt "$deadline" ] && ! gone; do sleep 0.05; done
 until=$((${EPOCHREALTIME/[.,]/} + gather * 1000))
-while [ ! -e exit ] && [ "${EPOCHREALTIME/[.,]/}" -lt "$until" ] && ! gone; do sleep 0.05; done
-if [ -e exit ]; then echo "exit $(cat exit)"
-elif gone && [ ! -e exit ]; then echo lost
+while [ ! -f exit ] && [ "${EPOCHREALTIME/[.,]/}" -lt "$until" ] && ! gone; do sleep 0.05; done
+if [ -f exit ]; then echo "exit $(head -c 10 exit)"
+elif gone && [ ! -f exit ]; then echo lost
 else echo running; fi
 size
-tail -c +$((offset + 1)) out 2> /dev/null | head -c "$max" | base64 -w 0
+# The agent may have made a pipe of it, or of `exit`.
+[ ! -f out ] || tail -c +$((offset + 1)) out 2> /dev/null | head -c "$max" | base64 -w 0
