@@ -210,6 +210,7 @@ class Sandboxes:
                     lifecycle={"on_timeout": "kill"},  # E2B may change its default
                     idempotency_key=run if conflicts < CONFLICTS else f"{run}-{conflicts}",
                     request_timeout=REQUEST_SECONDS,
+                    retries=0,  # the SDK would not look first
                 )
             except SandboxException as error:
                 conflicts += error.status_code == HTTPStatus.CONFLICT

@@ -47,6 +47,9 @@ STUMBLE = Handler("stumble", "/amp stumble", "Fails.", ("/amp stumble",), stumbl
 '''
 
 
+MAX_DEATHS = 30
+
+
 def install_poison(folder: Path) -> str:
     """Returns the PYTHONPATH with the package."""
     entries = {"explode": "ampbot_poison:EXPLODE", "stumble": "ampbot_poison:STUMBLE"}
@@ -55,12 +58,16 @@ def install_poison(folder: Path) -> str:
 
 
 def restart_until(rig: Rig, done: Callable[[], bool], *processes: BotProcess, seconds: float = PATIENCE) -> int:
-    """Start whichever process is dead, until `done` while all of them live. Returns how often one was dead."""
+    """Start whichever process is dead, until `done` while all of them live. Returns how often one was dead.
+
+    Raises AssertionError: nobody died for so many seconds, or too many did.
+    """
     deaths, deadline = 0, time.monotonic() + seconds
     while True:
         for process in processes or (rig.bot,):
             if not process.running:
-                deaths += 1
+                deaths, deadline = deaths + 1, time.monotonic() + seconds
+                assert deaths < MAX_DEATHS, rig.bot.log[-8:]
                 process.kill()  # closes its pipes
                 try:
                     process.start()

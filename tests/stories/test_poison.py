@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -67,9 +67,10 @@ def kill_at(story: Story, method: str, path: str) -> list[str]:
             ours = story.repo.full_name in request.path or (path == COMMANDS and story.states()[:1] != ["failed"])
             if ours and story.rig.bot.running:
                 struck.append(request.path)
-                os.kill(story.rig.bot.pid, signal.SIGKILL)
-                while story.rig.bot.running:
-                    time.sleep(0.001)
+                pid = story.rig.bot.pid
+                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ChildProcessError):  # it was started again already
+                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
     server = story.rig.e2b.server if path == COMMANDS else story.rig.github.server
     killing = Fault("call", method=method, path=path, times=0, call=kill)

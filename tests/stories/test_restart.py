@@ -217,9 +217,13 @@ def test_killed_while_its_sandbox_is_made_and_stopped_meanwhile_leaves_none(mort
     assert [agents(made) for made in sandboxes(mortal)] == [[]]
 
 
-def test_killed_while_its_sandbox_is_made_it_goes_on_in_the_same(mortal: Story) -> None:
-    """Also where E2B knows no idempotency key: what an earlier attempt made is looked for."""
+@pytest.mark.parametrize("idempotent", [True, False], ids=["keys are known", "keys are ignored"])
+def test_killed_while_its_sandbox_is_made_it_goes_on_in_the_same(
+    mortal: Story, monkeypatch: pytest.MonkeyPatch, *, idempotent: bool
+) -> None:
+    """What an earlier attempt made is looked for."""
     rig, number, gate = mortal.rig, mortal.issue(), Gate()
+    monkeypatch.setattr(rig.e2b.settings, "idempotent", idempotent)
     requests = rig.e2b.server.request_log
     mark = len(requests.entries)
     rig.e2b.server.faults.add(gate.fault("POST", "^/v2/sandboxes$", Side.AFTER))
