@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     sweep_minutes: float = Field(5, ge=0, description="Minutes between two sweeps for missed requests; 0: never")
     keep_days: int = Field(30, ge=1, le=90, description="Days for which texts, transcripts and change sets are kept")
 
+    hold_file: Path = Field(
+        Path("ampbot.hold"), description="While this file exists, no new run starts, as after `ampbot hold`"
+    )
+
     # Limits
     run_minutes: float = Field(50, gt=0, le=24 * 60, description="Longest time an agent may work, in minutes")
     idle_minutes: float = Field(15, gt=0, description="Longest time an agent may print nothing, in minutes")

@@ -1,4 +1,4 @@
-"""The command line: `ampbot serve`, `check`, `runs`, `demo`, `rig`."""
+"""The command line: `ampbot serve`, `check`, `runs`, `hold`, `resume`, `demo`, `rig`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 import bot
 from bot.cli.environment import load_settings
 from bot.cli.extra import require_rig
+from bot.cli.hold import hold, resume
 from bot.cli.runs import runs
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(runs, name="runs")
+app.command()(hold)
+app.command()(resume)
 
 
 def _language() -> str | None:

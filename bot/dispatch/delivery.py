@@ -26,7 +26,7 @@ from bot.model import Event, ForeignEdit, Ignored, Problem, Repo, RunState
 from bot.run import report
 from bot.run.comment import post_of_run, post_once
 from bot.run.stop import show_stopped
-from bot.store import attempts, deliveries, redelivery_attempts, runs
+from bot.store import attempts, deliveries, holds, redelivery_attempts, runs
 from bot.store.database import now
 from bot.store.deliveries import GIVEN_UP
 from bot.text import markers, messages
@@ -289,7 +289,8 @@ async def _perform(context: Context, effect: Effect) -> None:
         case StartRun(request=request):
             position = await context.database.write(runs.add, request)
             context.work.set()
-            body = messages.progress(request, RunState.QUEUED, position=position)
+            held = (await context.database.read(holds.current)).hold(request.issue.repo.id)
+            body = messages.progress(request, RunState.QUEUED, position=position, held=held)
             comment = await post_of_run(context, repository, request, body)
             await context.database.write(runs.set_comment, request.id, comment)
             await report.catch_up(context, request.id)

@@ -78,6 +78,8 @@ runs = Table(
     Column("stop", String(8)),  # a stop command: "drop" or "keep" the changes
     Column("unshown_at", Float),  # when GitHub last refused to show its ending; NULL once shown
     Column("takeovers", Integer, nullable=False, server_default=text("0")),  # by other executors
+    Column("actor", BigInteger),  # the id of who asked; NULL where older code stored it
+    Column("holds", Integer, nullable=False, server_default=text("0")),  # how often a hold put it back into its queue
     Index(
         "runs_one_active",
         "repository",
@@ -87,6 +89,8 @@ runs = Table(
         postgresql_where=text("active"),
     ),
     Index("runs_of_place", "repository", "number", "created_at"),
+    Index("runs_of_actor", "actor", "created_at"),
+    Index("runs_of_installation", "installation", "created_at"),
     Index(
         "runs_unended", "progress_at", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")
     ),
