@@ -15,7 +15,7 @@ from bot.context import Context
 from bot.dispatch import event_keys
 from bot.dispatch.give_up import give_up_effect, give_up_plan
 from bot.dispatch.invocations import invocations_in
-from bot.dispatch.resolve import resolve
+from bot.dispatch.resolve import lock_days, resolve
 from bot.engine.attempts import MAX_ATTEMPTS, ExhaustedError, insist
 from bot.engine.workflows import Engine
 from bot.events import effects, payloads, policy
@@ -154,6 +154,7 @@ def _store_plan(connection: Connection, context: Context, guid: str, actions: tu
     """Resolve the actions and store the plan, unless there is one. Returns the number of effects."""
     plan = deliveries.get(connection, guid).plan
     if plan is None:
+        lock_days(connection, actions)
         plan = effects.dump(tuple(effect for action in actions for effect in resolve(connection, context, action)))
         deliveries.store_plan(connection, guid, plan, outcome)
     return len(effects.load(plan))
