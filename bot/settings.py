@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     run_minutes: float = Field(50, gt=0, le=24 * 60, description="Longest time an agent may work, in minutes")
     run_tokens: int = Field(2_000_000, ge=1, description="Most tokens that one run may read and write")
     run_turns: int = Field(300, ge=1, description="Most turns of Amp in one run: its messages, without sub-agents'")
+    at_cap: Literal["draft", "keep"] = Field(
+        "draft", description="What Amp had changed when it reached a cap: publish it as a draft, or keep it only"
+    )
     idle_minutes: float = Field(15, gt=0, description="Longest time an agent may print nothing, in minutes")
     daily_runs_per_person: int = Field(20, ge=1, description="Most runs that one person starts in 24 hours")
     daily_runs_per_repository: int = Field(100, ge=1, description="Most runs in one repository in 24 hours")

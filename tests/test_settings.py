@@ -69,6 +69,7 @@ def test_what_has_a_default_need_not_be_set(environment: pytest.MonkeyPatch, pem
         "run_minutes": 50,
         "run_tokens": 2_000_000,
         "run_turns": 300,
+        "at_cap": "draft",
         "daily_runs_per_person": 20,
         "daily_runs_per_repository": 100,
         "daily_runs_per_installation": 300,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.caps import Day, DayReached
-from bot.model import Actor
-from bot.text.markdown import line
+from bot.agent.outcome import Failure
+from bot.caps import Caps, Day, DayReached
+from bot.model import Actor, Ending, Kept, RunState
+from bot.text.markdown import code, line
 
 
 def on_hold() -> str:
@@ -33,3 +34,50 @@ def day_reached(actor: Actor, reached: DayReached) -> str:
         f"Not started: {whose} had {reached.cap} run{'s' if reached.cap != 1 else ''} in 24 hours, which is the cap. "
         f"Ask again after {free}; the operator of ampbot can raise it with `{_SETTINGS[reached.day]}`."
     )
+
+
+# --- a run that reaches a cap ---------------------------------------------------------------------
+
+
+def reached(failure: Failure | None, caps: Caps) -> str:
+    """Which cap of a run ended Amp, and who may raise it and how; "" if none did."""
+    match failure:
+        case Failure.TIMEOUT:
+            what, setting = f"{caps.minutes:g} minute{'s' if caps.minutes != 1 else ''}", "AMPBOT_RUN_MINUTES"
+        case Failure.TOKENS:
+            what, setting = f"{caps.tokens:,} token{'s' if caps.tokens != 1 else ''}", "AMPBOT_RUN_TOKENS"
+        case Failure.TURNS:
+            what, setting = f"{caps.turns:,} turn{'s' if caps.turns != 1 else ''}", "AMPBOT_RUN_TURNS"
+        case _:
+            return ""
+    return (
+        f"Amp reached this run's cap of {what} and was ended. The operator of ampbot can raise it with `{setting}`; or "
+        "ask again for a smaller step."
+    )
+
+
+def unfinished(cap: str) -> str:
+    """The description of a pull request with unfinished work. `cap`: what `reached` says."""
+    return f"This change may be unfinished. {cap}"
+
+
+def capped_draft(number: int, files: str, *, draft: bool) -> Ending:
+    """`files`: how many were changed, here and below. The sentence of `reached` stands above it."""
+    kind = "draft pull request" if draft else "pull request (GitHub allows no drafts here)"
+    return Ending(RunState.STOPPED, f"What Amp had changed by then is in the {kind} #{number} ({files}).")
+
+
+def capped_beside(own: str, compare_url: str, files: str) -> Ending:
+    return Ending(
+        RunState.STOPPED,
+        f"What Amp had changed by then is on {code(own)} ({files}), not on this pull request: "
+        f"[look at it]({compare_url}), and merge or cherry-pick what is good.",
+    )
+
+
+def capped_unpublished(*, kept: bool, collected: bool = True) -> Ending:
+    left = "What it had changed is kept with the run." if kept else "It had changed nothing."
+    if not collected:
+        left = "What it had changed could not be taken out of the sandbox."
+    message = f"Nothing was published. {left} The transcript is kept."
+    return Ending(RunState.STOPPED, message, Kept.TO_SEE if kept else Kept.NOTHING)
