@@ -32,6 +32,14 @@ class Caps:
         return Caps(**values)
 
 
+class By(StrEnum):
+    """What costs are summed by."""
+
+    PERSON = "person"
+    REPOSITORY = "repository"
+    DAY = "day"
+
+
 class Day(StrEnum):
     """Whose runs of a day are counted."""
 

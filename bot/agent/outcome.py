@@ -98,7 +98,7 @@ def conclude(stream: Stream, exit_code: int | None, stderr_tail: str, *, ended_b
     else:
         error = redacted(ended.text or stderr_tail)
         failure = _classify(error) or ended_by
-    turns, duration_ms = (ended.turns, ended.duration_ms) if ended else (0, 0)
+    turns, duration_ms = (ended.turns, ended.duration_ms) if ended else (stream.turns, 0)
     return Outcome(ok, answer, error, failure, stream.thread, stream.usage, turns, duration_ms)
 
 

@@ -259,7 +259,8 @@ async def _show_progress(context: Context, run: Run, reader: _OutputReader) -> N
         return
     # Redact before the text is shortened: half a secret is not recognised.
     latest = await off_loop(context.redact, reader.last_text)
-    body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=reader.tools)
+    tokens = reader.stream.usage.total
+    body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=reader.tools, tokens=tokens)
     repository = await context.github.conversation(run.request.issue.repo)
     try:
         await repository.show_progress(row.comment, body)

@@ -155,6 +155,26 @@ attempts = Table(
     Column("at", Float, nullable=False),  # when the last attempt began
 )
 
+# What each turn of Amp used (bot/store/ledger.py). It outlives its run.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("key", String(64), primary_key=True),  # of the run and the turn
+    Column("run", String(36), nullable=False),
+    Column("installation", BigInteger, nullable=False),
+    Column("repository", BigInteger, nullable=False),
+    Column("repository_name", Text, nullable=False),
+    Column("actor", BigInteger, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("at", Float, nullable=False),  # when Amp began
+    Column("turns", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read", BigInteger, nullable=False),
+    Column("cache_creation", BigInteger, nullable=False),
+    Index("ledger_at", "at"),
+)
+
 # The Amp thread of an issue or pull request.
 threads = Table(
     "threads",

@@ -34,11 +34,12 @@ def progress(
     position: int = 0,
     latest: str = "",
     tools: int = 0,
+    tokens: int = 0,
     held: bool = False,
 ) -> str:
     """The run's comment while it is QUEUED or WORKING. `position`: in the queue of the issue, 0 when not waiting.
 
-    `held`: whether the operator has put it on hold.
+    `tools`, `tokens`: what Amp has used so far. `held`: whether the operator has put it on hold.
     """
     what = kind_words.of(request.kind).doing
     heads = {
@@ -54,7 +55,7 @@ def progress(
             if position
             else start
         ),
-        RunState.WORKING: f"Amp is at work{_steps(tools)}.",
+        RunState.WORKING: f"Amp is at work{_so_far(tools, tokens)}.",
     }
     sentence = cap_messages.on_hold() if held else said[state]
     parts = [run_marker(request.id), f"### {heads[state]}", f"> {asked(request)}", sentence]
@@ -63,8 +64,10 @@ def progress(
     return "\n\n".join(parts)
 
 
-def _steps(tools: int) -> str:
-    return f" ({tools} step{'s' if tools != 1 else ''} so far)" if tools else ""
+def _so_far(tools: int, tokens: int) -> str:
+    parts = [f"{tools} step{'s' if tools != 1 else ''}"] if tools else []
+    parts += [f"{tokens:,} tokens"] if tokens else []
+    return f" ({', '.join(parts)} so far)" if parts else ""
 
 
 def asked(request: RunRequest) -> str:
