@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.caps import Caps
 from bot.model import Problem
 
 # https://git-scm.com/docs/git-check-ref-format, and a leading dash, which would be an option on a command line.
@@ -69,9 +70,23 @@ class Settings(BaseSettings):
     sweep_minutes: float = Field(5, ge=0, description="Minutes between two sweeps for missed requests; 0: never")
     keep_days: int = Field(30, ge=1, le=90, description="Days for which texts, transcripts and change sets are kept")
 
+    hold_file: Path = Field(
+        Path("ampbot.hold"), description="While this file exists, no new run starts, as after `ampbot hold`"
+    )
+
     # Limits
     run_minutes: float = Field(50, gt=0, le=24 * 60, description="Longest time an agent may work, in minutes")
+    run_tokens: int = Field(
+        2_000_000, ge=1, description="Most tokens that one run may read and write, those read from a cache aside"
+    )
+    run_turns: int = Field(300, ge=1, description="Most turns of Amp in one run: its messages, without sub-agents'")
+    at_cap: Literal["draft", "keep"] = Field(
+        "draft", description="What Amp had changed when it reached a cap: publish it as a draft, or keep it only"
+    )
     idle_minutes: float = Field(15, gt=0, description="Longest time an agent may print nothing, in minutes")
+    daily_runs_per_person: int = Field(20, ge=1, description="Most runs that one person starts in 24 hours")
+    daily_runs_per_repository: int = Field(100, ge=1, description="Most runs in one repository in 24 hours")
+    daily_runs_per_installation: int = Field(300, ge=1, description="Most runs of one installation in 24 hours")
     max_runs: int = Field(20, ge=1, description="Most runs at once, over all workers")
     max_runs_per_installation: int = Field(5, ge=1, description="Most runs at once for one installation")
     max_files: int = Field(3000, ge=1, description="Most files in one change")
@@ -164,6 +179,18 @@ class Settings(BaseSettings):
     def private_key(self) -> RSAPrivateKey:
         """The App's key, parsed. Raises: ValueError if the file has become invalid since it was loaded."""
         return _parsed_key(self.github_private_key, self.github_private_key_file)
+
+    @property
+    def caps(self) -> Caps:
+        """The operator's caps."""
+        return Caps(
+            minutes=self.run_minutes,
+            tokens=self.run_tokens,
+            turns=self.run_turns,
+            person=self.daily_runs_per_person,
+            repository=self.daily_runs_per_repository,
+            installation=self.daily_runs_per_installation,
+        )
 
     @property
     def is_postgres(self) -> bool:

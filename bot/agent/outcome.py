@@ -10,7 +10,7 @@ from bot.agent.stream import Stream, Usage, cleaned
 
 
 class Failure(StrEnum):
-    """Why there is no answer. IDLE, TIMEOUT, OUTPUT_LIMIT and STOPPED: we ended Amp. The values are stored."""
+    """Why there is no answer. IDLE and all from TIMEOUT on: we ended Amp. The values are stored."""
 
     NO_KEY = "no key"  # it asks for a login
     KEY = "key refused"
@@ -30,6 +30,8 @@ class Failure(StrEnum):
     NO_RESULT = "no result"
     IDLE = "idle limit"
     TIMEOUT = "time limit"
+    TOKENS = "token limit"
+    TURNS = "turn limit"
     OUTPUT_LIMIT = "output limit"
     STOPPED = "stopped"
 
@@ -95,8 +97,8 @@ def conclude(stream: Stream, exit_code: int | None, stderr_tail: str, *, ended_b
         answer = ended.text
     else:
         error = redacted(ended.text or stderr_tail)
-        failure = _classify(error)
-    turns, duration_ms = (ended.turns, ended.duration_ms) if ended else (0, 0)
+        failure = _classify(error) or ended_by
+    turns, duration_ms = (ended.turns, ended.duration_ms) if ended else (stream.turns, 0)
     return Outcome(ok, answer, error, failure, stream.thread, stream.usage, turns, duration_ms)
 
 

@@ -74,6 +74,19 @@ class Usage:
     cache_read: int = 0
     cache_creation: int = 0
 
+    @property
+    def total(self) -> int:
+        """All that was read, from the cache too, and written."""
+        return self.uncached + self.cache_read
+
+    @property
+    def uncached(self) -> int:
+        """All but what was read from the cache: at each turn that is the thread so far, at a tenth of the price.
+
+        https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#pricing
+        """
+        return self.input_tokens + self.output_tokens + self.cache_creation
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input_tokens + other.input_tokens,
@@ -89,6 +102,7 @@ class Stream:
     def __init__(self, line_cap: int = LINE_CAP) -> None:
         self.thread: str | None = None  # the first valid thread id in any line
         self.usage = Usage()
+        self.turns = 0  # messages of the agent, without those of its sub-agents
         self.started = False
         self.ended: Ended | None = None  # from the last result line
         self.dropped = 0  # bytes of lines over the cap
@@ -149,6 +163,7 @@ class Stream:
                 yield Started(thread if _is_thread(thread) else None, names)
             case {"type": "assistant", "message": {"content": list(blocks), **message}}:
                 self.usage += _usage(message.get("usage"))
+                self.turns += not nested
                 yield from _assistant_events(blocks, nested)
             case {"type": "user", "message": {"content": list(blocks)}}:
                 yield from _tool_results(blocks, nested)

@@ -1,4 +1,4 @@
-"""The command line: `ampbot serve`, `check`, `runs`, `demo`, `rig`."""
+"""The command line: `ampbot serve`, `check`, `runs`, `costs`, `hold`, `resume`, `demo`, `rig`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 import bot
+from bot.cli.costs import costs
 from bot.cli.environment import load_settings
 from bot.cli.extra import require_rig
+from bot.cli.hold import hold, resume
 from bot.cli.runs import runs
 
 app = typer.Typer(
@@ -20,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(runs, name="runs")
+app.command()(costs)
+app.command()(hold)
+app.command()(resume)
 
 
 def _language() -> str | None:

@@ -35,7 +35,7 @@ def list_runs(limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="H
     from bot.store import history
     from bot.store.database import now
 
-    with _open_view(load_settings()) as connection:
+    with open_view(load_settings()) as connection:
         found = history.latest(connection, limit)
     _print(render.run_table(found, now()) if found else ["No runs yet."])
 
@@ -49,7 +49,7 @@ def show_run(run: RunArgument) -> None:
     from bot.store.kept import CHANGES
 
     settings = load_settings()
-    with _open_view(settings) as connection:
+    with open_view(settings) as connection:
         row = _find_run(connection, run)
         archive = store.load_artifact(connection, row.id, CHANGES)
         kept = [("lines of the transcript", len(store.transcript_lines(connection, row.id)))]
@@ -79,7 +79,7 @@ def diff_run(
     from bot.store.kept import CHANGES
 
     settings = load_settings()
-    with _open_view(settings) as connection:
+    with open_view(settings) as connection:
         row = _find_run(connection, run)
         archive = store.load_artifact(connection, row.id, CHANGES)
     if archive is None or row.pinned is None:
@@ -123,7 +123,7 @@ def log_run(
     settings = load_settings()
     since = 0
     while True:
-        with _open_view(settings) as connection:
+        with open_view(settings) as connection:
             row = _find_run(connection, run)  # read before the lines: once it has ended, no line follows
             lines = store.transcript_lines(connection, row.id, since)
         for line in lines:
@@ -140,7 +140,7 @@ def log_run(
 
 
 @contextmanager
-def _open_view(settings: Settings) -> Iterator[Connection]:
+def open_view(settings: Settings) -> Iterator[Connection]:
     """A read-only connection to the database. On an error, prints a message and exits with code 1."""
     import sqlalchemy as sa
 

@@ -15,7 +15,7 @@ from bot.context import Context
 from bot.dispatch import event_keys
 from bot.dispatch.give_up import give_up_effect, give_up_plan
 from bot.dispatch.invocations import invocations_in
-from bot.dispatch.resolve import resolve
+from bot.dispatch.resolve import lock_days, resolve
 from bot.engine.attempts import MAX_ATTEMPTS, ExhaustedError, insist
 from bot.engine.workflows import Engine
 from bot.events import effects, payloads, policy
@@ -26,7 +26,7 @@ from bot.model import Event, ForeignEdit, Ignored, Problem, Repo, RunState
 from bot.run import report
 from bot.run.comment import post_of_run, post_once
 from bot.run.stop import show_stopped
-from bot.store import attempts, deliveries, redelivery_attempts, runs
+from bot.store import attempts, deliveries, holds, redelivery_attempts, runs
 from bot.store.database import now
 from bot.store.deliveries import GIVEN_UP
 from bot.text import markers, messages
@@ -154,6 +154,7 @@ def _store_plan(connection: Connection, context: Context, guid: str, actions: tu
     """Resolve the actions and store the plan, unless there is one. Returns the number of effects."""
     plan = deliveries.get(connection, guid).plan
     if plan is None:
+        lock_days(connection, actions)
         plan = effects.dump(tuple(effect for action in actions for effect in resolve(connection, context, action)))
         deliveries.store_plan(connection, guid, plan, outcome)
     return len(effects.load(plan))
@@ -289,7 +290,8 @@ async def _perform(context: Context, effect: Effect) -> None:
         case StartRun(request=request):
             position = await context.database.write(runs.add, request)
             context.work.set()
-            body = messages.progress(request, RunState.QUEUED, position=position)
+            held = (await context.database.read(holds.current)).hold(request.issue.repo.id)
+            body = messages.progress(request, RunState.QUEUED, position=position, held=held)
             comment = await post_of_run(context, repository, request, body)
             await context.database.write(runs.set_comment, request.id, comment)
             await report.catch_up(context, request.id)

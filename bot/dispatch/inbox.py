@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from bot.context import Context
 from bot.dispatch.delivery import close_ignored
 from bot.engine.workflows import Engine
+from bot.run import hold_switch
 from bot.store import deliveries, runs
 
 log = structlog.get_logger()
@@ -58,10 +59,12 @@ async def dispatch_pending(context: Context, engine: Engine, failed: set[str] | 
         for guid, key in waiting.items()
         if guid not in closed | others
     ]
-    for run, installation in await context.database.read(runs.ready_to_enqueue, without=failed):
+    await hold_switch.read(context)
+    for run in await context.database.read(runs.ready_to_enqueue, without=failed):
         name, queue = RUNS[0].workflow, RUNS[0].queue
-        enqueue = partial(engine.enqueue, name, queue=queue, partition=str(installation), key=run, argument=run)
-        starts.append(_start(context, enqueue, runs.mark_enqueued, run))
+        partition = str(run.installation)
+        enqueue = partial(engine.enqueue, name, queue=queue, partition=partition, key=run.key, argument=run.id)
+        starts.append(_start(context, enqueue, partial(runs.mark_enqueued, times_held=run.holds), run.id))
     for key, ok in await asyncio.gather(*starts):
         started += ok
         if not ok:

@@ -6,14 +6,17 @@ Runs are queued here, in the order of the text that requests them, and runs to b
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import assert_never
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
+from bot.caps import DayReached
 from bot.context import Context
 from bot.dispatch import status
 from bot.events.effects import (
@@ -29,10 +32,12 @@ from bot.events.effects import (
     StopRuns,
 )
 from bot.model import CommentKind, CommentRef, RunRequest
-from bot.store import idempotency, kept, kv, runs, stops
+from bot.store import day, idempotency, kept, kv, runs, stops
 from bot.store.runs import Run
 from bot.store.stops import StopResult
-from bot.text import stop_messages
+from bot.text import cap_messages, stop_messages
+
+log = structlog.get_logger()
 
 
 def resolve(connection: Connection, context: Context, action: Action) -> tuple[Effect, ...]:
@@ -41,13 +46,12 @@ def resolve(connection: Connection, context: Context, action: Action) -> tuple[E
         case StopRuns():
             return _stop(connection, action)
         case RetryRun():
-            return _retry(connection, action)
+            return _retry(connection, context, action)
         case ShowStatus(issue=issue, event_key=event_key, at=at):
             text = status.of(connection, context, issue)
             return (Reply(issue, f"status:{event_key}:{at}", text, at),)
         case StartRun(request=request):
-            _start(connection, request)
-            return (action,)
+            return _start(connection, context, request)
         case React() | Reply() | RemoveLabel() | FinalizeStopped():
             return (action,)
         case _:
@@ -109,7 +113,34 @@ def _save_stop(connection: Connection, action: StopRuns) -> None:
         kv.put(connection, name, json.dumps(value))
 
 
-def _start(connection: Connection, request: RunRequest) -> None:
+def lock_days(connection: Connection, actions: Sequence[Action]) -> None:
+    """Lock what the days' caps are counted over, if one of these starts a run. Call it before any is resolved."""
+    starting = next((action for action in actions if isinstance(action, StartRun | RetryRun)), None)
+    if starting is not None:  # all are of one person, in one issue
+        day.lock(connection, starting.request)
+
+
+def _start(connection: Connection, context: Context, request: RunRequest) -> tuple[Effect, ...]:
+    """Queue the run, unless a day's cap leaves no room for it."""
+    if _find_run(connection, request.id) is None:
+        reached = day.judge(connection, request, context.settings.caps)
+        if reached is not None:
+            return _refuse(connection, request, reached)
+    _queue(connection, request)
+    return (StartRun(request),)
+
+
+def _refuse(connection: Connection, request: RunRequest, reached: DayReached) -> tuple[Effect, ...]:
+    """One sentence a day for each person and issue; further ones get a reaction, so that they fill no thread."""
+    log.info("capped", run=request.id, actor=request.actor.id, cap=reached.day)
+    reaction = React(request.issue, request.trigger, "confused")
+    if not day.may_answer(connection, request):
+        return (reaction,)
+    text = cap_messages.day_reached(request.actor, reached)
+    return reaction, Reply(request.issue, f"cap:{request.id}", text, request.at)
+
+
+def _queue(connection: Connection, request: RunRequest) -> None:
     runs.add(connection, request)
     known = kv.get(connection, _stop_key(request.issue.repo.id, request.issue.number))
     if known is not None:
@@ -121,7 +152,7 @@ def _start(connection: Connection, request: RunRequest) -> None:
 # --- retry ------------------------------------------------------------------------------------------
 
 
-def _retry(connection: Connection, action: RetryRun) -> tuple[Effect, ...]:
+def _retry(connection: Connection, context: Context, action: RetryRun) -> tuple[Effect, ...]:
     issue = action.request.issue
     known = _find_run(connection, action.request.id)
     if known is not None:
@@ -134,8 +165,7 @@ def _retry(connection: Connection, action: RetryRun) -> tuple[Effect, ...]:
     request = replace(
         action.request, kind=old.kind, text=old.text, path=old.path, line=old.line, kept_from=kept.source(last)
     )
-    _start(connection, request)
-    return (StartRun(request),)
+    return _start(connection, context, request)
 
 
 def _find_run(connection: Connection, run: str) -> Run | None:

@@ -8,10 +8,10 @@ from bot.agent.stream import Stream
 from bot.context import Context
 from bot.model import IssueRef
 from bot.run.cost import run_cost
-from bot.store import runs, stops
+from bot.store import holds, runs, stops
 from bot.store.database import now
 from bot.store.runs import Run
-from bot.text import stop_messages
+from bot.text import cap_messages, stop_messages
 from bot.text.stop_messages import Last, Running
 
 # Amp names its thread in its first lines: do not read a long transcript.
@@ -23,12 +23,13 @@ def of(connection: Connection, context: Context, issue: IssueRef) -> str:
     waiting = stops.unended(connection, issue.repo.id, issue.number)
     active = next((run for run in waiting if run.active), None)
     last = stops.latest_ended(connection, issue.repo.id, issue.number)
-    return stop_messages.status(
+    said = stop_messages.status(
         _running(connection, context, active) if active is not None else None,
         [run.request for run in waiting if run is not active],
         _last(context, last) if last is not None else None,
         now(),
     )
+    return f"{cap_messages.on_hold()}\n\n{said}" if holds.current(connection).hold(issue.repo.id) else said
 
 
 def _running(connection: Connection, context: Context, run: Run) -> Running:

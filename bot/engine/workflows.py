@@ -22,7 +22,7 @@ from bot.store.database import pool_arguments
 
 log = structlog.get_logger()
 
-Plain = TypeVar("Plain", str, int, bool, None)
+Plain = TypeVar("Plain", str, int, bool, None, bool | None)
 
 # Constant: the default is a hash of the source, and DBOS recovers only workflows of its own version.
 APPLICATION_VERSION = "1"
@@ -161,6 +161,11 @@ class Engine:
         if rows:
             await DBOS.delete_workflows_async([row.workflow_id for row in rows])
         return len(rows)
+
+    @property
+    def key(self) -> str:
+        """The key of the current workflow. Only within one."""
+        return DBOS.workflow_id or ""
 
     @property
     def running(self) -> Mapping[str, frozenset[str]]:

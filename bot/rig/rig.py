@@ -97,6 +97,12 @@ class Rig:
             "AMPBOT_E2B_TEMPLATE": self.template,
             "AMP_API_KEY": self.amp_key,
             "AMPBOT_DATABASE_URL": self.database_url,
+            # One user may ask for everything that a test or a bench is about, and the scripted agent says megabytes.
+            "AMPBOT_RUN_TOKENS": "1000000000000",
+            "AMPBOT_RUN_TURNS": "1000000000",
+            "AMPBOT_DAILY_RUNS_PER_PERSON": "1000000",
+            "AMPBOT_DAILY_RUNS_PER_REPOSITORY": "1000000",
+            "AMPBOT_DAILY_RUNS_PER_INSTALLATION": "1000000",
             **self.settings,
         }
 

@@ -30,7 +30,7 @@ from bot.run.plan_publication import Facts, Landed, OpenPull, PushToHead, Step, 
 from bot.store import runs
 from bot.store.database import now
 from bot.store.runs import Run
-from bot.text import messages, moved_messages, names, refusal_messages, stop_messages
+from bot.text import cap_messages, messages, moved_messages, names, refusal_messages, stop_messages
 
 log = structlog.get_logger()
 
@@ -48,6 +48,12 @@ class Work:
     answer: Answer
     stopped_by: str
     merge: Merge | None = None  # of the base branch
+    cap: str = ""  # what is said of the cap at which Amp was ended
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether Amp was ended before it was done."""
+        return bool(self.stopped_by or self.cap)
 
 
 async def publish(context: Context, work: Work) -> Ending:
@@ -117,9 +123,9 @@ class _Publication:
         self._token = token
         title, description = work.answer.pull_request or (None, work.answer.text)
         self._headline = messages.pull_title(work.run.request, title)
-        self._description = (
-            stop_messages.draft_description(work.stopped_by, description) if work.stopped_by else description
-        )
+        if work.stopped_by:
+            description = stop_messages.draft_description(work.stopped_by, description)
+        self._description = cap_messages.unfinished(work.cap) if work.cap else description
         self._commit = work.run.commit
         prefix = context.settings.branch_prefix
         self._own = work.run.branch or names.branch(work.run.request, self._headline, prefix)
@@ -132,7 +138,7 @@ class _Publication:
             self._work.pinned,
             seen,
             may_ask,
-            stopped=bool(self._work.stopped_by),
+            stopped=self._work.unfinished,
             pushed=self._pushed,
             branch_made=self._branch_made,
             push_refused=bool(self._refusal),
@@ -196,6 +202,8 @@ class _Publication:
     def _beside(self, why: Why, seen: Look, start: str) -> Ending:
         answer, changes = self._work.answer.text, self._work.change_set.changes
         url = f"{self._context.settings.github_url}/{self._work.pinned.repo_name}/compare/{start}...{self._own}"
+        if why is Why.STOPPED and self._work.cap:
+            return cap_messages.capped_beside(self._own, url, messages.files_changed(changes))
         if why is Why.STOPPED:
             return stop_messages.stopped_beside(self._work.stopped_by, self._own, url, changes, answer)
         if why is Why.BASE_GONE:
@@ -300,7 +308,7 @@ class _Publication:
 
     async def _open_pull(self, step: OpenPull) -> Pull:
         """The pull request of this run, for `step.base`."""
-        repository, own, draft = self._repository, self._own, bool(self._work.stopped_by)
+        repository, own, draft = self._repository, self._own, self._work.unfinished
         price = run_cost(self._context, self._work.run, now())
         body = messages.pull_body(self._work.run.request, self._work.pinned, self._description, price)
         try:
@@ -327,6 +335,8 @@ class _Publication:
                 return moved_messages.default_branch_spared(step.base, pull.number, answer, changes)
             case Why.REFUSED:
                 return moved_messages.push_refused(step.base, self._refusal, pull.number, answer, changes)
+        if work.cap:
+            return cap_messages.capped_draft(pull.number, messages.files_changed(changes), draft=pull.draft)
         if work.stopped_by:
             return stop_messages.stopped_draft(work.stopped_by, pull.number, changes, answer, draft=pull.draft)
         return messages.pull_opened(pull.number, answer or self._description, changes)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import structlog
 
-from bot.agent.answer import split_answer
+from bot.agent.answer import Answer, split_answer
 from bot.changes.changeset import ChangeSet
 from bot.changes.left_out import IGNORED, is_by_product
 from bot.changes.paths import printable
@@ -20,7 +20,7 @@ from bot.run.review import review
 from bot.store import runs, stops
 from bot.store.kept import CHANGES
 from bot.store.runs import Run
-from bot.text import left_out_messages, messages, stop_messages
+from bot.text import cap_messages, left_out_messages, messages, stop_messages
 from bot.text.left_out_messages import LeftOut
 
 log = structlog.get_logger()
@@ -38,6 +38,9 @@ async def publish(context: Context, run: Run) -> Ending | None:
     collected = await context.database.read(runs.has_artifact, run.id, CHANGES)
     if stopped_by and not collected:
         return stop_messages.stopped_uncollected(stopped_by)
+    cap = "" if outcome.ok or stopped_by else cap_messages.reached(outcome.failure, context.settings.caps)
+    if cap:
+        return await _at_cap(context, run, pinned, cap)
     if not outcome.ok and not stopped_by:
         return messages.agent_failed(outcome, kept=collected and await _changed(context, run, pinned))
     answer = await off_loop(split_answer, outcome.answer)
@@ -57,6 +60,25 @@ async def publish(context: Context, run: Run) -> Ending | None:
         return ending
     note = left_out_messages.note(named, change_set.ignored_count)
     return replace(ending, message=f"{ending.message}\n\n{note}")
+
+
+async def _at_cap(context: Context, run: Run, pinned: PinnedBase, cap: str) -> Ending:
+    """What Amp had changed when it was ended at a cap is published as a draft, or kept. `cap`: what is said of it."""
+    ending, kept = None, False
+    collected = await context.database.read(runs.has_artifact, run.id, CHANGES)
+    if collected:
+        change_set = await read_changes(context, run.id, pinned.base_tree)
+        kept = isinstance(change_set, Problem) or bool(change_set.changes)
+        if context.settings.at_cap == "draft" and not isinstance(change_set, Problem) and kept:
+            named = await left_out(context, run, change_set)
+            ending = await _publish(context, Work(run, pinned, change_set, Answer(""), "", cap=cap), named)
+            if named:
+                note = left_out_messages.note(named, change_set.ignored_count)
+                ending = replace(ending, message=f"{ending.message}\n\n{note}")
+    if ending is None:
+        missing = run.request.kind.rules.publishes and not collected
+        ending = cap_messages.capped_unpublished(kept=kept, collected=not missing)
+    return replace(ending, message=f"{cap}\n\n{ending.message}")
 
 
 async def _publish(context: Context, work: Work, named: Sequence[LeftOut]) -> Ending:

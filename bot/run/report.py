@@ -16,7 +16,7 @@ from bot.github.errors import ForbiddenError, GitHubError, NotFoundError
 from bot.model import Ending
 from bot.run.comment import post_of_run
 from bot.run.cost import run_cost
-from bot.store import kept, runs
+from bot.store import kept, ledger, runs
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import kept_messages, messages
@@ -35,7 +35,8 @@ async def report(context: Context, run: str) -> None:
     except ExhaustedError:
         log.error("ending not shown", run=run, attempts=MAX_ATTEMPTS)
         await _react(context, row)
-    await context.database.write(runs.finish, row)
+    spent = row.outcome or await _outcome_so_far(context, run)
+    await context.database.write(_finish, row, spent)
     context.work.set()
     log.info(
         "run ended",
@@ -43,6 +44,11 @@ async def report(context: Context, run: str) -> None:
         state=row.ending.state if row.ending is not None else None,
         seconds=round(now() - row.created_at, 1),
     )
+
+
+def _finish(connection: Connection, row: Run, spent: Outcome | None) -> None:
+    ledger.record(connection, row, spent)
+    runs.finish(connection, row)
 
 
 async def _react(context: Context, row: Run) -> None:

@@ -13,6 +13,7 @@ import structlog
 
 from bot.agent.outcome import Failure, conclude
 from bot.agent.stream import LINE_CAP, Stream, Text, ToolUse
+from bot.caps import Caps
 from bot.context import Context
 from bot.github.errors import GitHubError
 from bot.model import Ending, RunState
@@ -139,11 +140,11 @@ async def _follow(
     context: Context, run: Run, sandbox: Sandbox, reader: _OutputReader
 ) -> tuple[int | None, Failure | None]:
     """Follow the agent until it ends. Return its exit code, if known, and the limit that ended it, if one did."""
-    settings = context.settings
+    settings, caps = context.settings, context.settings.caps
     idle = settings.idle_minutes * 60
     # The sandbox has to outlive the agent, so that we can collect the changes.
     deadline = min(
-        (run.agent_at or now()) + settings.run_minutes * 60, (run.started_at or now()) + lifetime(settings) - COLLECTING
+        (run.agent_at or now()) + caps.minutes * 60, (run.started_at or now()) + lifetime(settings) - COLLECTING
     )
     editing: asyncio.Task[None] | None = None
     limit_hit: Failure | None = None
@@ -151,7 +152,9 @@ async def _follow(
     try:
         while True:
             wait = _poll_seconds(reader, idle, deadline)
-            state, size, data = await _poll(sandbox, reader.offset, wait, context.transcripts.batch_seconds)
+            # Close to a cap each message may be the last: do not wait for more.
+            gather = 0.0 if _close(reader, caps) else context.transcripts.batch_seconds
+            state, size, data = await _poll(sandbox, reader.offset, wait, gather)
             if data:
                 reader.last_output_at = time.monotonic()
                 first = reader.sequence
@@ -161,10 +164,11 @@ async def _follow(
                 await context.transcripts.append(context.database, run.id, first, lines)
             await context.progressed()
             if (state != "running" and (reader.offset >= size or not data)) or time.monotonic() > give_up_at:
-                code = re.fullmatch(r"exit ([0-9]{1,3})", state)
-                return (int(code[1]) if code else None), limit_hit
+                found = re.fullmatch(r"exit ([0-9]{1,3})", state)
+                code = int(found[1]) if found else None
+                return code, limit_hit or _limit_before(reader, code, deadline, caps)
             if give_up_at == math.inf:
-                limit_hit = _limit(reader, idle, deadline)
+                limit_hit = _limit(reader, idle, deadline) or _cap(reader, caps)
                 if limit_hit is not None or time.monotonic() - reader.result_at >= RESULT_SECONDS:
                     log.warning("agent stopped", run=run.id, why=limit_hit or "it does not end after its result")
                     give_up_at = time.monotonic() + STOP_SECONDS
@@ -185,6 +189,27 @@ def _limit(reader: _OutputReader, idle_seconds: float, deadline: float) -> Failu
     if reader.offset > MAX_OUTPUT or reader.sequence >= MAX_LINES:
         return Failure.OUTPUT_LIMIT
     return Failure.IDLE if time.monotonic() - reader.last_output_at >= idle_seconds else None
+
+
+def _cap(reader: _OutputReader, caps: Caps) -> Failure | None:
+    """The cap of a run that Amp's stream has reached; None also if Amp is done."""
+    if reader.stream.ended is not None and reader.stream.ended.ok:
+        return None
+    if reader.stream.usage.uncached >= caps.tokens:
+        return Failure.TOKENS
+    return Failure.TURNS if reader.stream.turns >= caps.turns else None
+
+
+def _limit_before(reader: _OutputReader, code: int | None, deadline: float, caps: Caps) -> Failure | None:
+    """The limit at which an attempt before this one ended Amp, and died before it could store that."""
+    if reader.stream.ended is not None or (code is not None and code <= 128):
+        return None
+    return Failure.TIMEOUT if now() >= deadline else _cap(reader, caps)
+
+
+def _close(reader: _OutputReader, caps: Caps) -> bool:
+    """Whether a message or a few more may reach a cap."""
+    return reader.stream.usage.uncached >= 0.8 * caps.tokens or reader.stream.turns >= caps.turns - 3
 
 
 def _poll_seconds(reader: _OutputReader, idle_seconds: float, deadline: float) -> int:
@@ -235,7 +260,8 @@ async def _show_progress(context: Context, run: Run, reader: _OutputReader) -> N
         return
     # Redact before the text is shortened: half a secret is not recognised.
     latest = await off_loop(context.redact, reader.last_text)
-    body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=reader.tools)
+    tokens = reader.stream.usage.total
+    body = messages.progress(run.request, RunState.WORKING, latest=latest, tools=reader.tools, tokens=tokens)
     repository = await context.github.conversation(run.request.issue.repo)
     try:
         await repository.show_progress(row.comment, body)

@@ -15,6 +15,7 @@ from bot.engine.retry import retry_e2b, retry_github
 from bot.engine.workflows import Engine
 from bot.github.errors import GitHubError, NotFoundError
 from bot.model import Ending, Kept
+from bot.run import hold_switch
 from bot.run.collect import collect
 from bot.run.errors import StageError, meaning_of
 from bot.run.kept import take_kept, taken
@@ -25,7 +26,7 @@ from bot.run.report import report
 from bot.run.stop import kill
 from bot.run.work import work
 from bot.sandbox.errors import SandboxError
-from bot.store import kept, runs
+from bot.store import holds, kept, runs
 from bot.store.database import now
 from bot.store.runs import Run
 from bot.text import gave_up_messages, messages
@@ -46,7 +47,9 @@ _DOING: Mapping[Stage, str] = {
 
 async def execute(context: Context, engine: Engine, run: str) -> None:
     """The run's workflow."""
-    ready = await engine.step("prepare", lambda: _begin(context, run))
+    ready = await engine.step("prepare", lambda: _leave_queue(context, run, engine.key))
+    if ready is None:
+        return  # it is on hold, and another workflow will begin it
     for name, stage in (("work", work), ("collect", collect)):
         ready = ready or await engine.step(name, _attempting(context, run, stage))
     # The sandbox is no longer needed, and publishing need not wait until it is killed.
@@ -62,6 +65,15 @@ def _attempting(context: Context, run: str, stage: Stage) -> Callable[[], Awaita
         return await attempt(context, run, stage)
 
     return step
+
+
+async def _leave_queue(context: Context, run: str, key: str) -> bool | None:
+    """None if the run may not begin; else what `_begin` returns."""
+    await hold_switch.read(context)
+    if not await context.database.write(holds.leave_queue, run, key):
+        await hold_switch.show(context, run)
+        return None
+    return await _begin(context, run)
 
 
 async def _begin(context: Context, run: str) -> bool:

@@ -36,3 +36,16 @@ def events(connection: Connection, run: str) -> tuple[RunEvent, ...]:
     """What happened to a run, oldest first."""
     query = sa.select(run_events).where(run_events.c.run == run).order_by(run_events.c.sequence)
     return tuple(RunEvent(row.at, row.event, row.detail) for row in connection.execute(query))
+
+
+def repository_id(connection: Connection, name: str) -> int | None:
+    """The id of the repository that had this full name when its latest run was requested; None if there is none."""
+    latest_of = sa.select(runs_table.c.repository, sa.func.max(runs_table.c.created_at).label("at"))
+    each = latest_of.group_by(runs_table.c.repository).subquery()
+    newest = sa.and_(runs_table.c.repository == each.c.repository, runs_table.c.created_at == each.c.at)
+    query = sa.select(runs_table.c.id).join(each, newest).order_by(runs_table.c.created_at.desc())
+    for run in connection.scalars(query).all():
+        repo = runs.get(connection, run).request.issue.repo
+        if repo.full_name.lower() == name.lower():
+            return repo.id
+    return None

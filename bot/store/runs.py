@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from bot.agent.outcome import Outcome
 from bot.model import Ending, PinnedBase, RunRequest, RunState
-from bot.store import attempts
+from bot.store import attempts, holds
 from bot.store.database import insert_once, now
 from bot.store.tables import artifacts, run_events, runs, threads, transcript
 
@@ -61,6 +61,7 @@ def add(connection: Connection, request: RunRequest) -> int:
         installation=issue.repo.installation,
         repository=issue.repo.id,
         number=issue.number,
+        actor=request.actor.id,
         state=RunState.QUEUED,
         active=False,
         request=_REQUEST.dump_json(request, by_alias=True).decode(),
@@ -100,20 +101,42 @@ def activate_next(connection: Connection, repository: int, number: int) -> None:
         connection.execute(runs.update().where(runs.c.id == chosen).values(active=True))
 
 
+@dataclass(frozen=True, slots=True)
+class ReadyRun:
+    """An active run that may not be in DBOS's queue yet."""
+
+    id: str
+    installation: int
+    holds: int  # how often it was put back into its queue
+
+    @property
+    def key(self) -> str:
+        """The key of its next workflow."""
+        return holds.workflow_key(self.id, self.holds)
+
+
 def ready_to_enqueue(
     connection: Connection, limit: int = 100, *, without: Collection[str] = ()
-) -> tuple[tuple[str, int], ...]:
-    """(run id, installation) of active runs that may not be in DBOS's queue yet, except those in `without`."""
-    query = sa.select(runs.c.id, runs.c.installation).where(
-        runs.c.active, runs.c.queued_in_engine_at.is_(None), runs.c.ended_at.is_(None), runs.c.id.not_in(without)
+) -> tuple[ReadyRun, ...]:
+    """Active runs that may not be in DBOS's queue yet, except those in `without` and those on hold."""
+    held = holds.current(connection)
+    if held.everything or held.file is not None:
+        return ()
+    query = sa.select(runs.c.id, runs.c.installation, runs.c.holds).where(
+        runs.c.active,
+        runs.c.queued_in_engine_at.is_(None),
+        runs.c.ended_at.is_(None),
+        runs.c.id.not_in(without),
+        runs.c.repository.not_in(held.repositories),
     )
-    return tuple(
-        (row.id, row.installation) for row in connection.execute(query.order_by(runs.c.created_at).limit(limit))
-    )
+    rows = connection.execute(query.order_by(runs.c.created_at).limit(limit))
+    return tuple(ReadyRun(row.id, row.installation, row.holds) for row in rows)
 
 
-def mark_enqueued(connection: Connection, run: str) -> None:
-    connection.execute(runs.update().where(runs.c.id == run).values(queued_in_engine_at=now()))
+def mark_enqueued(connection: Connection, run: str, times_held: int = 0) -> None:
+    """`times_held`: as it was enqueued. Where it was put back meanwhile, it is to be enqueued again."""
+    here = sa.and_(runs.c.id == run, runs.c.holds == times_held)
+    connection.execute(runs.update().where(here).values(queued_in_engine_at=now()))
 
 
 def get(connection: Connection, run: str) -> Run:

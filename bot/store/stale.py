@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bot.store.deliveries import workflow_key
+from bot.store.holds import workflow_key as workflow_key_of_run
 from bot.store.tables import artifacts, attempts, deliveries, effects, marks, run_events, runs, threads, transcript
 
 
@@ -26,6 +27,7 @@ class PendingRun:
 
     run: str
     installation: int
+    key: str  # of its first workflow
 
 
 def sandbox_uses(connection: Connection, ids: tuple[str, ...]) -> Mapping[str, SandboxUse]:
@@ -48,11 +50,11 @@ def unfinished_deliveries(connection: Connection, limit: int = 1000) -> Mapping[
 
 def unfinished_runs(connection: Connection, limit: int = 1000) -> tuple[PendingRun, ...]:
     """Runs that were handed to DBOS and have not ended, oldest first."""
-    query = sa.select(runs.c.id, runs.c.installation).where(
+    query = sa.select(runs.c.id, runs.c.installation, runs.c.holds).where(
         runs.c.ended_at.is_(None), runs.c.active, runs.c.queued_in_engine_at.is_not(None)
     )
     rows = connection.execute(query.order_by(runs.c.created_at).limit(limit))
-    return tuple(PendingRun(row.id, row.installation) for row in rows)
+    return tuple(PendingRun(row.id, row.installation, workflow_key_of_run(row.id, row.holds)) for row in rows)
 
 
 def issues_without_active_run(connection: Connection) -> tuple[tuple[int, int], ...]:

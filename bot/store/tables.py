@@ -78,6 +78,8 @@ runs = Table(
     Column("stop", String(8)),  # a stop command: "drop" or "keep" the changes
     Column("unshown_at", Float),  # when GitHub last refused to show its ending; NULL once shown
     Column("takeovers", Integer, nullable=False, server_default=text("0")),  # by other executors
+    Column("actor", BigInteger),  # the id of who asked; NULL where older code stored it
+    Column("holds", Integer, nullable=False, server_default=text("0")),  # how often a hold put it back into its queue
     Index(
         "runs_one_active",
         "repository",
@@ -87,6 +89,8 @@ runs = Table(
         postgresql_where=text("active"),
     ),
     Index("runs_of_place", "repository", "number", "created_at"),
+    Index("runs_of_actor", "actor", "created_at"),
+    Index("runs_of_installation", "installation", "created_at"),
     Index(
         "runs_unended", "progress_at", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")
     ),
@@ -149,6 +153,26 @@ attempts = Table(
     Column("progress", Text, nullable=False),  # how far the work had come when the last attempt began
     Column("count", Integer, nullable=False),
     Column("at", Float, nullable=False),  # when the last attempt began
+)
+
+# What each turn of Amp used (bot/store/ledger.py). It outlives its run.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("key", String(64), primary_key=True),  # of the run and the turn
+    Column("run", String(36), nullable=False),
+    Column("installation", BigInteger, nullable=False),
+    Column("repository", BigInteger, nullable=False),
+    Column("repository_name", Text, nullable=False),
+    Column("actor", BigInteger, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("at", Float, nullable=False),  # when Amp began
+    Column("turns", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read", BigInteger, nullable=False),
+    Column("cache_creation", BigInteger, nullable=False),
+    Index("ledger_at", "at"),
 )
 
 # The Amp thread of an issue or pull request.

@@ -23,7 +23,7 @@ from bot.store.database import Database
 from bot.store.tables import marks as marks_table
 
 # This code's revision: the number of its latest migration.
-CODE = 3
+CODE = 5
 # The oldest revision that may use the tables after these migrations. A contraction raises it.
 OLDEST_CODE = 1
 # The key under which it is stored.

@@ -39,7 +39,7 @@ async def requeue(context: Context, engine: Engine) -> None:
         if guid in keys:
             await _requeue_delivery(context, engine, guid, keys[guid])
     unfinished = await context.database.read(stale.unfinished_runs)
-    keys = await _without_workflow(engine, {pending.run: pending.run for pending in unfinished})
+    keys = await _without_workflow(engine, {pending.run: pending.key for pending in unfinished})
     for pending in await context.database.read(stale.unfinished_runs):
         if pending.run in keys:
             await _requeue_run(context, engine, pending, keys[pending.run])

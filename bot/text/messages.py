@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.agent.outcome import Failure, Outcome
 from bot.changes.changeset import Change, Violation
 from bot.model import Actor, Ending, Kept, PinnedBase, RunRequest, RunState
-from bot.text import kept_messages, kind_words
+from bot.text import cap_messages, kept_messages, kind_words
 from bot.text.markdown import code, line, plain, quote, sanitize, without_skips
 from bot.text.markers import run_marker
 
@@ -27,11 +27,23 @@ class RunCost:
 # --- the progress comment -------------------------------------------------------------------------
 
 
-def progress(request: RunRequest, state: RunState, *, position: int = 0, latest: str = "", tools: int = 0) -> str:
-    """The run's comment while it is QUEUED or WORKING. `position`: in the queue of the issue, 0 when not waiting."""
+def progress(
+    request: RunRequest,
+    state: RunState,
+    *,
+    position: int = 0,
+    latest: str = "",
+    tools: int = 0,
+    tokens: int = 0,
+    held: bool = False,
+) -> str:
+    """The run's comment while it is QUEUED or WORKING. `position`: in the queue of the issue, 0 when not waiting.
+
+    `tools`, `tokens`: what Amp has used so far. `held`: whether the operator has put it on hold.
+    """
     what = kind_words.of(request.kind).doing
     heads = {
-        RunState.QUEUED: "⏳ Queued" if position else f"⏳ {what}",
+        RunState.QUEUED: "⏳ Queued" if position or held else f"⏳ {what}",
         RunState.WORKING: f"⏳ {what}",
     }
     start = "Preparing a sandbox with a fresh checkout."
@@ -43,16 +55,19 @@ def progress(request: RunRequest, state: RunState, *, position: int = 0, latest:
             if position
             else start
         ),
-        RunState.WORKING: f"Amp is at work{_steps(tools)}.",
+        RunState.WORKING: f"Amp is at work{_so_far(tools, tokens)}.",
     }
-    parts = [run_marker(request.id), f"### {heads[state]}", f"> {asked(request)}", said[state]]
+    sentence = cap_messages.on_hold() if held else said[state]
+    parts = [run_marker(request.id), f"### {heads[state]}", f"> {asked(request)}", sentence]
     if latest:
         parts.append(quote(latest, 400))
     return "\n\n".join(parts)
 
 
-def _steps(tools: int) -> str:
-    return f" ({tools} step{'s' if tools != 1 else ''} so far)" if tools else ""
+def _so_far(tools: int, tokens: int) -> str:
+    parts = [f"{tools} step{'s' if tools != 1 else ''}"] if tools else []
+    parts += [f"{tokens:,} tokens"] if tokens else []
+    return f" ({', '.join(parts)} so far)" if parts else ""
 
 
 def asked(request: RunRequest) -> str:

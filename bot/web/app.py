@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.context import Context
-from bot.store import deliveries
+from bot.store import deliveries, holds
+from bot.store.holds import Holds
 from bot.web.webhook import Rejected, read
 from bot.web.writer import LOCK_TIMEOUT, DeliveryWriter, NotStoredError
 
@@ -52,7 +53,12 @@ def create_app(context: Context, lifespan: Lifespan | None = None, *, receives: 
             await context.database.write_within(LOCK_TIMEOUT, deliveries.mark_dispatched, "")
         except sa.exc.DBAPIError as error:
             return JSONResponse({"ok": False, "error": f"database: {type(error.orig).__name__}"}, 503)
-        return JSONResponse({"ok": True})
+        held = await context.database.read(holds.current)
+        if held == Holds():
+            return JSONResponse({"ok": True})
+        # Not which: the names of private repositories are nobody's business here.
+        everything = held.everything or held.file is not None
+        return JSONResponse({"ok": True, "on_hold": "everything" if everything else "some repositories"})
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
     if receives:

@@ -18,6 +18,7 @@ from bot.agent.stream import Usage
 from bot.model import CommentKind, CommentRef, Ending, RunKind, RunState
 from bot.store import runs
 from bot.store.database import Database
+from bot.store.runs import ReadyRun
 from bot.store.tables import runs as table
 from bot.store.tables import threads
 from tests import factory
@@ -161,14 +162,14 @@ async def test_whatever_the_order_each_conversation_has_one_active_run_or_none_w
 async def test_the_engine_is_told_of_active_runs_once(do: Do) -> None:
     for run, number in (("b", 1), ("a", 2), ("c", 1)):
         await do(runs.add, run_request(run, number, installation=90 + number))
-    assert await do(runs.ready_to_enqueue) == (("b", 91), ("a", 92))
-    assert await do(runs.ready_to_enqueue, 1) == (("b", 91),)
+    assert await do(runs.ready_to_enqueue) == (ReadyRun("b", 91, 0), ReadyRun("a", 92, 0))
+    assert await do(runs.ready_to_enqueue, 1) == (ReadyRun("b", 91, 0),)
     await do(runs.mark_enqueued, "b")
-    assert await do(runs.ready_to_enqueue) == (("a", 92),)
+    assert await do(runs.ready_to_enqueue) == (ReadyRun("a", 92, 0),)
     await do(runs.finish, await do(runs.get, "b"))
-    assert await do(runs.ready_to_enqueue) == (("a", 92), ("c", 91))
+    assert await do(runs.ready_to_enqueue) == (ReadyRun("a", 92, 0), ReadyRun("c", 91, 0))
     await do(runs.finish, await do(runs.get, "a"))
-    assert await do(runs.ready_to_enqueue) == (("c", 91),)
+    assert await do(runs.ready_to_enqueue) == (ReadyRun("c", 91, 0),)
 
 
 # --- a run's life -----------------------------------------------------------------------------------

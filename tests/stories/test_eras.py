@@ -18,7 +18,7 @@ from tests.stories.story import MAINTAINER, Story
 
 # Each far below the other, and above what the agent needs to begin: a slow machine must not make the wrong one strike.
 QUICKLY_IDLE = {"AMPBOT_IDLE_MINUTES": "0.2"}
-QUICKLY_OVER = {"AMPBOT_RUN_MINUTES": "0.25"}
+QUICKLY_OVER = {"AMPBOT_RUN_MINUTES": "0.25", "AMPBOT_AT_CAP": "keep"}
 
 
 def bare(home: Path) -> None:
@@ -139,19 +139,24 @@ def test_an_unknown_template_is_named(own_template: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("own_template", "end", "says"),
+    ("own_template", "end", "state", "says"),
     [
-        (QUICKLY_IDLE, "hang", "Amp said nothing for too long and was ended. Ask again, perhaps for a smaller step."),
-        (QUICKLY_OVER, "steps 600 0.5", "Amp did not finish in the time a run may take and was ended."),
+        (
+            QUICKLY_IDLE,
+            "hang",
+            "failed",
+            "Amp said nothing for too long and was ended. Ask again, perhaps for a smaller step.",
+        ),
+        (QUICKLY_OVER, "steps 600 0.5", "stopped", "Amp reached this run's cap of 0.25 minutes and was ended."),
     ],
     indirect=["own_template"],
 )
-def test_an_agent_without_end_is_ended(own_template: Rig, end: str, says: str) -> None:
+def test_an_agent_without_end_is_ended(own_template: Rig, end: str, state: str, says: str) -> None:
     with_key(own_template, AMP_KEY)
     own_template.e2b.add_template("ours", amp)
     story = Story.begin(own_template)
     answer = ask(story, "append README.md: more", "run: sleep 600 &", end)
-    assert story.states() == ["failed"]
+    assert story.states() == [state]
     assert says in answer
     assert "Nothing was published. What it had changed is kept with the run." in answer
     kept = story.rig.query("SELECT name FROM artifacts WHERE name <> 'paths' AND run = :run", run=story.runs()[0]["id"])
