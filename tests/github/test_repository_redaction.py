@@ -59,7 +59,7 @@ def test_each_method_that_sends_text_has_its_case() -> None:
         "diff",
         "commit",
     }
-    sends_no_text |= {"branch"}
+    sends_no_text |= {"branch", "files"}
     sends_no_text |= {"issue_events", "find_comment", "find_comments", "find_pull", "find_review"}
     methods = {name for name in vars(Repository) if not name.startswith("_")}
     sends_text = {"comment", "edit_comment", "show_progress", "open_pull", "review", "make_commit"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import time
 
 from bot.rig.http.faults import Fault, Request
 from tests.machines.conftest import With
@@ -27,10 +27,11 @@ def test_two_workers_together_attempt_it_five_times(machines_with: With) -> None
             run = deadly.runs()[0]["id"]
             executor = next((name for name, runs in machines.working().items() if run in runs), "")
             victim = next((worker for worker in workers if worker.running and f"-{worker.pid}-" in executor), None)
-        victims.append(victim.pid)
-        os.kill(victim.pid, signal.SIGKILL)
-        while victim.running:
-            time.sleep(0.001)
+        pid = victim.pid
+        victims.append(pid)
+        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # it was started again already
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
     path = f"/repos/{deadly.repo.full_name}/git/refs$"
     rig.github.server.faults.add(Fault("call", method="POST", path=path, times=0, call=kill))

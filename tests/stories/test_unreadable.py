@@ -37,11 +37,18 @@ def test_what_cannot_be_read_is_named(rig: Rig) -> None:
         assert (story.kept(), story.pulls()) == ((["changes"], True), [])
 
 
-@pytest.mark.parametrize("command", ["chmod 500 ~/.ampbot", "mkdir -p ~/.ampbot; ln -sfn /root ~/.ampbot/out"])
-def test_where_nothing_can_be_collected_the_answer_says_so(story: Story, command: str) -> None:
+def test_where_nothing_can_be_collected_the_answer_says_so(story: Story) -> None:
     number = story.issue()
-    story.say(number, f"/amp do it\n\n- create new.txt: new\n- run: {command}\n")
+    story.say(number, "/amp do it\n\n- create new.txt: new\n- run: chmod 500 ~/.ampbot\n")
     story.settle()
     assert story.states() == ["refused"]
     assert "The changes could not be collected from the sandbox." in story.only_answer(number)
     assert story.pulls() == []
+
+
+def test_a_link_in_place_of_our_own_folder_is_replaced(story: Story) -> None:
+    number = story.issue()
+    story.say(number, "/amp do it\n\n- create new.txt: new\n- run: mkdir -p ~/.ampbot; ln -sfn /root ~/.ampbot/out\n")
+    story.settle()
+    assert story.states() == ["published"]
+    assert story.change() == {"new.txt": ("100644", b"new\n")}
