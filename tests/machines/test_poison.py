@@ -36,7 +36,7 @@ def test_two_workers_together_attempt_it_five_times(machines_with: With) -> None
     path = f"/repos/{deadly.repo.full_name}/git/refs$"
     rig.github.server.faults.add(Fault("call", method="POST", path=path, times=0, call=kill))
     deadly.say(number, ASK.format(seconds=0))
-    rig.github.wait_deliveries()
+    deadly.until("the run to be stored, so that it is the first", lambda: len(deadly.states()) == 1)
     deadly.say(number, "/amp say hello\n\n- answer: Hello.\n")
     restart_until(rig, lambda: deadly.states()[:1] == ["failed"], *workers)
     rig.github.server.faults.clear()
