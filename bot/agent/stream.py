@@ -75,9 +75,14 @@ class Usage:
     cache_creation: int = 0
 
     @property
+    def read(self) -> int:
+        """All that was read, from the cache too."""
+        return self.input_tokens + self.cache_read + self.cache_creation
+
+    @property
     def total(self) -> int:
-        """All that was read, from the cache too, and written."""
-        return self.uncached + self.cache_read
+        """All that was read and written."""
+        return self.read + self.output_tokens
 
     @property
     def uncached(self) -> int:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.caps import By
+from bot.cli.database import open_view
 from bot.cli.environment import load_settings
-from bot.cli.runs import open_view
 
 if TYPE_CHECKING:
     from bot.store.ledger import Costs
@@ -34,8 +34,8 @@ def costs(
     typer.echo(f"{by.value:<{width}}  {'runs':>6}  {'turns':>7}  {'tokens in':>15}  {'tokens out':>13}")
     for each in found:
         usage = each.usage
-        read = usage.total - usage.output_tokens
-        typer.echo(f"{each.name:<{width}}  {each.runs:>6,}  {each.turns:>7,}  {read:>15,}  {usage.output_tokens:>13,}")
+        tokens = f"{usage.read:>15,}  {usage.output_tokens:>13,}"
+        typer.echo(f"{each.name:<{width}}  {each.runs:>6,}  {each.turns:>7,}  {tokens}")
 
 
 def _json(costs: Costs, by: By) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.database import fail, open_transaction
 from bot.cli.environment import load_settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from bot.settings import Settings
     from bot.store.holds import Holds
-
-T = TypeVar("T")
 
 Repository = Annotated[
     str | None, typer.Option(metavar="OWNER/NAME", help="Only this repository; its numeric id will do, too.")
@@ -27,7 +24,8 @@ def hold(repository: Repository = None) -> None:
     from bot.store import holds
 
     settings = load_settings()
-    name = _change(settings, lambda connection: _hold(connection, repository))
+    with open_transaction(settings) as connection:
+        name = _hold(connection, repository)
     what = "Everything" if name == holds.EVERYTHING else repository
     typer.echo(
         f"{what} is on hold. Runs under way go on; new requests say so, and wait.\n"
@@ -40,13 +38,14 @@ def resume(repository: Repository = None) -> None:
     from bot.store.holds import Holds
 
     settings = load_settings()
-    before, after = _change(settings, lambda connection: _resume(connection, repository))
+    with open_transaction(settings) as connection:
+        before, after = _resume(connection, repository)
     if before == after:
         typer.echo("There was no such hold.")
     else:
         typer.echo("Resumed. What waited starts by itself.")
     if repository is None and settings.hold_file.exists():
-        _fail(f"The file {settings.hold_file} still holds everything: remove it.")
+        fail(f"The file {settings.hold_file} still holds everything: remove it.")
     if after != Holds():
         rest = ["everything"] if after.everything or after.file is not None else map(str, after.repositories)
         typer.echo(f"Still on hold: {', '.join(rest)}. To lift that too: ampbot resume")
@@ -77,35 +76,8 @@ def _repository_id(connection: Connection, repository: str) -> int:
         return int(repository)
     known = history.repository_id(connection, repository)
     if known is None:
-        _fail(
+        fail(
             f"ampbot has had no run in {repository} yet. Give the repository's id instead: "
             f"gh api repos/{repository} --jq .id"
         )
     return known
-
-
-def _change(settings: Settings, work: Callable[[Connection], T]) -> T:
-    import sqlalchemy as sa
-
-    from bot.store.database import Database
-    from bot.store.open_db import explain
-    from bot.store.sqlite import SQLiteTooOldError
-
-    try:
-        database = Database(settings.database_url)
-    except SQLiteTooOldError as error:
-        _fail(str(error))
-    if database.file is not None and not database.file.exists():
-        _fail(f"There is no database {database.file} yet. AMPBOT_DATABASE_URL names it.")
-    try:
-        with database.engine.begin() as connection:
-            return work(connection)
-    except sa.exc.DBAPIError as error:
-        _fail(explain(error, database.file))
-    finally:
-        database.close()
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)

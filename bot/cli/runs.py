@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.database import fail, open_view
 from bot.cli.environment import load_settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from bot.settings import Settings
     from bot.store.runs import Run
 
 runs = typer.Typer(help="Look at runs: the latest, one of them, its changes, its transcript.", no_args_is_help=True)
@@ -83,24 +82,24 @@ def diff_run(
         row = _find_run(connection, run)
         archive = store.load_artifact(connection, row.id, CHANGES)
     if archive is None or row.pinned is None:
-        _fail(f"Run {row.id[:8]} has no collected changes: it is {row.state}.")
+        fail(f"Run {row.id[:8]} has no collected changes: it is {row.state}.")
     if output is not None:
         try:
             with output.open("xb") as file:
                 file.write(archive)
         except OSError as error:
-            _fail(f"{output} cannot be written: {error.strerror}.")
+            fail(f"{output} cannot be written: {error.strerror}.")
         _print([f"{len(archive):,} bytes in {output}: a gzipped tar of git's ids, contents and paths."])
         return
     read = changeset.read(archive, base_tree=row.pinned.base_tree, limits=limits(settings))
     if isinstance(read, Problem):
-        _fail(f"{read.message} {read.detail}".strip())
+        fail(f"{read.message} {read.detail}".strip())
     if repo is None:
         _print(render.diff(read) if read.changes or read.left_out else ["Nothing was changed."])
         return
     made = patch.make_patch(repo, read)
     if isinstance(made, Problem):
-        _fail(made.message)
+        fail(made.message)
     # Unchanged bytes for `git apply`; on a terminal, control characters escaped.
     if sys.stdout.isatty():
         _print(map(render.raw, made.decode("utf-8", "replace").splitlines()))
@@ -139,49 +138,20 @@ def log_run(
         _print([f"Run {row.id[:8]} has no transcript: it is {row.state}."])
 
 
-@contextmanager
-def open_view(settings: Settings) -> Iterator[Connection]:
-    """A read-only connection to the database. On an error, prints a message and exits with code 1."""
-    import sqlalchemy as sa
-
-    from bot.store.database import Database
-    from bot.store.open_db import explain
-    from bot.store.sqlite import SQLiteTooOldError
-
-    try:
-        database = Database(settings.database_url)
-    except SQLiteTooOldError as error:
-        _fail(str(error))
-    if database.file is not None and not database.file.exists():
-        _fail(f"There is no database {database.file} yet. AMPBOT_DATABASE_URL names it.")
-    try:
-        with database.view() as connection:
-            yield connection
-    except sa.exc.DBAPIError as error:
-        _fail(explain(error, database.file))
-    finally:
-        database.close()
-
-
 def _find_run(connection: Connection, prefix: str) -> Run:
     from bot.store import history
     from bot.store import runs as store
 
     if len(prefix) < MIN_PREFIX:
-        _fail(f"{prefix!r} is too short for a run's id: give at least {MIN_PREFIX} characters.")
+        fail(f"{prefix!r} is too short for a run's id: give at least {MIN_PREFIX} characters.")
     ids = history.ids_with_prefix(connection, prefix, 5)
     if not ids:
-        _fail(f"No run's id begins with {prefix!r}. `ampbot runs list` shows the latest.")
+        fail(f"No run's id begins with {prefix!r}. `ampbot runs list` shows the latest.")
     if len(ids) > 1:
-        _fail(f"More than one run's id begins with {prefix!r}: {', '.join(ids)}. Give more of it.")
+        fail(f"More than one run's id begins with {prefix!r}: {', '.join(ids)}. Give more of it.")
     return store.get(connection, ids[0])
 
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
         typer.echo(line)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)

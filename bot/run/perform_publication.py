@@ -97,10 +97,8 @@ async def publish(context: Context, work: Work) -> Ending:
                 raise failed[1]
             try:
                 ending = await publication.perform(step, seen)
-            except (
-                ForbiddenError,
-                UnprocessableError,
-            ) as error:  # something moved after the look, or a rule forbids it
+            except (ForbiddenError, UnprocessableError) as error:
+                # Something moved after the look, or a rule forbids it.
                 if work.merge is not None and work.merge.brings_workflows and about_workflows(error.message):
                     return refusal_messages.workflows_merged(pinned.base_branch, error.message)
                 if isinstance(error, ForbiddenError):

@@ -156,8 +156,9 @@ async def _ending_for(context: Context, run: Run, stage: Stage, error: GitHubErr
     message = context.redact(error.message if isinstance(error, GitHubError) else str(error))
     preparing = stage in (prepare, take_kept)
     left = await context.database.read(kept.of, await context.database.read(runs.get, run.id))
-    holds = left is not Kept.NOTHING
-    return meaning.ending(StageError(message, context.settings.e2b_template, preparing=preparing, kept=holds))
+    return meaning.ending(
+        StageError(message, context.settings.e2b_template, preparing=preparing, kept=left is not Kept.NOTHING)
+    )
 
 
 async def _release(context: Context, run: str) -> None:

@@ -100,8 +100,7 @@ def price_line(run: str, price: RunCost) -> str:
         parts.append("no new tokens")
     elif price.outcome is not None:
         usage = price.outcome.usage
-        read = usage.input_tokens + usage.cache_read + usage.cache_creation
-        parts.append(f"{read:,} tokens in, {usage.output_tokens:,} out")
+        parts.append(f"{usage.read:,} tokens in, {usage.output_tokens:,} out")
     if price.thread_url:
         parts.append(f"[Amp thread]({price.thread_url})")
     parts.append(f"run `{run[:8]}`")

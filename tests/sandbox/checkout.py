@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import stat
 import subprocess
 from collections.abc import Collection, Mapping
@@ -50,6 +51,21 @@ class Outcome:
     code: int
     status: str
     found: ChangeSet | None
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def listening(path: Path) -> None:
+    """A socket."""
+    here = Path.cwd()
+    os.chdir(path.parent)  # the path of a socket may be no longer than 108 bytes
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+    finally:
+        os.chdir(here)
 
 
 def git(folder: Path, *args: str, stdin: bytes = b"") -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -20,27 +19,15 @@ from tests.sandbox.checkout import (
     collect,
     collected,
     git,
+    listening,
     ordinary_user,
     pinned,
+    pipe,
     prepare,
     write,
 )
 
 ORDINARY = ordinary_user()
-
-
-def pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def listening(path: Path) -> None:
-    here = Path.cwd()
-    os.chdir(path.parent)  # the path of a socket may be no longer than 108 bytes
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path.name)
-    finally:
-        os.chdir(here)
 
 
 def device(path: Path) -> None:

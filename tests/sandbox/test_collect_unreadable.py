@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.sandbox.checkout import BASE, Outcome, as_paths, collect, ordinary_user, prepare
+from tests.sandbox.checkout import BASE, Outcome, as_paths, collect, listening, ordinary_user, pipe, prepare
 
 ORDINARY = ordinary_user()
 as_user = pytest.mark.skipif(ORDINARY is None, reason="root reads everything, and here is no way to be another user")
 
 
-def pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
 def closed_pipe(path: Path) -> None:
     os.mkfifo(path, 0o000)
-
-
-def listening(path: Path) -> None:
-    here = Path.cwd()
-    os.chdir(path.parent)  # the path of a socket may be no longer than 108 bytes
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path.name)
-    finally:
-        os.chdir(here)
 
 
 @pytest.mark.parametrize("make", [pipe, closed_pipe, listening], ids=lambda make: make.__name__)
